@@ -1,0 +1,73 @@
+# What people and CI run. `make help` lists it.
+
+PYTHON  ?= python3
+PORT    ?= 5000
+WORKERS ?= 2
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+# pip from outside, pointed at the environment: so that a system without python3-venv will do.
+PIP  := $(PYTHON) -m pip --python $(PY) --disable-pip-version-check
+LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --upgrade --generate-hashes \
+	--strip-extras --allow-unsafe --all-build-deps --newline lf \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+CATALOGUES := $(shell find mfa_gate -name '*.po')
+
+.NOTPARALLEL:
+.PHONY: help demo test check system red bench screenshots lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo $(VENV)/.package ## the pharmacist's portal on http://localhost:PORT (5000)
+	@$(PY) -m demo_app --port $(PORT)
+
+test: check system ## the checks, then the whole suite; installs what it needs
+	$(PY) -m pytest -n $(WORKERS)
+
+check: $(VENV)/.dev $(VENV)/.package ## ruff, mypy and import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+system: $(VENV)/.dev ## the programs that tests drive: Chromium, oathtool, zbarimg
+	@tools/system-programs $(PY)
+
+red: $(VENV)/.dev $(VENV)/.package system ## take each defence out in turn; its test must fail
+	$(PY) -m tests.red
+
+bench: $(VENV)/.dev $(VENV)/.package ## what the gate costs
+	$(PY) -m benchmarks
+
+screenshots: $(VENV)/.dev $(VENV)/.package system ## docs/images, taken anew
+	$(PY) -m tests.screenshots
+
+lock: $(VENV)/.dev ## the newest versions into requirements/*.txt
+	$(LOCK) --extra async --extra dev --extra flask-login --extra postgresql -o requirements/dev.txt pyproject.toml
+	$(LOCK) --constraint requirements/dev.txt -o requirements/demo.txt pyproject.toml
+
+clean: ## everything that can be made again
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find mfa_gate demo_app tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find mfa_gate -name '*.mo' -delete
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, as in: make PYTHON=python3.12")'
+	@$(PYTHON) -m pip --version >/dev/null || { echo "pip is needed: apt-get install python3-pip" >&2; exit 1; }
+	$(PYTHON) -m venv --without-pip $(VENV)
+
+# The demo's lock holds nothing that the tests' lock does not.
+$(VENV)/.demo: requirements/demo.txt | $(PY)
+	@if [ $(VENV)/.dev -nt requirements/dev.txt ]; then :; else \
+		echo "Installing what the demo needs ..."; $(PIP) install -qq --require-hashes -r $<; fi
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(PY)
+	@echo "Installing what tests and checks need ..."
+	@$(PIP) install -qq --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.package: pyproject.toml hatch_build.py $(CATALOGUES) | $(PY)
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
