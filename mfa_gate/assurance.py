@@ -1,0 +1,129 @@
+"""What the proofs of a session amount to, and which part of a requirement they fail. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from typing import Final, Literal
+
+
+class Level(IntEnum):
+    """How sure the gate is of who is there (after NIST SP 800-63B-4 §2 and OpenID EAP `phr`, `phrh`)."""
+
+    PASSWORD = 1
+    MFA = 2
+    PHISHING_RESISTANT = 3
+    HARDWARE = 4
+
+
+ACR: Final = {
+    Level.MFA: "urn:mfa-gate:acr:mfa",
+    Level.PHISHING_RESISTANT: "phr",
+    Level.HARDWARE: "phrh",
+}
+
+Category = Literal["knowledge", "possession"]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way of proving: RFC 8176 name, the category of the factor, and the level it can lift a session to."""
+
+    amr: str
+    category: Category
+    ceiling: Level
+
+
+METHODS: Final = {
+    method.amr: method
+    for method in (
+        Method("pwd", "knowledge", Level.PASSWORD),
+        Method("otp", "possession", Level.MFA),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One successful verification.
+
+    Attributes:
+        method: name of `METHODS` (RFC 8176).
+        at: when, in seconds since the epoch (UTC).
+        authenticator: id of the authenticator, or None for the password.
+    """
+
+    method: str
+    at: float
+    authenticator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a view asks for: a level, and in `max_age` seconds how old its proof may be (None: any age)."""
+
+    level: Level = Level.MFA
+    max_age: float | None = None
+
+    def __or__(self, other: Requirement) -> Requirement:
+        """Both at once: the greater level, the smaller age."""
+        ages = [age for age in (self.max_age, other.max_age) if age is not None]
+        return Requirement(max(self.level, other.level), min(ages) if ages else None)
+
+
+CLOCK_SKEW: Final = 90.0  # seconds by which the clocks of two workers may differ
+
+Failing = Literal["level", "age"]
+
+
+def requirement(level: Level, max_age: timedelta | None) -> Requirement:
+    """Check what a developer wrote and make a `Requirement` of it.
+
+    Args:
+        level: at least `Level.MFA`; a password alone never opens a guarded view.
+        max_age: greatest age of the proof, positive, or None.
+
+    Raises:
+        TypeError, ValueError: with a sentence that says what to write.
+    """
+    if not isinstance(level, Level):
+        raise TypeError(f"the level must be a member of mfa_gate.Level, not {level!r}")
+    if level < Level.MFA:
+        raise ValueError("a guarded view asks for Level.MFA at least; gate.public marks one that needs no gate")
+    if max_age is None:
+        return Requirement(level)
+    if not isinstance(max_age, timedelta):
+        raise TypeError(f"max_age must be a datetime.timedelta, not {max_age!r}")
+    if max_age <= timedelta(0):
+        raise ValueError("max_age must be greater than zero")
+    return Requirement(level, max_age.total_seconds())
+
+
+def level_of(proofs: Iterable[Proof]) -> Level:
+    """The level that proofs amount to: two of one category never count as two factors (NIST SP 800-63B-4 §2.2)."""
+    methods = [METHODS[proof.method] for proof in proofs]
+    if len({method.category for method in methods}) < 2:
+        return Level.PASSWORD
+    return max(method.ceiling for method in methods)
+
+
+def failing(level: Level, proofs: Iterable[Proof], required: Requirement, now: float) -> Failing | None:
+    """Which part of a requirement a session fails, or None.
+
+    Args:
+        level: what the session amounts to.
+        proofs: its proofs; only read where the requirement has an age.
+        required: what the view asks for.
+        now: seconds since the epoch.
+    """
+    if level < required.level:
+        return "level"
+    if required.max_age is None:
+        return None
+    fresh = any(
+        METHODS[proof.method].ceiling >= required.level and -CLOCK_SKEW <= now - proof.at < required.max_age
+        for proof in proofs
+    )
+    return None if fresh else "age"

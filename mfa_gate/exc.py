@@ -1,0 +1,152 @@
+"""One small tree of exceptions that carry data.
+
+A `Refusal` is an answer, not a fault: it has an HTTP status, a stable `code` for programs and a sentence for
+people. The sentences are gettext message ids; `web` translates them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+def N_(sentence: str) -> str:
+    """Mark a sentence for the catalogue without translating it here."""
+    return sentence
+
+
+class MFAGateError(Exception):
+    """Whatever this library raises on purpose."""
+
+
+class ConfigurationError(MFAGateError):
+    """A setting, a mark or a key is wrong: the app must not start. The text says what to write instead."""
+
+
+class SealBroken(MFAGateError):
+    """A sealed value does not open here: wrong key, another row, or altered bytes."""
+
+
+class Refusal(MFAGateError):
+    """A step that was not passed.
+
+    Attributes:
+        status: HTTP status of the answer.
+        code: stable word for programs.
+        sentence: English message id of the sentence for people.
+        data: values for the sentence and for the problem document.
+    """
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "refused"
+    sentence: ClassVar[str] = N_("This request was refused.")
+
+    def __init__(self, **data: Any) -> None:
+        self.data = data
+        super().__init__(self.sentence % data if data else self.sentence)
+
+
+class InvalidRequest(Refusal):
+    code = "invalid_request"
+    sentence = N_("This request is not complete or not well formed. Go back and try again.")
+
+
+class TooLarge(Refusal):
+    status = 413
+    code = "too_large"
+    sentence = N_("This request is too large.")
+
+
+class Forged(Refusal):
+    status = 403
+    code = "csrf"
+    sentence = N_("This page is out of date. Open it again and repeat what you did.")
+
+
+class SignInRequired(Refusal):
+    status = 401
+    code = "sign_in_required"
+    sentence = N_("Please sign in.")
+
+
+class StepUpRequired(Refusal):
+    """Signed in or half way there, and a (further) proof is asked for. `data["requirement"]` tells which."""
+
+    status = 401
+    code = "step_up_required"
+    sentence = N_("Please confirm that it is you.")
+
+
+class ActivationRequired(Refusal):
+    status = 401
+    code = "activation_required"
+    sentence = N_("Your account must be activated first, with the activation code that you received.")
+
+
+class EnrolmentRequired(Refusal):
+    status = 401
+    code = "enrolment_required"
+    sentence = N_("Please finish setting up your authenticator first.")
+
+
+class NoMethod(Refusal):
+    """No authenticator of the account could ever satisfy what the view asks for."""
+
+    status = 403
+    code = "no_suitable_method"
+    sentence = N_(
+        "This page asks for a stronger authenticator than your account has. Your help desk can tell you more."
+    )
+
+
+class WrongState(Refusal):
+    status = 409
+    code = "wrong_state"
+    sentence = N_("This step does not fit here. Please continue from where you are.")
+
+
+class WrongCode(Refusal):
+    status = 422
+    code = "wrong_code"
+    sentence = N_("This code is not right. Check it and try again.")
+
+
+class ClockDrift(WrongCode):
+    """Only while confirming one's own enrolment. `minutes` is positive where the phone is ahead."""
+
+    code = "clock_drift"
+    sentence = N_(
+        "The clock of your phone is off by about %(minutes)s minutes. Set it to automatic time, then type a new code."
+    )
+
+
+class WrongActivationCode(WrongCode):
+    code = "wrong_activation_code"
+    sentence = N_("This activation code does not open your account. It may be mistyped, used, expired or replaced.")
+
+
+class EnrolmentGone(Refusal):
+    status = 409
+    code = "enrolment_gone"
+    sentence = N_("This set-up is no longer open. Please begin again with a new picture.")
+
+
+class TooManyAttempts(Refusal):
+    """`retry_after` is in whole seconds."""
+
+    status = 429
+    code = "too_many_attempts"
+    sentence = N_("Too many attempts.")
+
+
+class AccountClosed(Refusal):
+    status = 403
+    code = "account_closed"
+    sentence = N_("This account is closed for now. Please contact your help desk.")
+
+
+class Unavailable(Refusal):
+    """A part that the answer depends on does not work: closed until it does."""
+
+    status = 503
+    code = "unavailable"
+    sentence = N_("This service is not available at the moment. Nothing was lost. Please try again shortly.")

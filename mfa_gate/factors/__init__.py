@@ -1,0 +1,1 @@
+"""The factors: begin/complete pairs without I/O or framework."""

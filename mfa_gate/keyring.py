@@ -1,0 +1,162 @@
+"""Keys: encryption at rest, keyed hashes, signing, rotation. The only room that touches them.
+
+`MFA_GATE_KEYS` is `id:key[,id:key...]`, the current one first; every key is 32 random bytes in base64url. From each
+one HKDF (RFC 5869) derives a key per purpose, so that no two uses share one. What is sealed or hashed names its key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from itsdangerous import BadSignature, Signer
+
+from .exc import ConfigurationError, SealBroken
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+INSTEAD: Final = "write what 'flask mfa keys new' prints"
+
+
+def new_key() -> str:
+    """Make one `id:key` text for `MFA_GATE_KEYS`; the id is the day and two random letters."""
+    day = time.strftime("%Y%m%d", time.gmtime())
+    return f"{day}{secrets.choice('abcdefghjkmnpqrstuvwxyz')}{secrets.choice('abcdefghjkmnpqrstuvwxyz')}:" + (
+        base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip("=")
+    )
+
+
+class Keyring:
+    """The keys of one portal.
+
+    Args:
+        text: the value of `MFA_GATE_KEYS`.
+
+    Raises:
+        ConfigurationError: a key is missing, too short, doubled or not readable. The text never shows a key.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._keys = _parse(text)
+        self.ids = tuple(self._keys)
+        self.current = self.ids[0]
+        self._derived: dict[tuple[str, str], bytes] = {}
+        self._signers: dict[str, Signer] = {}
+
+    def __repr__(self) -> str:
+        return f"<Keyring {', '.join(self.ids)}>"
+
+    def seal(self, plain: bytes, context: str, key_id: str | None = None) -> str:
+        """Encrypt with AES-256-GCM (NIST SP 800-38D) under the current key.
+
+        Args:
+            plain: what is to be kept.
+            context: identity of the row that will hold it; needed again to open it.
+            key_id: another key of the ring.
+
+        Returns:
+            `id.base64url(nonce + ciphertext)`.
+        """
+        from cryptography.hazmat.primitives.ciphers.aead import (
+            AESGCM,  # heavy, and not needed to import a portal
+        )
+
+        key_id = key_id or self.current
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = AESGCM(self._key("seal", key_id)).encrypt(nonce, plain, context.encode())
+        return f"{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def open(self, sealed: str, context: str) -> bytes:
+        """Decrypt what `seal` made for the same context.
+
+        Raises:
+            SealBroken: another key, another row, or altered bytes.
+        """
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key_id, _, body = sealed.partition(".")
+        if key_id not in self._keys:
+            raise SealBroken("a sealed value names a key that is not in MFA_GATE_KEYS")
+        try:
+            raw = base64.urlsafe_b64decode(body)
+            return AESGCM(self._key("seal", key_id)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
+        except (InvalidTag, ValueError):
+            raise SealBroken("a sealed value does not open in its place") from None
+
+    def hash(self, purpose: str, value: str, key_id: str | None = None) -> str:
+        """Keyed hash (HMAC-SHA-256) as `id.hex`, for looking up what need not be read."""
+        key_id = key_id or self.current
+        digest = hmac.digest(self._key(f"hash {purpose}", key_id), value.encode("utf-8", "surrogatepass"), "sha256")
+        return f"{key_id}.{digest.hex()}"
+
+    def hashes(self, purpose: str, value: str) -> list[str]:
+        """The keyed hashes of a value under every key of the ring, the current one first."""
+        return [self.hash(purpose, value, key_id) for key_id in self.ids]
+
+    def matches(self, purpose: str, value: str, hashed: str) -> bool:
+        """Whether `hash` under the key that `hashed` names gives the same, compared in constant time."""
+        key_id = hashed.partition(".")[0]
+        return key_id in self._keys and hmac.compare_digest(self.hash(purpose, value, key_id), hashed)
+
+    def sign(self, purpose: str, value: str) -> str:
+        """Sign a short text for a cookie (itsdangerous)."""
+        return self._signer(purpose).sign(value).decode()
+
+    def unsign(self, purpose: str, signed: str) -> str | None:
+        """The text that `sign` signed under any key of the ring, or None."""
+        try:
+            return self._signer(purpose).unsign(signed).decode()
+        except (BadSignature, UnicodeError):
+            return None
+
+    def _signer(self, purpose: str) -> Signer:
+        if purpose not in self._signers:
+            keys = [self._key(f"sign {purpose}", key_id) for key_id in reversed(self.ids)]
+            # the key is already one of this purpose alone, so the signer need not derive one at each call
+            self._signers[purpose] = Signer(keys, key_derivation="none", digest_method=hashlib.sha256)
+        return self._signers[purpose]
+
+    def _key(self, purpose: str, key_id: str) -> bytes:
+        derived = self._derived.get((purpose, key_id))
+        if derived is None:
+            derived = self._derived[purpose, key_id] = _hkdf(self._keys[key_id], f"mfa_gate {purpose}".encode())
+        return derived
+
+
+def _hkdf(key: bytes, info: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(key)
+
+
+def _parse(text: str) -> dict[str, bytes]:
+    keys: dict[str, bytes] = {}
+    for number, item in enumerate(_items(text), start=1):
+        key_id, colon, encoded = item.partition(":")
+        if not colon or not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id):
+            raise ConfigurationError(f"MFA_GATE_KEYS: key {number} has no readable id: {INSTEAD}")
+        if key_id in keys:
+            raise ConfigurationError(f"MFA_GATE_KEYS: the id {key_id!r} stands twice: {INSTEAD}")
+        try:
+            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise ConfigurationError(f"MFA_GATE_KEYS: key {key_id!r} is not base64url: {INSTEAD}") from None
+        if len(key) != KEY_BYTES:
+            raise ConfigurationError(f"MFA_GATE_KEYS: key {key_id!r} is not {KEY_BYTES} bytes long: {INSTEAD}")
+        keys[key_id] = key
+    if not keys:
+        raise ConfigurationError(f"MFA_GATE_KEYS is empty: {INSTEAD}")
+    return keys
+
+
+def _items(text: str) -> Iterable[str]:
+    return (item.strip() for item in text.split(",") if item.strip())

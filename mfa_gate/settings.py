@@ -1,0 +1,222 @@
+"""Every setting, checked at start: a wrong value stops the app with a sentence that says what to write instead."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .exc import ConfigurationError
+
+PREFIX: Final = "MFA_GATE_"
+LANGUAGES: Final = ("fr", "en")
+LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one app. Times are in seconds.
+
+    Attributes:
+        base_url: origin and script root of the portal, without a slash at the end.
+        keys: the text of `MFA_GATE_KEYS`, read by the keyring.
+        database_url: SQLAlchemy URL of the gate's store.
+        own_store: the store is the embedded one, which upgrades itself at start.
+        name: the portal's name, shown on pages and in authenticator apps.
+    """
+
+    base_url: str
+    keys: str
+    database_url: str
+    own_store: bool
+    name: str
+    identity: str | None = None
+    url_prefix: str = "/mfa"
+    home: str = "/"
+    login_url: str | None = None
+    idle: float = 3600.0
+    lifetime: float = 43_200.0
+    pending: float = 600.0
+    enrolling: float = 1800.0
+    activation_ttl: float = 86_400.0
+    letter_ttl: float = 2_592_000.0
+    strict: bool = False
+    languages: tuple[str, ...] = LANGUAGES
+    stylesheet: str | None = None
+    support: str | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Cookies are Secure wherever the portal is reached by https, whatever a request says."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, as a browser sends it in `Origin` (RFC 6454 §6)."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def script_root(self) -> str:
+        return urlsplit(self.base_url).path
+
+    @property
+    def cookie_name(self) -> str:
+        """One name per portal, so that two of them under one host never read each other's (RFC 6265bis §4.1.3.2)."""
+        tag = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
+        return f"{'__Host-' if self.secure else ''}mfa-{tag}"
+
+    @property
+    def totp_window(self) -> int:
+        """Steps accepted on either side of now (RFC 6238 §5.2); none in the strict profile (ASVS 6.5.5)."""
+        return 0 if self.strict else 1
+
+
+def _wrong(name: str, value: object, instead: str) -> ConfigurationError:
+    return ConfigurationError(f"{PREFIX}{name.upper()} is {value!r}: {instead}")
+
+
+def _base_url(name: str, value: object) -> str:
+    instead = "write the address that people type, such as 'https://portal.example' (http only for localhost)"
+    if not isinstance(value, str):
+        raise _wrong(name, value, instead)
+    text = value.strip().rstrip("/").lower() if "/" not in value.strip()[8:].rstrip("/") else value.strip().rstrip("/")
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        raise _wrong(name, value, instead) from None
+    host = parts.hostname or ""
+    plain = re.fullmatch(r"[a-z0-9.-]+|\[?[0-9a-f:]+\]?", host) is not None
+    if parts.scheme not in ("http", "https") or not plain or parts.query or parts.fragment or "@" in parts.netloc:
+        raise _wrong(name, value, instead)
+    if parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1") and not host.endswith(".localhost"):
+        raise _wrong(name, value, "use https: without it the session cookie can be read on the way")
+    default_port = {"http": 80, "https": 443}[parts.scheme]
+    netloc = f"[{host}]" if ":" in host else host
+    if port not in (None, default_port):
+        netloc += f":{port}"
+    return f"{parts.scheme}://{netloc}{parts.path}"
+
+
+def _seconds(name: str, value: object) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 366 * 86_400:
+        raise _wrong(name, value, "write a timedelta or a number of seconds, from 1 second to 366 days")
+    return float(seconds)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "write True or False")
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 200 or not value.isprintable():
+        raise _wrong(name, value, "write one line of text, at most 200 characters")
+    return value.strip()
+
+
+def _path(name: str, value: object) -> str:
+    text = _text(name, value)
+    if not re.fullmatch(r"/(?![/\\])[A-Za-z0-9._~/?=&%-]*", text):
+        raise _wrong(name, value, "write a path on this portal that begins with one slash")
+    return text
+
+
+def _url_prefix(name: str, value: object) -> str:
+    text = _text(name, value)
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
+        raise _wrong(name, value, "write a path such as '/mfa', without a slash at the end")
+    return text
+
+
+def _identity(name: str, value: object) -> str:
+    if value != "gate":
+        raise _wrong(name, value, "write 'gate', or leave it out and give the identity callback")
+    return "gate"
+
+
+def _languages(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not value or any(tag not in LANGUAGES for tag in value):
+        raise _wrong(name, value, f"write a list of {' and '.join(map(repr, LANGUAGES))}, the default first")
+    return tuple(value)
+
+
+def _keys(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{PREFIX}KEYS is not a text: write what 'flask mfa keys new' prints")
+    return value.strip()
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
+    "base_url": _base_url,
+    "keys": _keys,
+    "database_url": _text,
+    "name": _text,
+    "identity": _identity,
+    "url_prefix": _url_prefix,
+    "home": _path,
+    "login_url": _path,
+    "idle": _seconds,
+    "lifetime": _seconds,
+    "pending": _seconds,
+    "enrolling": _seconds,
+    "activation_ttl": _seconds,
+    "letter_ttl": _seconds,
+    "strict": _flag,
+    "languages": _languages,
+    "stylesheet": _path,
+    "support": _text,
+}
+
+
+def read(config: Mapping[str, Any], *, instance: Path, name: str, made_for_you: Mapping[str, str]) -> Settings:
+    """Read and check the `MFA_GATE_*` keys of an app's config.
+
+    Args:
+        config: the app's config; a key that is None counts as left out.
+        instance: the app's instance folder, for the embedded store.
+        name: the app's name, where `MFA_GATE_NAME` is left out.
+        made_for_you: values that debug mode supplies for what has no default.
+
+    Raises:
+        ConfigurationError: with a sentence that says what to write instead.
+    """
+    given = {
+        key[len(PREFIX) :].lower(): value
+        for key, value in config.items()
+        if key.startswith(PREFIX) and value is not None
+    }
+    unknown = sorted(set(given) - set(_CHECKS))
+    if unknown:
+        raise ConfigurationError(
+            f"{PREFIX}{unknown[0].upper()} is not a setting of this version; the settings are "
+            + ", ".join(PREFIX + key.upper() for key in _CHECKS)
+        )
+    values = {key: _CHECKS[key](key, value) for key, value in {**made_for_you, **given}.items()}
+    for key, instead in _NO_DEFAULT.items():
+        if key not in values:
+            raise ConfigurationError(f"{PREFIX}{key.upper()} is not set: {instead}")
+    own_store = "database_url" not in values
+    if own_store:
+        values["database_url"] = f"sqlite:///{instance / 'mfa_gate.sqlite3'}"
+    values.setdefault("name", _text("name", name))
+    settings = Settings(own_store=own_store, **values)
+    if settings.idle > settings.lifetime:
+        raise _wrong("idle", settings.idle, "it must not be longer than MFA_GATE_LIFETIME")
+    return settings
+
+
+_NO_DEFAULT: Final = {
+    "base_url": "write the address that people type, such as 'https://portal.example'",
+    "keys": "run 'flask mfa keys new' and keep what it prints where your other secrets are",
+}
+
+NAMES: Final = tuple(PREFIX + field.name.upper() for field in fields(Settings) if field.name in _CHECKS)

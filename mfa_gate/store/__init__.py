@@ -1,0 +1,64 @@
+"""The store: the only room that writes SQL. One file per aggregate, plain rows in and out."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection
+
+from . import accounts, activations, authenticators, counters, events, keys, sessions
+from .engine import make_engine, transaction
+from .migrate import outdated, upgrade
+from .reader import SessionReader
+
+__all__ = [
+    "Store",
+    "Transaction",
+    "accounts",
+    "activations",
+    "authenticators",
+    "counters",
+    "events",
+    "keys",
+    "sessions",
+]
+
+Transaction = Connection
+
+
+class Store:
+    """One portal's store.
+
+    Args:
+        url: SQLAlchemy URL of SQLite or PostgreSQL.
+
+    Raises:
+        ConfigurationError: the URL cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = make_engine(url)
+        self.reader = SessionReader(self._engine)
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """A transaction: committed at the end of the block, rolled back by any exception.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return transaction(self._engine)
+
+    def upgrade(self) -> None:
+        """Bring the schema to this version."""
+        upgrade(self._engine)
+
+    def outdated(self) -> str | None:
+        """What is wrong with the schema's version, as a sentence, or None."""
+        return outdated(self._engine)
+
+    @property
+    def backend(self) -> str:
+        return self._engine.dialect.name
+
+    def close(self) -> None:
+        self._engine.dispose()

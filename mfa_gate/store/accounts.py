@@ -1,0 +1,58 @@
+"""Rows of `mfa_accounts`: what the gate knows of a person besides what the portal says."""
+
+from __future__ import annotations
+
+import secrets
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select, text, update
+
+from .schema import accounts
+
+
+class AccountRow(NamedTuple):
+    id: str
+    subject: str
+    locked_at: float | None
+
+
+# the same words in SQLite and PostgreSQL
+_ENSURE = text(
+    "INSERT INTO mfa_accounts (id, subject, created_at) VALUES (:id, :subject, :now) ON CONFLICT (id) DO NOTHING"
+)
+_SELECT = select(accounts.c.id, accounts.c.subject, accounts.c.locked_at).where(accounts.c.id == bindparam("id"))
+_LOCK_ROW = _SELECT.with_for_update()
+
+
+def ensure(tx: Connection, account_id: str, now: float) -> None:
+    """Make the row of an account that the gate meets for the first time."""
+    tx.execute(_ENSURE, {"id": account_id, "subject": secrets.token_hex(16), "now": now})
+
+
+def find(tx: Connection, account_id: str) -> AccountRow | None:
+    row = tx.execute(_SELECT, {"id": account_id}).first()
+    return AccountRow(*row) if row else None
+
+
+def hold(tx: Connection, account_id: str) -> AccountRow | None:
+    """The row, locked until the transaction ends: what changes an account's rights goes through here first."""
+    row = tx.execute(_LOCK_ROW, {"id": account_id}).first()
+    return AccountRow(*row) if row else None
+
+
+def lock(tx: Connection, account_id: str, now: float, reason: str) -> None:
+    tx.execute(update(accounts).where(accounts.c.id == account_id).values(locked_at=now, lock_reason=reason))
+
+
+def unlock(tx: Connection, account_id: str) -> bool:
+    statement = (
+        update(accounts)
+        .where(accounts.c.id == account_id, accounts.c.locked_at.is_not(None))
+        .values(locked_at=None, lock_reason=None)
+    )
+    return tx.execute(statement).rowcount == 1
+
+
+def remove(tx: Connection, account_id: str) -> bool:
+    """Delete the account and, by the foreign keys, all that hangs on it."""
+    return tx.execute(delete(accounts).where(accounts.c.id == account_id)).rowcount == 1

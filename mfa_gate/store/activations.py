@@ -1,0 +1,85 @@
+"""Rows of `mfa_activations`: at most one live code per account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
+
+from .schema import activations, sessions
+
+
+class ActivationRow(NamedTuple):
+    id: str
+    account_id: str
+    code_hash: str
+    reason: str
+    issued_at: float
+    ends_at: float
+
+
+_BIND = (
+    update(activations)
+    .where(
+        activations.c.account_id == bindparam("account"),
+        activations.c.code_hash.in_(bindparam("hashes", expanding=True)),
+        activations.c.ends_at > bindparam("now"),
+        # free: never bound, bound for long enough, or bound to a session that is no more
+        or_(
+            activations.c.bound_to.is_(None),
+            activations.c.bound_until <= bindparam("now"),
+            ~exists().where(sessions.c.sign_in == activations.c.bound_to),
+        ),
+    )
+    .values(bound_to=bindparam("sign_in"), bound_until=bindparam("until"))
+)
+_BOUND = select(activations.c.id).where(
+    activations.c.account_id == bindparam("account"),
+    activations.c.bound_to == bindparam("sign_in"),
+    activations.c.bound_until > bindparam("now"),
+)
+
+
+def replace(tx: Connection, row: ActivationRow) -> str | None:
+    """Put a new code in the place of the account's live one; the sign-in that the old one was bound to, if any."""
+    bound_to = tx.execute(
+        select(activations.c.bound_to).where(activations.c.account_id == row.account_id)
+    ).scalar_one_or_none()
+    revoke(tx, row.account_id)
+    tx.execute(insert(activations), row._asdict())
+    return bound_to
+
+
+def revoke(tx: Connection, account_id: str) -> bool:
+    return tx.execute(delete(activations).where(activations.c.account_id == account_id)).rowcount == 1
+
+
+def bind(tx: Connection, account_id: str, hashes: Sequence[str], sign_in: str, now: float, until: float) -> bool:
+    """Bind a code to one sign-in: true for exactly one of any number of parallel redemptions."""
+    values = {"account": account_id, "hashes": list(hashes), "sign_in": sign_in, "now": now, "until": until}
+    return tx.execute(_BIND, values).rowcount == 1
+
+
+def is_bound(tx: Connection, account_id: str, sign_in: str, now: float) -> bool:
+    return tx.execute(_BOUND, {"account": account_id, "sign_in": sign_in, "now": now}).first() is not None
+
+
+def spend(tx: Connection, account_id: str, sign_in: str, now: float) -> bool:
+    """Spend the code that is bound to this sign-in: true once."""
+    statement = delete(activations).where(
+        activations.c.account_id == account_id,
+        activations.c.bound_to == sign_in,
+        activations.c.bound_until > now,
+    )
+    return tx.execute(statement).rowcount == 1
+
+
+def release(tx: Connection, sign_in: str) -> None:
+    """Make the code of an abandoned enrolment free again."""
+    tx.execute(update(activations).where(activations.c.bound_to == sign_in).values(bound_to=None, bound_until=None))
+
+
+def key_ids(tx: Connection) -> set[str]:
+    """The keys that live codes are hashed with."""
+    return {hashed.partition(".")[0] for hashed in tx.execute(select(activations.c.code_hash)).scalars()}

@@ -1,0 +1,116 @@
+"""Rows of `mfa_authenticators` with what each method keeps, and enrolments that are begun and not completed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from .schema import accounts, authenticators, enrolments, totp_seeds
+
+
+class TOTPRow(NamedTuple):
+    id: str
+    account_id: str
+    subject: str
+    label: str
+    seed: str
+    last_step: int
+    spent: str
+
+
+class EnrolmentRow(NamedTuple):
+    id: str
+    account_id: str
+    sign_in: str
+    method: str
+    state: str
+    ends_at: float
+
+
+_METHODS = select(authenticators.c.method).distinct().where(authenticators.c.account_id == bindparam("account"))
+_TOTP = select(
+    authenticators.c.id,
+    authenticators.c.account_id,
+    accounts.c.subject,
+    authenticators.c.label,
+    totp_seeds.c.seed,
+    totp_seeds.c.last_step,
+    totp_seeds.c.spent,
+).select_from(authenticators.join(totp_seeds).join(accounts))
+_TOTP_OF_ACCOUNT = _TOTP.where(authenticators.c.account_id == bindparam("account")).order_by(authenticators.c.id)
+_SPEND = (
+    update(totp_seeds)
+    .where(totp_seeds.c.authenticator_id == bindparam("id"), totp_seeds.c.last_step < bindparam("step"))
+    .values(last_step=bindparam("step"), spent=bindparam("new_spent"))
+)
+
+
+def methods(tx: Connection, account_id: str) -> frozenset[str]:
+    """The methods (RFC 8176) of an account's authenticators."""
+    return frozenset(tx.execute(_METHODS, {"account": account_id}).scalars())
+
+
+def totp_of_account(tx: Connection, account_id: str) -> list[TOTPRow]:
+    return [TOTPRow(*row) for row in tx.execute(_TOTP_OF_ACCOUNT, {"account": account_id})]
+
+
+def all_totp(tx: Connection) -> list[TOTPRow]:
+    return [TOTPRow(*row) for row in tx.execute(_TOTP.order_by(authenticators.c.id))]
+
+
+def spend_step(tx: Connection, authenticator_id: str, step: int, spent: str) -> bool:
+    """Spend a time step: true for exactly one of any number of parallel uses, and never for an older step."""
+    return tx.execute(_SPEND, {"id": authenticator_id, "step": step, "new_spent": spent}).rowcount == 1
+
+
+def add_totp(tx: Connection, row: TOTPRow, now: float) -> None:
+    tx.execute(
+        insert(authenticators),
+        {"id": row.id, "account_id": row.account_id, "method": "otp", "label": row.label, "created_at": now},
+    )
+    tx.execute(
+        insert(totp_seeds),
+        {"authenticator_id": row.id, "seed": row.seed, "last_step": row.last_step, "spent": row.spent},
+    )
+
+
+def reseal(tx: Connection, authenticator_id: str, old: str, new: str, spent: str) -> bool:
+    """Put the same seed back under another key, unless the row changed meanwhile."""
+    statement = (
+        update(totp_seeds)
+        .where(totp_seeds.c.authenticator_id == authenticator_id, totp_seeds.c.seed == old)
+        .values(seed=new, spent=spent)
+    )
+    return tx.execute(statement).rowcount == 1
+
+
+def begin_enrolment(tx: Connection, row: EnrolmentRow) -> None:
+    """Keep a begun enrolment in place of an earlier one of the same sign-in; nothing active is touched."""
+    abandon_enrolments(tx, row.sign_in)
+    tx.execute(insert(enrolments), row._asdict())
+
+
+def find_enrolment(tx: Connection, enrolment_id: str, sign_in: str, now: float) -> EnrolmentRow | None:
+    statement = select(enrolments).where(
+        enrolments.c.id == enrolment_id, enrolments.c.sign_in == sign_in, enrolments.c.ends_at > now
+    )
+    row = tx.execute(statement).first()
+    return EnrolmentRow(*row) if row else None
+
+
+def take_enrolment(tx: Connection, enrolment_id: str, sign_in: str, now: float) -> bool:
+    """Take a begun enrolment out: true for exactly one of any number of parallel completions."""
+    statement = delete(enrolments).where(
+        enrolments.c.id == enrolment_id, enrolments.c.sign_in == sign_in, enrolments.c.ends_at > now
+    )
+    return tx.execute(statement).rowcount == 1
+
+
+def abandon_enrolments(tx: Connection, sign_in: str) -> None:
+    tx.execute(delete(enrolments).where(enrolments.c.sign_in == sign_in))
+
+
+def enrolment_key_ids(tx: Connection) -> set[str]:
+    """The keys that begun enrolments are sealed with."""
+    return {state.partition(".")[0] for state in tx.execute(select(enrolments.c.state)).scalars()}

@@ -1,0 +1,50 @@
+"""Rows of `mfa_counters`: the failures of one subject, read and written under the row's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select, text
+
+from .schema import counters
+
+
+class CounterRow(NamedTuple):
+    key: str
+    failures: str
+    streak: int
+    ends_at: float
+
+
+_ENSURE = text(
+    "INSERT INTO mfa_counters (key, failures, streak, ends_at) VALUES (:key, '[]', 0, 0) ON CONFLICT (key) DO NOTHING"
+)
+_HOLD = (
+    select(*(counters.c[name] for name in CounterRow._fields))
+    .where(counters.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(counters.c.key)
+    .with_for_update()
+)
+_UPSERT = text(
+    "INSERT INTO mfa_counters (key, failures, streak, ends_at) VALUES (:key, :failures, :streak, :ends_at) "
+    "ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, streak = excluded.streak, "
+    "ends_at = excluded.ends_at"
+)
+
+
+def hold(tx: Connection, keys: Sequence[str]) -> dict[str, CounterRow]:
+    """The rows of these keys, locked in one order until the transaction ends; a missing one comes empty."""
+    if tx.dialect.name != "sqlite":
+        # what is not there cannot be locked; on SQLite the whole transaction is the lock
+        tx.execute(_ENSURE, [{"key": key} for key in sorted(keys)])
+    rows = {row.key: CounterRow(*row) for row in tx.execute(_HOLD, {"keys": list(keys)})}
+    return {key: rows.get(key) or CounterRow(key, "[]", 0, 0.0) for key in keys}
+
+
+def write(tx: Connection, rows: Sequence[CounterRow]) -> None:
+    tx.execute(_UPSERT, [row._asdict() for row in rows])
+
+
+def remove_ended(tx: Connection, now: float) -> int:
+    return tx.execute(delete(counters).where(counters.c.ends_at <= now)).rowcount

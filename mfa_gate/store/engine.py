@@ -1,0 +1,108 @@
+"""The engine: SQLite as it must be set up, PostgreSQL as it is, and one way to open a transaction."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from ..exc import ConfigurationError, Unavailable
+
+SQLITE_FLOOR: Final = (3, 35, 0)  # RETURNING
+BUSY_TIMEOUT: Final = 10_000  # milliseconds that a writer waits for another
+INSTEAD: Final = "write an SQLAlchemy URL such as 'postgresql+psycopg://user@host/name' or 'sqlite:///file'"
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for the gate's store.
+
+    Args:
+        url: SQLAlchemy URL of SQLite or PostgreSQL (psycopg 3).
+
+    Raises:
+        ConfigurationError: the URL is not readable, names another database, or its driver is not there.
+    """
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            return _sqlite(url, parsed.database)
+        if backend == "postgresql":
+            return _shared(create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20))
+    except (ArgumentError, NoSuchModuleError):
+        raise ConfigurationError(f"MFA_GATE_DATABASE_URL is not readable: {INSTEAD}") from None
+    except ImportError as missing:
+        raise ConfigurationError(
+            f"MFA_GATE_DATABASE_URL needs the package {missing.name!r}: install mfa-gate[postgresql]"
+        ) from None
+    raise ConfigurationError(f"MFA_GATE_DATABASE_URL names the database {backend!r}: {INSTEAD}")
+
+
+def _sqlite(url: str, database: str | None) -> Engine:
+    if sqlite3.sqlite_version_info < SQLITE_FLOOR:
+        raise ConfigurationError(
+            f"SQLite {sqlite3.sqlite_version} is too old: version {'.'.join(map(str, SQLITE_FLOOR))} or newer is needed"
+        )
+    if not database or database == ":memory:":
+        raise ConfigurationError("MFA_GATE_DATABASE_URL needs a file: each thread would see a memory store of its own")
+    folder = Path(database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # the file holds sealed seeds and hashes: its owner's alone, from the first byte
+        os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise ConfigurationError(f"the store {database} cannot be written: {error.strerror}") from None
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return _shared(engine)
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not open transactions of its own
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = NORMAL",  # safe in WAL against a crash; a power cut may undo the last moment as a whole
+        "foreign_keys = ON",
+        f"busy_timeout = {BUSY_TIMEOUT}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # a transaction that begins by reading could not rise to a writing one while another writes
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _shared(engine: Engine) -> Engine:
+    """After a fork the child forgets the parent's connections without closing them."""
+    alive = weakref.ref(engine)
+
+    def forget() -> None:
+        if (inherited := alive()) is not None:
+            inherited.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction: committed at the end, rolled back by any exception.
+
+    Raises:
+        Unavailable: the store does not answer. Whatever was not committed is as if it had not been.
+    """
+    try:
+        with engine.begin() as tx:
+            yield tx
+    except (DBAPIError, SQLAlchemyError) as error:
+        raise Unavailable from error

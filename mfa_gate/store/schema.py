@@ -1,0 +1,138 @@
+"""The tables. Their names begin with `mfa_`, so that they can stand in the portal's own database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata: Final = MetaData()
+
+
+def _account_id(index: bool = False) -> Column[str]:
+    account = ForeignKey("mfa_accounts.id", ondelete="CASCADE")
+    return Column("account_id", String(255), account, nullable=False, index=index or None)
+
+
+# `subject` is random and dies with the row: events and counters name it, so a new person who is given
+# the id of a deleted account inherits nothing
+accounts: Final = Table(
+    "mfa_accounts",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("subject", String(32), nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("locked_at", Double),
+    Column("lock_reason", Text),
+)
+
+# `sign_in` stays while the id changes at each rise: what must survive a rise is bound to it
+sessions: Final = Table(
+    "mfa_sessions",
+    metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("sign_in", String(32), nullable=False, unique=True),
+    _account_id(index=True),
+    Column("level", Integer, nullable=False),
+    Column("proofs", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+)
+
+authenticators: Final = Table(
+    "mfa_authenticators",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _account_id(index=True),
+    Column("method", String(16), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+# `spent` is a keyed hash over the last step, so that a counter lowered by hand is seen
+totp_seeds: Final = Table(
+    "mfa_totp_seeds",
+    metadata,
+    Column(
+        "authenticator_id",
+        String(32),
+        ForeignKey("mfa_authenticators.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("seed", Text, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("spent", Text, nullable=False),
+)
+
+# begun and not completed; its id becomes the authenticator's
+enrolments: Final = Table(
+    "mfa_enrolments",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _account_id(index=True),
+    Column("sign_in", String(32), nullable=False, index=True),
+    Column("method", String(16), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ends_at", Double, nullable=False),
+)
+
+activations: Final = Table(
+    "mfa_activations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _account_id(),
+    Column("code_hash", String(128), nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("issued_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Column("bound_to", String(32)),
+    Column("bound_until", Double),
+)
+# a spent or replaced code is deleted, so that "one live code per account" is one unique index
+Index("mfa_activations_one_per_account", activations.c.account_id, unique=True)
+Index("mfa_activations_bound_to", activations.c.bound_to)
+
+counters: Final = Table(
+    "mfa_counters",
+    metadata,
+    Column("key", String(128), primary_key=True),
+    Column("failures", Text, nullable=False),
+    Column("streak", Integer, nullable=False),
+    Column("ends_at", Double, nullable=False, index=True),
+)
+
+events: Final = Table(
+    "mfa_events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("kind", String(48), nullable=False),
+    Column("subject", String(32), index=True),
+    Column("sign_in", String(32)),
+    Column("source", String(128)),
+    Column("method", String(16)),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(48)),
+    Column("data", Text, nullable=False, server_default=text("'{}'")),
+)
+
+# one sealed row per key that something in this store may be sealed with
+keys: Final = Table(
+    "mfa_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("seal", Text, nullable=False),
+)

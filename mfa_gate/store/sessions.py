@@ -1,0 +1,85 @@
+"""Rows of `mfa_sessions`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from .schema import sessions
+
+
+class SessionRow(NamedTuple):
+    id_hash: str
+    sign_in: str
+    account_id: str
+    level: int
+    proofs: str
+    created_at: float
+    last_seen: float
+    ends_at: float
+
+
+_INSERT = insert(sessions)
+_MOVE = (
+    update(sessions)
+    .where(sessions.c.id_hash == bindparam("old"), sessions.c.ends_at > bindparam("now"))
+    .values(
+        id_hash=bindparam("new"),
+        level=bindparam("new_level"),
+        proofs=bindparam("new_proofs"),
+        last_seen=bindparam("now"),
+        ends_at=bindparam("new_end"),
+    )
+)
+_TOUCH = (
+    update(sessions)
+    .where(sessions.c.id_hash == bindparam("id"), sessions.c.last_seen < bindparam("now"))
+    .values(last_seen=bindparam("now"))
+)
+_OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
+    sessions.c.account_id == bindparam("account")
+)
+
+
+def add(tx: Connection, row: SessionRow) -> None:
+    tx.execute(_INSERT, row._asdict())
+
+
+def move(tx: Connection, old: str, row: SessionRow) -> bool:
+    """Give a session that still lives a new id and what it rose to; False where it has ended meanwhile."""
+    values = {
+        "old": old,
+        "new": row.id_hash,
+        "new_level": row.level,
+        "new_proofs": row.proofs,
+        "now": row.last_seen,
+        "new_end": row.ends_at,
+    }
+    return tx.execute(_MOVE, values).rowcount == 1
+
+
+def touch(tx: Connection, id_hash: str, now: float) -> None:
+    tx.execute(_TOUCH, {"id": id_hash, "now": now})
+
+
+def remove(tx: Connection, id_hash: str) -> bool:
+    return tx.execute(delete(sessions).where(sessions.c.id_hash == id_hash)).rowcount == 1
+
+
+def of_account(tx: Connection, account_id: str) -> Sequence[SessionRow]:
+    return [SessionRow(*row) for row in tx.execute(_OF_ACCOUNT, {"account": account_id})]
+
+
+def remove_account(tx: Connection, account_id: str) -> int:
+    return tx.execute(delete(sessions).where(sessions.c.account_id == account_id)).rowcount
+
+
+def remove_sign_in(tx: Connection, sign_in: str) -> bool:
+    return tx.execute(delete(sessions).where(sessions.c.sign_in == sign_in)).rowcount == 1
+
+
+def remove_ended(tx: Connection, account_id: str, now: float) -> None:
+    """Clear away what has ended by itself; `ends_at` is checked at each read, so this is only tidiness."""
+    tx.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.ends_at <= now))
