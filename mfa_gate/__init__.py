@@ -1,0 +1,20 @@
+"""Second factors, risk-based re-authentication and a read-out guard for Flask portals."""
+
+from .account import Account
+from .assurance import Level
+from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
+from .gate import MFAGate
+from .limits import LimitPolicy, Rule
+
+__all__ = [
+    "Account",
+    "ConfigurationError",
+    "Level",
+    "LimitPolicy",
+    "MFAGate",
+    "MFAGateError",
+    "Refusal",
+    "Rule",
+    "Unavailable",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,25 @@
+"""`flask mfa ...`: what the people who run a portal do at the gate. Each command has `--json`."""
+
+from __future__ import annotations
+
+import click
+
+from ..wiring import maintenance
+from .account import account, sessions
+from .activation import activation
+from .inspect import check, routes
+from .keys import db, keys
+
+# these mend what is not in order, so the app must start on it for them
+MENDING = frozenset({"db", "keys"})
+
+
+@click.group()
+@click.pass_context
+def mfa(context: click.Context) -> None:
+    """The gate in front of this portal: keys, store, activation codes, accounts, checks."""
+    maintenance.set(context.invoked_subcommand in MENDING)
+
+
+for command in (account, activation, check, db, keys, routes, sessions):
+    mfa.add_command(command)

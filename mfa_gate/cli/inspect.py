@@ -1,0 +1,113 @@
+"""`check` and `routes`: what is set, what is risky about it, and what each route asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import click
+from flask import current_app
+
+from ..exc import ConfigurationError
+from ..settings import Settings
+from ..wiring import START, Inspector, Parts
+from .output import in_app, parts, tell
+
+HOUR = 3600
+
+
+@click.command()
+@in_app
+def check(as_json: bool) -> None:
+    """Say what is set and what is risky about it; exit code 1 where something does not work."""
+    here = parts()
+    errors = list(_errors(here))
+    warnings = list(_warnings(here.settings, here))
+    facts = _facts(here)
+    sentences = [f"{name}: {value}" for name, value in facts.items()]
+    sentences += [f"ERROR    {text}" for text in errors] + [f"WARNING  {text}" for text in warnings]
+    sentences.append(f"{len(errors)} errors, {len(warnings)} warnings.")
+    tell(as_json, {"settings": facts, "errors": errors, "warnings": warnings}, *sentences)
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+def _facts(here: Parts) -> dict[str, Any]:
+    settings = here.settings
+    return {
+        "base URL": settings.base_url,
+        "cookie": settings.cookie_name,
+        "store": here.house.store.backend + (" in the instance folder" if settings.own_store else ""),
+        "keys": ", ".join(here.keyring.ids),
+        "profile": "strict" if settings.strict else "standard",
+        "idle end": str(timedelta(seconds=settings.idle)),
+        "absolute end": str(timedelta(seconds=settings.lifetime)),
+        "languages": ", ".join(settings.languages),
+        "identity": settings.identity or "callback",
+    }
+
+
+def _errors(here: Parts) -> Iterator[str]:
+    try:
+        _inspector().check()
+    except ConfigurationError as error:
+        yield str(error)
+    for authenticator in here.keys.broken_seeds():
+        yield (
+            f"the seed of authenticator {authenticator} does not open, or its counter was changed by hand: "
+            "its owner cannot sign in with it"
+        )
+
+
+def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
+    if not settings.secure:
+        yield "the base URL is http: only for a machine that nobody else reaches"
+    if settings.lifetime > 24 * HOUR:
+        yield "sessions live longer than a day: a stolen one does too"
+    if settings.idle > 2 * HOUR:
+        yield "sessions may be idle for more than two hours"
+    if settings.letter_ttl > 60 * 24 * HOUR or settings.activation_ttl > 7 * 24 * HOUR:
+        yield "activation codes may be redeemed for very long"
+    if len(here.keyring.ids) > 2:
+        yield "MFA_GATE_KEYS holds more than two keys: run 'flask mfa keys rotate' and take the old ones out"
+    if settings.support is None:
+        yield "MFA_GATE_SUPPORT is not set: pages and letters cannot say whom to call"
+    if current_app.debug:
+        yield "the app is in debug mode"
+    if here.portal.login_path is None:
+        yield "no login page is known: set MFA_GATE_LOGIN_URL, or wrap the login view in @gate.first_factor"
+    if settings.identity == "gate":
+        yield "identity is 'gate': the portal must read gate.session.account_id and nothing else"
+
+
+@click.command()
+@in_app
+def routes(as_json: bool) -> None:
+    """List every route with the level and the age it asks for, public and static ones apart."""
+    listed = _inspector().routes()
+    sentences = []
+    for title, kind in (
+        ("Guarded", "guarded"),
+        ("Public", "public"),
+        ("Static", "static"),
+        ("The gate's own", "gate"),
+    ):
+        rows = [route for route in listed if route["kind"] == kind]
+        if rows:
+            sentences += ["", f"{title} ({len(rows)})"]
+            sentences += [_line(route) for route in rows]
+    tell(as_json, {"routes": listed}, *sentences[1:])
+
+
+def _line(route: dict[str, Any]) -> str:
+    asks = ""
+    if route["level"]:
+        age = route["max_age"]
+        asks = route["level"] + (f", at most {timedelta(seconds=age)} old" if age else "")
+    return f"  {route['methods']:<20} {route['rule']:<44} {asks}"
+
+
+def _inspector() -> Inspector:
+    found: Inspector = current_app.extensions[START]
+    return found

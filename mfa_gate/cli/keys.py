@@ -1,0 +1,52 @@
+"""Keys and store: what must be in order before the portal starts."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ..flows import check_keys
+from ..keyring import new_key
+from .output import in_app, parts, tell
+
+
+@click.group()
+def keys() -> None:
+    """The keys that seal what the store holds."""
+
+
+@keys.command("new")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a line.")
+def new(as_json: bool) -> None:
+    """Make a key for MFA_GATE_KEYS. To rotate, put the new one before the others, with a comma."""
+    key = new_key()
+    click.echo(json.dumps({"key": key}) if as_json else key)
+
+
+@keys.command("rotate")
+@in_app
+def rotate(as_json: bool) -> None:
+    """Seal everything under the first key of MFA_GATE_KEYS, so that older ones may be taken out."""
+    check_keys(parts().house.store, parts().keyring)
+    resealed, needed = parts().keys.rotate()
+    sentences = [f"{resealed} seeds sealed anew under key {parts().keyring.current}."]
+    if needed:
+        sentences.append(f"Still needed by open activation codes or enrolments: {', '.join(needed)}.")
+    else:
+        sentences.append("The older keys may be taken out of MFA_GATE_KEYS.")
+    tell(as_json, {"resealed": resealed, "still_needed": list(needed)}, *sentences)
+
+
+@click.group()
+def db() -> None:
+    """The gate's store."""
+
+
+@db.command("upgrade")
+@in_app
+def upgrade(as_json: bool) -> None:
+    """Bring the store's tables to this version."""
+    parts().house.store.upgrade()
+    check_keys(parts().house.store, parts().keyring)
+    tell(as_json, {"upgraded": True}, "The store is at this version.")

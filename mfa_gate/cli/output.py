@@ -1,0 +1,65 @@
+"""How commands speak: sentences for people, one JSON document for programs, errors as a sentence and exit code 2."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..exc import MFAGateError, Unavailable
+from ..flows import UnknownAccount
+from ..wiring import EXTENSION, Parts
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Failed(click.ClickException):
+    """A sentence on standard error, and exit code 2."""
+
+    exit_code = 2
+
+
+def parts() -> Parts:
+    """The gate's parts of the app that Flask has loaded.
+
+    Raises:
+        Failed: the app has no gate.
+    """
+    found: Parts | None = current_app.extensions.get(EXTENSION)
+    if found is None:
+        raise Failed("this app has no gate: MFAGate(app) or gate.init_app(app) is missing")
+    return found
+
+
+def in_app(function: F) -> F:
+    """A command that runs in the app's context, has `--json`, and turns our exceptions into a sentence."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of sentences.")
+    @with_appcontext
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except UnknownAccount as error:
+            raise Failed(f"{error}.") from None
+        except Unavailable:
+            raise Failed("The gate's store does not answer. Nothing was changed.") from None
+        except MFAGateError as error:
+            raise Failed(str(error)) from None
+
+    wrapped: F = command  # type: ignore[assignment]
+    return wrapped
+
+
+def tell(as_json: bool, document: dict[str, Any], *sentences: str) -> None:
+    """Print a result, for programs or for people."""
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, sort_keys=True))
+    else:
+        for sentence in sentences:
+            click.echo(sentence)

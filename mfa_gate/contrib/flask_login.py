@@ -1,0 +1,75 @@
+"""Flask-Login behind the gate: one line, and `current_user` stays anonymous until the gate agrees.
+
+`login_user()` called anywhere, a remember-me cookie or a sign-in after a password reset all stand for the first factor
+at most: whoever they name is asked for the second one at the first guarded view.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from flask import Flask, current_app, session
+from flask_login import LoginManager, current_user, login_user, logout_user, user_logged_out
+
+from ..account import Account
+from ..wiring import EXTENSION, Portal
+
+
+class Gate(Protocol):
+    """What the bridge needs of `MFAGate`."""
+
+    portal: Portal
+
+    @property
+    def session(self) -> Any: ...
+
+    def sign_out(self) -> None: ...
+
+
+class FlaskLoginBridge:
+    """Put a LoginManager behind a gate.
+
+    Args:
+        gate: the `MFAGate`.
+        login_manager: whose `login_view` becomes the gate's login page, and public.
+    """
+
+    def __init__(self, gate: Gate, login_manager: LoginManager) -> None:
+        self._gate = gate
+        self._manager = login_manager
+        # every way of loading a user ends here: session, remember-me, request loader, login_user() itself
+        self._set_user = login_manager._update_request_context_with_user
+        login_manager._update_request_context_with_user = self._set_agreed_user
+        portal = gate.portal
+        portal.adopts = True
+        portal.identity = portal.identity or _identity
+        portal.signed_in = portal.signed_in or self._sign_in
+        portal.signed_out = portal.signed_out or logout_user
+        portal.login_endpoint = portal.login_endpoint or (lambda: login_manager.login_view)
+        user_logged_out.connect(self._logged_out)
+
+    def _set_agreed_user(self, user: Any = None) -> None:
+        if user is not None and self._gate.session.account_id != user.get_id():
+            user = None
+        self._set_user(user)
+
+    def _sign_in(self, account: Account) -> None:
+        """Open Flask-Login's session, unless the portal has opened it for this account already."""
+        user = self._manager._user_callback(account.id)
+        if session.get("_user_id") == account.id:
+            self._set_user(user)
+        elif user is not None:
+            login_user(user)
+
+    def _logged_out(self, app: Flask, **_: Any) -> None:
+        # a copy of Flask-Login's cookie outlives logout_user(); without the gate's session it opens nothing
+        if EXTENSION in app.extensions and current_app.login_manager is self._manager:  # type: ignore[attr-defined]
+            self._gate.sign_out()
+
+
+def _identity() -> str | None:
+    """Whom Flask-Login's session or remember-me cookie names, whether or not the gate agrees."""
+    if "_user_id" not in session:
+        _ = current_user.is_anonymous  # reading it takes a remember-me cookie into the session
+    named: str | None = session.get("_user_id")
+    return named

@@ -1,0 +1,29 @@
+"""The order of steps, once for pages, programs and the command line. Only flows open transactions."""
+
+from __future__ import annotations
+
+from .activation import Activation, Issued, UnknownAccount
+from .ceremony import House, Progress, Risen, State, Visit
+from .enrolment import BegunTOTP, Enrolment
+from .keys import Keys, check_keys
+from .life import Life
+from .password import Password
+from .sign_in import SignIn
+
+__all__ = [
+    "Activation",
+    "BegunTOTP",
+    "Enrolment",
+    "House",
+    "Issued",
+    "Keys",
+    "Life",
+    "Password",
+    "Progress",
+    "Risen",
+    "SignIn",
+    "State",
+    "UnknownAccount",
+    "Visit",
+    "check_keys",
+]

@@ -1,0 +1,132 @@
+"""Activation codes: the only way to a first authenticator. They reach the owner outside password and mailbox."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from ..account import Account
+from ..audit import Who
+from ..exc import MFAGateError, WrongActivationCode, WrongState
+from ..limits import Scope
+from ..store import Transaction, accounts, activations, sessions
+from .ceremony import Ceremony, Risen, Visit
+
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter that looks like a digit
+SYMBOLS: Final = 16  # of five bits each: 80 bits, out of reach of guessing
+GROUP: Final = 4
+_ALIKE: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
+_SEPARATORS: Final = re.compile(r"[\s\-\u2010-\u2015]+")
+
+
+class UnknownAccount(MFAGateError):
+    """The portal's account loader knows no such account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A code, told once: here.
+
+    Attributes:
+        code: in groups of four.
+        ends_at: seconds since the epoch.
+        enrolled: the account has an authenticator already, beside which the code opens nothing.
+    """
+
+    account: Account
+    code: str
+    ends_at: float
+    enrolled: bool
+
+
+class Activation(Ceremony):
+    """Issuing and redeeming activation codes."""
+
+    def issue(self, account_id: str, reason: str, ttl: float | None = None) -> Issued:
+        """Issue a code; an earlier one of the account, and a session that was enrolling by it, end.
+
+        Args:
+            account_id: whose.
+            reason: why, for the record.
+            ttl: seconds that it may be redeemed; `MFA_GATE_ACTIVATION_TTL` by default.
+
+        Raises:
+            UnknownAccount: the portal knows no such account.
+            ValueError: the time is not between a minute and 366 days.
+        """
+        with self.house.store.begin() as tx:
+            return self.issue_in(tx, account_id, reason, ttl)
+
+    def issue_in(self, tx: Transaction, account_id: str, reason: str, ttl: float | None = None) -> Issued:
+        """`issue` in a transaction of the caller's, who hands the code over before it commits."""
+        house, now = self.house, self.house.clock()
+        ttl = house.settings.activation_ttl if ttl is None else ttl
+        if not 60 <= ttl <= 366 * 86_400:
+            raise ValueError("an activation code lives between a minute and 366 days")
+        account = self.portal_account(account_id)
+        accounts.ensure(tx, account_id, now)
+        held = accounts.hold(tx, account_id)
+        code = "".join(secrets.choice(ALPHABET) for _ in range(SYMBOLS))
+        row = activations.ActivationRow(
+            secrets.token_hex(16), account_id, house.keyring.hash("activation", code), reason, now, now + ttl
+        )
+        bound_to = activations.replace(tx, row)
+        if bound_to is not None:
+            sessions.remove_sign_in(tx, bound_to)
+        subject = held.subject if held else None
+        house.audit.record(tx, "activation_issued", now, Who(subject), reason=None, why=reason, activation=row.id)
+        return Issued(account, _grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
+
+    def portal_account(self, account_id: str) -> Account:
+        """The account as the portal knows it.
+
+        Raises:
+            UnknownAccount: it does not.
+        """
+        account = self.house.load_account(account_id)
+        if account is None:
+            raise UnknownAccount(f"the portal knows no account {account_id!r}")
+        return account
+
+    def redeem(self, visit: Visit, code: str) -> Risen:
+        """Bind a code to this session, which may then enrol, and nothing else.
+
+        Args:
+            visit: who is there, with the right password and no authenticator yet.
+            code: as typed.
+
+        Raises:
+            SignInRequired, WrongState, TooManyAttempts, AccountClosed, Unavailable: as for any step.
+            WrongActivationCode: mistyped, another account's, redeemed elsewhere, replaced or out of time.
+        """
+        session = visit.there()
+        account = self.account_of(session)
+        house, now = self.house, self.house.clock()
+        with house.store.begin() as tx:
+            if self.progress_in(tx, session).state != "activation":
+                raise WrongState
+            attempt = self.count(tx, visit, Scope("activation", session.sign_in))
+            subject = self.subject_in(tx, account.id)
+        with self.told("activation_redeemed", visit, subject), house.store.begin() as tx:
+            self.hold(tx, session)
+            if self.methods_in(tx, account.id):
+                raise WrongState
+            until = now + house.settings.enrolling
+            hashes = house.keyring.hashes("activation", _normalised(code))
+            if not activations.bind(tx, account.id, hashes, session.sign_in, now, until):
+                raise WrongActivationCode
+            cookie, risen = house.sessions.extend(tx, session, now, until)
+            house.limiter.succeeded(tx, attempt)
+            house.audit.record(tx, "activation_redeemed", now, visit.who(subject))
+        return Risen(cookie, risen, account)
+
+
+def _normalised(code: str) -> str:
+    """What was typed, as it was printed: separators dropped, look-alike letters read as the digits they are."""
+    return _SEPARATORS.sub("", code[:128]).upper().translate(_ALIKE)
+
+
+def _grouped(code: str) -> str:
+    return "-".join(code[at : at + GROUP] for at in range(0, len(code), GROUP))

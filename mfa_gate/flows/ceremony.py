@@ -1,0 +1,212 @@
+"""What every step shares: who is there, the preconditions, the counted attempt, and what follows it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ..account import Account
+from ..assurance import Level
+from ..audit import Audit, Who
+from ..exc import (
+    AccountClosed,
+    ActivationRequired,
+    EnrolmentRequired,
+    Refusal,
+    SignInRequired,
+    StepUpRequired,
+    Unavailable,
+    WrongState,
+)
+from ..keyring import Keyring
+from ..limits import Attempt, Limiter, Scope, network
+from ..session import Session, Sessions
+from ..settings import Settings
+from ..store import Store, Transaction, accounts, activations, authenticators
+from ..store.accounts import AccountRow
+
+log: Final = logging.getLogger("mfa_gate")
+
+State = Literal["anonymous", "pending", "activation", "enrolling", "signed_in"]
+_REFUSALS: Final[dict[State, type[Refusal]]] = {
+    "anonymous": SignInRequired,
+    "pending": StepUpRequired,
+    "activation": ActivationRequired,
+    "enrolling": EnrolmentRequired,
+    "signed_in": WrongState,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts of one app that flows work with.
+
+    Attributes:
+        clock: seconds since the epoch.
+        load_account: the portal's `account_loader`.
+    """
+
+    settings: Settings
+    keyring: Keyring
+    store: Store
+    sessions: Sessions
+    limiter: Limiter
+    audit: Audit
+    clock: Callable[[], float]
+    load_account: Callable[[str], Account | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who is at the door: the session that the request's cookie names, and the client's address."""
+
+    session: Session | None
+    address: str | None
+
+    def who(self, subject: str | None = None) -> Who:
+        return Who(subject, self.session.sign_in if self.session else None, self.address)
+
+    @property
+    def source(self) -> Scope:
+        return Scope("source", network(self.address))
+
+    def there(self) -> Session:
+        """The session.
+
+        Raises:
+            SignInRequired: there is none.
+        """
+        if self.session is None:
+            raise SignInRequired
+        return self.session
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a session stands, worked out anew at each request: what another session did counts at once."""
+
+    state: State
+    methods: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Risen:
+    """A session that rose.
+
+    Attributes:
+        cookie: the new cookie value.
+        session: the session as it is now.
+        account: whose it is.
+        signs_in: this was the last proof of a sign-in, so the portal opens its own session now.
+    """
+
+    cookie: str
+    session: Session
+    account: Account
+    signs_in: bool = False
+
+
+class Ceremony:
+    """Base of the flows: the pieces that none of them may forget."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def progress(self, session: Session | None) -> Progress:
+        """Where a session stands, and which methods its account has."""
+        if session is None:
+            return Progress("anonymous")
+        with self.house.store.begin() as tx:
+            return self.progress_in(tx, session)
+
+    def progress_in(self, tx: Transaction, session: Session) -> Progress:
+        methods = authenticators.methods(tx, session.account_id)
+        if session.level >= Level.MFA:
+            return Progress("signed_in", methods)
+        if methods:
+            return Progress("pending", methods)
+        bound = activations.is_bound(tx, session.account_id, session.sign_in, self.house.clock())
+        return Progress("enrolling" if bound else "activation")
+
+    @staticmethod
+    def refusal_for(state: State) -> Refusal:
+        """Why a session in this state may not do what another state may."""
+        return _REFUSALS[state]()
+
+    @staticmethod
+    def methods_in(tx: Transaction, account_id: str) -> frozenset[str]:
+        return authenticators.methods(tx, account_id)
+
+    @staticmethod
+    def subject_in(tx: Transaction, account_id: str) -> str:
+        """The account's random name in events and counters.
+
+        Raises:
+            SignInRequired: the account is gone.
+        """
+        row = accounts.find(tx, account_id)
+        if row is None:
+            raise SignInRequired
+        return row.subject
+
+    def account_of(self, session: Session) -> Account:
+        """The account behind a session, asked of the portal; a session without one ends.
+
+        Raises:
+            SignInRequired: the portal knows no such account, or has disabled it.
+        """
+        account = self.house.load_account(session.account_id)
+        if account is not None and account.id == session.account_id:
+            return account
+        with self.house.store.begin() as tx:
+            row = accounts.find(tx, session.account_id)
+            self.house.sessions.end(tx, session)
+            self.house.audit.record(
+                tx,
+                "session_ended",
+                self.house.clock(),
+                Who(row.subject if row else None, session.sign_in),
+                reason="account_gone",
+            )
+        raise SignInRequired
+
+    def count(self, tx: Transaction, visit: Visit, *scopes: Scope) -> Attempt:
+        """Count an attempt for its scopes and its source; the caller commits before the check."""
+        return self.house.limiter.count(tx, (*scopes, visit.source), self.house.clock())
+
+    def hold(self, tx: Transaction, session: Session) -> AccountRow:
+        """Lock the account's row before its rights change.
+
+        Raises:
+            AccountClosed: it is locked.
+            SignInRequired: it is gone.
+        """
+        row = accounts.hold(tx, session.account_id)
+        if row is None:
+            raise SignInRequired
+        if row.locked_at is not None:
+            raise AccountClosed
+        return row
+
+    @contextmanager
+    def told(self, kind: str, visit: Visit, subject: str | None, method: str | None = None) -> Iterator[None]:
+        """Store a failed step as an event of its own transaction, then let the refusal go on."""
+        try:
+            yield
+        except Unavailable:
+            raise
+        except Refusal as refusal:
+            with self.house.store.begin() as tx:
+                self.house.audit.record(
+                    tx,
+                    kind,
+                    self.house.clock(),
+                    visit.who(subject),
+                    outcome="failure",
+                    method=method,
+                    reason=str(refusal.data.get("reason", refusal.code)),
+                )
+            raise

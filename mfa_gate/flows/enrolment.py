@@ -1,0 +1,127 @@
+"""Enrolling an authenticator: begun inside an activation session, counted only when confirmed by use."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from ..assurance import Proof
+from ..exc import EnrolmentGone, InvalidRequest, SealBroken
+from ..factors import totp
+from ..limits import Scope
+from ..session import Session
+from ..store import Transaction, activations, authenticators
+from ..store.authenticators import EnrolmentRow, TOTPRow
+from .ceremony import Ceremony, Risen, Visit, log
+from .sign_in import seed_context, step_mark
+
+LABEL_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class BegunTOTP:
+    """What is handed over once.
+
+    Attributes:
+        enrolment: id, to be named again at completion.
+        secret, uri, key: the seed, for the authenticator app.
+    """
+
+    enrolment: str
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+    key: str = field(repr=False)
+
+
+class Enrolment(Ceremony):
+    """Enrolment by TOTP."""
+
+    def begin_totp(self, visit: Visit) -> BegunTOTP:
+        """Make a seed and keep it, sealed, until it is confirmed; an earlier one of this sign-in is dropped.
+
+        Raises:
+            SignInRequired: no session.
+            EnrolmentRequired, ActivationRequired, StepUpRequired: the session may not enrol.
+        """
+        session = visit.there()
+        account = self.account_of(session)
+        house, now = self.house, self.house.clock()
+        begun = totp.begin(house.settings.name, account.email or account.name)
+        with house.store.begin() as tx:
+            held = self.hold(tx, session)
+            self._may_enrol(tx, session)
+            row = EnrolmentRow(
+                secrets.token_hex(16), account.id, session.sign_in, "otp", "", now + house.settings.enrolling
+            )
+            sealed = house.keyring.seal(begun.seed, seed_context(held.subject, row.id))
+            authenticators.begin_enrolment(tx, row._replace(state=sealed))
+        return BegunTOTP(row.id, begun.secret, begun.uri, begun.key)
+
+    def complete_totp(self, visit: Visit, enrolment: str, code: str, label: str | None = None) -> Risen:
+        """Confirm an authenticator by its first code, which is spent with it, and so is the activation code.
+
+        Args:
+            visit: who is there.
+            enrolment: id that `begin_totp` gave.
+            code: as typed.
+            label: the person's name for it, at most 60 characters.
+
+        Returns:
+            The session at `Level.MFA`, under its new id.
+
+        Raises:
+            EnrolmentGone: begun in another session, replaced, or out of time.
+            WrongCode, ClockDrift: not confirmed; the enrolment stays open.
+            TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
+        """
+        session = visit.there()
+        account = self.account_of(session)
+        name = clean_label(label)
+        house, now = self.house, self.house.clock()
+        with house.store.begin() as tx:
+            self._may_enrol(tx, session)
+            begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now)
+            if begun is None:
+                raise EnrolmentGone
+            attempt = self.count(tx, visit, Scope("confirm", session.sign_in))
+            subject = self.subject_in(tx, account.id)
+        with self.told("authenticator_added", visit, subject, "otp"):
+            seed = self._begun_seed(begun, subject)
+            step = totp.confirm(seed, code, now, house.settings.totp_window)
+            with house.store.begin() as tx:
+                self.hold(tx, session)
+                self._may_enrol(tx, session)
+                if not authenticators.take_enrolment(tx, begun.id, session.sign_in, now):
+                    raise EnrolmentGone
+                if not activations.spend(tx, account.id, session.sign_in, now):
+                    raise EnrolmentGone
+                row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
+                authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
+                cookie, risen = house.sessions.prove(tx, session, Proof("otp", now, row.id), now)
+                house.limiter.succeeded(tx, attempt)
+                house.audit.record(tx, "authenticator_added", now, visit.who(subject), method="otp", id=row.id)
+        return Risen(cookie, risen, account, signs_in=True)
+
+    def _begun_seed(self, begun: EnrolmentRow, subject: str) -> bytes:
+        try:
+            return self.house.keyring.open(begun.state, seed_context(subject, begun.id))
+        except SealBroken:
+            log.error("the begun enrolment %s does not open", begun.id)
+            raise EnrolmentGone from None
+
+    def _may_enrol(self, tx: Transaction, session: Session) -> None:
+        state = self.progress_in(tx, session).state
+        if state != "enrolling":
+            raise self.refusal_for(state)
+
+
+def clean_label(label: str | None) -> str:
+    """A name for an authenticator: one line, nothing invisible.
+
+    Raises:
+        InvalidRequest: longer than 60 characters.
+    """
+    text = "".join(character for character in (label or "") if character.isprintable()).strip()
+    if len(text) > LABEL_LENGTH:
+        raise InvalidRequest
+    return text

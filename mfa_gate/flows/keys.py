@@ -1,0 +1,82 @@
+"""The store and its keys at start: what does not fit stops the app, and says why."""
+
+from __future__ import annotations
+
+from ..exc import ConfigurationError, SealBroken
+from ..keyring import Keyring
+from ..store import Store, activations, authenticators, keys
+from .ceremony import Ceremony
+from .sign_in import open_seed, seed_context, step_mark
+
+
+def check_keys(store: Store, keyring: Keyring) -> None:
+    """Hold the keys against the store's sealed rows, and enter the current key.
+
+    Raises:
+        ConfigurationError: a key that the store needs is missing or another one stands under its id.
+    """
+    with store.begin() as tx:
+        seals = keys.seals(tx)
+        for key_id, seal in seals.items():
+            if key_id not in keyring.ids:
+                raise ConfigurationError(
+                    f"the store is sealed with key {key_id!r}, which is not in MFA_GATE_KEYS: put it back after the "
+                    "current one; once 'flask mfa keys rotate' has run it may go"
+                )
+            try:
+                keyring.open(seal, _context(key_id))
+            except SealBroken:
+                raise ConfigurationError(
+                    f"key {key_id!r} of MFA_GATE_KEYS does not open this store: it is another store's key, "
+                    "or it was altered; put the right one back"
+                ) from None
+        if keyring.current not in seals:
+            keys.add(tx, keyring.current, keyring.seal(b"this key opens this store", _context(keyring.current)))
+
+
+def _context(key_id: str) -> str:
+    return f"key {key_id}"
+
+
+class Keys(Ceremony):
+    """Rotation, and the search for seeds that do not open."""
+
+    def broken_seeds(self) -> list[str]:
+        """Ids of the authenticators whose seed does not open or whose counter was changed by hand."""
+        broken = []
+        with self.house.store.begin() as tx:
+            for row in authenticators.all_totp(tx):
+                try:
+                    open_seed(self, row)
+                except SealBroken:
+                    broken.append(row.id)
+        return broken
+
+    def rotate(self) -> tuple[int, tuple[str, ...]]:
+        """Seal every seed anew under the current key, after which the older ones may leave `MFA_GATE_KEYS`.
+
+        Returns:
+            How many seeds were sealed anew, and the older keys that an open activation code or a begun
+            enrolment still needs until it ends.
+
+        Raises:
+            ConfigurationError: a seed does not open; nothing was changed.
+        """
+        keyring, resealed = self.house.keyring, 0
+        with self.house.store.begin() as tx:
+            for row in authenticators.all_totp(tx):
+                try:
+                    seed = open_seed(self, row)
+                except SealBroken:
+                    raise ConfigurationError(
+                        f"the seed of authenticator {row.id} does not open: run 'flask mfa check'"
+                    ) from None
+                if row.seed.startswith(f"{keyring.current}."):
+                    continue
+                sealed = keyring.seal(seed, seed_context(row.subject, row.id))
+                mark = step_mark(self, row, row.last_step)
+                resealed += authenticators.reseal(tx, row.id, row.seed, sealed, mark)
+            needed = {keyring.current} | activations.key_ids(tx) | authenticators.enrolment_key_ids(tx)
+            for key_id in keys.seals(tx).keys() - needed:
+                keys.remove(tx, key_id)
+        return resealed, tuple(sorted(needed - {keyring.current}))

@@ -1,0 +1,87 @@
+"""The life of an account and of its sessions at the gate: present, ended, locked, forgotten."""
+
+from __future__ import annotations
+
+from ..audit import Who
+from ..session import Session
+from ..store import accounts, activations
+from .ceremony import Ceremony
+
+PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
+
+
+class Life(Ceremony):
+    """What the portal and its staff may do to accounts and sessions, and what time does."""
+
+    def present(self, session: Session) -> None:
+        """Note that a session is in use, and ask the portal for its account: at most once a minute.
+
+        Raises:
+            SignInRequired: the account is gone or disabled; its session has ended.
+            Unavailable: the store does not answer.
+        """
+        now = self.house.clock()
+        if now - session.last_seen < PRESENT_FOR:
+            return
+        self.account_of(session)
+        with self.house.store.begin() as tx:
+            self.house.sessions.touch(tx, session, now)
+
+    def end_mismatch(self, session: Session, address: str | None) -> None:
+        """End the gate's session where the portal takes its visitor for somebody else, or for nobody."""
+        with self.house.store.begin() as tx:
+            row = accounts.find(tx, session.account_id)
+            self.house.sessions.end(tx, session)
+            who = Who(row.subject if row else None, session.sign_in, address)
+            self.house.audit.record(tx, "identity_mismatch", self.house.clock(), who, outcome="refused")
+
+    def end_sessions(self, account_id: str, reason: str) -> int:
+        """End every session of an account, on every worker, at once; how many there were."""
+        with self.house.store.begin() as tx:
+            row = accounts.hold(tx, account_id)
+            ended = self.house.sessions.end_account(tx, account_id)
+            if row is not None:
+                who = Who(row.subject)
+                self.house.audit.record(
+                    tx, "sessions_ended", self.house.clock(), who, reason=None, why=reason, ended=ended
+                )
+        return ended
+
+    def lock(self, account_id: str, reason: str) -> None:
+        """Lock an account: its sessions end and it proves nothing until it is unlocked."""
+        now = self.house.clock()
+        with self.house.store.begin() as tx:
+            accounts.ensure(tx, account_id, now)
+            row = accounts.hold(tx, account_id)
+            accounts.lock(tx, account_id, now, reason)
+            self.house.sessions.end_account(tx, account_id)
+            self.house.audit.record(tx, "account_locked", now, Who(row.subject if row else None), why=reason)
+
+    def unlock(self, account_id: str, reason: str) -> bool:
+        """Unlock an account; False where it was not locked."""
+        with self.house.store.begin() as tx:
+            row = accounts.hold(tx, account_id)
+            unlocked = accounts.unlock(tx, account_id)
+            if unlocked and row is not None:
+                self.house.audit.record(tx, "account_unlocked", self.house.clock(), Who(row.subject), why=reason)
+        return unlocked
+
+    def forget(self, account_id: str) -> bool:
+        """Delete all that the gate holds about an account; False where it held nothing.
+
+        Its events stay, under a random name that nothing connects with the id any more.
+        """
+        with self.house.store.begin() as tx:
+            row = accounts.hold(tx, account_id)
+            if row is not None:
+                self.house.audit.record(tx, "account_forgotten", self.house.clock(), Who(row.subject))
+            return accounts.remove(tx, account_id)
+
+    def revoke_activation(self, account_id: str, reason: str) -> bool:
+        """Make an account's activation code worthless; False where it has none."""
+        with self.house.store.begin() as tx:
+            row = accounts.hold(tx, account_id)
+            revoked = activations.revoke(tx, account_id)
+            if revoked and row is not None:
+                self.house.audit.record(tx, "activation_revoked", self.house.clock(), Who(row.subject), why=reason)
+        return revoked

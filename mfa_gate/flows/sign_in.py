@@ -1,0 +1,163 @@
+"""Signing in and stepping up: the first factor that the portal checked, then a second one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..account import Account
+from ..assurance import Level, Proof
+from ..audit import Who
+from ..exc import AccountClosed, SealBroken, Unavailable, WrongCode, WrongState
+from ..factors import totp
+from ..limits import Attempt, Scope, lane_of
+from ..session import Session
+from ..store import Transaction, accounts, activations, authenticators
+from ..store.authenticators import TOTPRow
+from .ceremony import Ceremony, Risen, Visit, log
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    row: TOTPRow
+    step: int
+
+
+class SignIn(Ceremony):
+    """From the right password to a session of `Level.MFA`, and any further proof."""
+
+    def begin(self, account: Account, visit: Visit) -> Risen:
+        """Open a pending session for an account whose first factor the portal has just checked.
+
+        Args:
+            account: whom the portal let through.
+            visit: the session that this browser brought is ended, whosever it is.
+
+        Raises:
+            AccountClosed: the account is locked.
+            Unavailable: the store does not answer.
+        """
+        house, now = self.house, self.house.clock()
+        with house.store.begin() as tx:
+            accounts.ensure(tx, account.id, now)
+            row = accounts.hold(tx, account.id)
+            locked = row is None or row.locked_at is not None
+            subject = row.subject if row else None
+            if visit.session is not None:
+                self.leave(tx, visit.session)
+            opened = None if locked else house.sessions.open(tx, account.id, now)
+            house.audit.record(
+                tx,
+                "first_factor",
+                now,
+                Who(subject, opened[1].sign_in if opened else None, visit.address),
+                outcome="refused" if locked else "success",
+                method="pwd",
+                reason="locked" if locked else None,
+            )
+        if opened is None:
+            raise AccountClosed
+        return Risen(*opened, account)
+
+    def verify_totp(self, visit: Visit, code: str) -> Risen:
+        """Prove a second factor by TOTP: completes a pending sign-in, or refreshes the proof of a session.
+
+        Args:
+            visit: who is there.
+            code: as typed.
+
+        Returns:
+            The session under its new id.
+
+        Raises:
+            SignInRequired: no session, or it ended meanwhile.
+            WrongState: the account has no TOTP authenticator.
+            TooManyAttempts: nothing was checked.
+            WrongCode: wrong, or spent already.
+            AccountClosed: locked, even while this was under way.
+            Unavailable: the store does not answer, or a seed does not open.
+        """
+        session = visit.there()
+        account = self.account_of(session)
+        with self.house.store.begin() as tx:
+            rows = authenticators.totp_of_account(tx, account.id)
+            if not rows:
+                raise WrongState
+            subject = rows[0].subject
+            lane = lane_of(account.id)
+            attempt = self.count(
+                tx,
+                visit,
+                *(Scope("code", f"authenticator {row.id}", lane) for row in rows),
+                Scope("code", f"account {subject}", lane),
+            )
+        with self.told("second_factor", visit, subject, "otp"):
+            match = self._match(rows, code)
+            return self._settle_totp(visit, session, account, attempt, match)
+
+    def _match(self, rows: list[TOTPRow], code: str) -> _Match:
+        broken = False
+        for row in rows:
+            try:
+                seed = open_seed(self, row)
+                return _Match(row, totp.complete(seed, code, self.house.clock(), self.house.settings.totp_window))
+            except WrongCode:
+                continue
+            except SealBroken:
+                broken = True
+                log.error("the seed of authenticator %s does not open or its counter was changed", row.id)
+        if broken:
+            raise Unavailable
+        raise WrongCode
+
+    def _settle_totp(self, visit: Visit, session: Session, account: Account, attempt: Attempt, match: _Match) -> Risen:
+        house, now, row = self.house, self.house.clock(), match.row
+        with house.store.begin() as tx:
+            self.hold(tx, session)
+            if not authenticators.spend_step(tx, row.id, match.step, step_mark(self, row, match.step)):
+                raise WrongCode(reason="spent")
+            cookie, risen = house.sessions.prove(tx, session, Proof("otp", now, row.id), now)
+            house.limiter.succeeded(tx, attempt)
+            house.audit.record(tx, "second_factor", now, visit.who(row.subject), method="otp")
+        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
+
+    def sign_out(self, visit: Visit) -> None:
+        """End the session everywhere, and leave nothing of a half sign-in or a begun enrolment."""
+        if visit.session is None:
+            return
+        with self.house.store.begin() as tx:
+            self.leave(tx, visit.session)
+            row = accounts.find(tx, visit.session.account_id)
+            self.house.audit.record(
+                tx,
+                "session_ended",
+                self.house.clock(),
+                visit.who(row.subject if row else None),
+                reason="sign_out",
+            )
+
+    def leave(self, tx: Transaction, session: Session) -> None:
+        self.house.sessions.end(tx, session)
+        authenticators.abandon_enrolments(tx, session.sign_in)
+        activations.release(tx, session.sign_in)
+
+
+def seed_context(subject: str, authenticator_id: str) -> str:
+    """What a seed is bound to: the account, by its random name, and the row."""
+    return f"totp {subject} {authenticator_id}"
+
+
+def step_mark(flow: Ceremony, row: TOTPRow, step: int) -> str:
+    """The keyed hash that belongs to a last spent step."""
+    return flow.house.keyring.hash("totp step", f"{row.subject} {row.id} {step}")
+
+
+def open_seed(flow: Ceremony, row: TOTPRow) -> bytes:
+    """The seed of a row.
+
+    Raises:
+        SealBroken: it is another row's, altered, or its counter was changed by hand.
+    """
+    keyring = flow.house.keyring
+    if not keyring.matches("totp step", f"{row.subject} {row.id} {row.last_step}", row.spent):
+        raise SealBroken("the counter of a seed was changed")
+    return keyring.open(row.seed, seed_context(row.subject, row.id))

@@ -1,0 +1,292 @@
+"""MFAGate: the extension. Wraps the portal's login view and wires the rest."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from flask import Blueprint, Flask, Response
+
+from . import cli, web
+from .account import Account
+from .assurance import Level, Requirement
+from .assurance import requirement as checked_requirement
+from .debug import made_for_you
+from .exc import ConfigurationError, Refusal
+from .guard import Guard, after_request
+from .limits import LimitPolicy
+from .login import LoginTry
+from .marks import Kind, Mark, Marks
+from .settings import read
+from .start import Start, enforce
+from .web import answers
+from .web.visitor import current_parts, visitor
+from .wiring import EXTENSION, START, Parts, Portal, build
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class GateSession:
+    """The session of this request; of nobody while a sign-in is under way.
+
+    Attributes:
+        account_id: whose it is, or None.
+        level: what its proofs amount to, or None.
+        methods: how it was proven (RFC 8176 `amr`).
+        authenticated_at: time of the latest second factor, in seconds since the epoch, or None.
+    """
+
+    __slots__ = ("_account", "_parts", "account_id", "authenticated_at", "level", "methods")
+
+    def __init__(self, parts: Parts) -> None:
+        session = visitor().session
+        there = session if session is not None and session.level >= Level.MFA else None
+        self._parts = parts
+        self._account: Account | None = None
+        self.account_id = there.account_id if there else None
+        self.level = there.level if there else None
+        self.methods: tuple[str, ...] = there.methods if there else ()
+        self.authenticated_at = there.authenticated_at if there else None
+
+    @property
+    def account(self) -> Account | None:
+        """The account, asked of the portal when it is first needed; None where nobody is signed in."""
+        if self._account is None and self.account_id is not None:
+            self._account = self._parts.portal.load(self.account_id)
+        return self._account
+
+    def __bool__(self) -> bool:
+        return self.account_id is not None
+
+
+class MFAGate:
+    """Second factors in front of a login view that stays the portal's own.
+
+    Args:
+        app: the app, or None for `init_app` later.
+        account_loader, signed_in, identity, signed_out: the callbacks, also given by decorators.
+        limits: another `LimitPolicy`.
+        level, max_age: what a view without a mark asks for.
+        clock: seconds since the epoch; for tests.
+
+    Raises:
+        ConfigurationError: a setting is wrong; the text says what to write instead.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        account_loader: Callable[[str], Account | None] | None = None,
+        signed_in: Callable[[Account], Any] | None = None,
+        identity: Callable[[], str | None] | None = None,
+        signed_out: Callable[[], Any] | None = None,
+        limits: LimitPolicy | None = None,
+        level: Level = Level.MFA,
+        max_age: timedelta | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.portal = Portal(account_loader, signed_in, identity, signed_out)
+        self._limits = limits or LimitPolicy()
+        self._default = checked_requirement(level, max_age)
+        self.clock = clock
+        self._marks = Marks()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Put the gate in front of an app: from here on every endpoint needs `Level.MFA` unless it is marked.
+
+        Raises:
+            ConfigurationError: settings, keys or store are not in order.
+        """
+        if EXTENSION in app.extensions:
+            raise ConfigurationError("this app has a gate already")
+        instance = Path(app.instance_path)
+        settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
+        app.extensions[EXTENSION] = build(settings, self.portal, self.clock, self._limits)
+        app.register_blueprint(web.blueprint(settings.url_prefix))
+        guard = Guard(app, self._marks, self._default)
+        app.extensions[START] = start = Start(app, self._marks, guard)
+        app.before_request_funcs.setdefault(None, []).insert(0, start.hook)
+        app.after_request_funcs.setdefault(None, []).insert(0, after_request)
+        app.cli.add_command(cli.mfa)
+
+    # --- callbacks ---------------------------------------------------------------------------------------------
+
+    def account_loader(self, function: F) -> F:
+        """Register `id -> Account | None` (None: unknown or disabled)."""
+        self.portal.account_loader = function
+        return function
+
+    def signed_in(self, function: F) -> F:
+        """Register what opens the portal's own session, once, after the last proof of a sign-in."""
+        self.portal.signed_in = function
+        return function
+
+    def identity(self, function: F) -> F:
+        """Register `() -> account id | None`: whom the portal takes this visitor for."""
+        self.portal.identity = function
+        return function
+
+    def signed_out(self, function: F) -> F:
+        """Register what closes the portal's own session; without it, Flask's session is cleared."""
+        self.portal.signed_out = function
+        return function
+
+    # --- marks -------------------------------------------------------------------------------------------------
+
+    @overload
+    def public(self, view: F, /) -> F: ...
+    @overload
+    def public(self, *endpoints: str) -> None: ...
+    def public(self, *views: Any) -> Any:
+        """Mark a view as needing no gate, or name endpoints of others that need none."""
+        if len(views) == 1 and callable(views[0]):
+            return self._mark("public", views[0], None, None)
+        for endpoint in views:
+            if not isinstance(endpoint, str):
+                raise TypeError("gate.public takes one view, or names of endpoints")
+        self._marks.public_endpoints.update(views)
+        return None
+
+    def require(self, level: Level = Level.MFA, max_age: timedelta | None = None) -> Callable[[F], F]:
+        """Mark a view with what it asks for.
+
+        Args:
+            level: at least `Level.MFA`.
+            max_age: greatest age of the proof.
+
+        Raises:
+            TypeError, ValueError: a level or an age that means nothing.
+        """
+        required = checked_requirement(level, max_age)
+
+        def decorate(view: F) -> F:
+            return self._mark("require", view, required, lambda: enforce(required))
+
+        return decorate
+
+    def protect(self, blueprint: Blueprint, *, level: Level = Level.MFA, max_age: timedelta | None = None) -> None:
+        """Ask the same of every view of a blueprint; with a mark of the view's own, both count."""
+        self._marks.protect(blueprint, checked_requirement(level, max_age))
+
+    def first_factor(self, username: str) -> Callable[[F], F]:
+        """Wrap the portal's login view: brakes before it, and a POST that did not sign in stays counted.
+
+        Args:
+            username: name of the form or JSON field that the user name is typed in.
+        """
+
+        def decorate(view: F) -> F:
+            if inspect.iscoroutinefunction(view):
+
+                @functools.wraps(view)
+                async def tried_async(*args: Any, **kwargs: Any) -> Any:
+                    attempt = LoginTry(username)
+                    return attempt.refused or attempt.done(await view(*args, **kwargs))
+
+                return self._add("first_factor", view, tried_async)
+
+            @functools.wraps(view)
+            def tried(*args: Any, **kwargs: Any) -> Any:
+                attempt = LoginTry(username)
+                return attempt.refused or attempt.done(view(*args, **kwargs))
+
+            return self._add("first_factor", view, tried)
+
+        return decorate
+
+    def _mark(
+        self, kind: Kind, view: F, required: Requirement | None, before: Callable[[], Response | None] | None
+    ) -> F:
+        if inspect.isclass(view):
+            raise TypeError(f"@gate.{kind} marks functions; in a view class write decorators = [gate.{kind}...]")
+        if inspect.iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def marked_async(*args: Any, **kwargs: Any) -> Any:
+                refused = before() if before else None
+                return refused if refused is not None else await view(*args, **kwargs)
+
+            return self._add(kind, view, marked_async, required)
+
+        @functools.wraps(view)
+        def marked(*args: Any, **kwargs: Any) -> Any:
+            refused = before() if before else None
+            return refused if refused is not None else view(*args, **kwargs)
+
+        return self._add(kind, view, marked, required)
+
+    def _add(self, kind: Kind, view: F, wrapper: Any, required: Requirement | None = None) -> F:
+        self._marks.add(Mark(kind, view, wrapper, required))
+        marked: F = wrapper
+        return marked
+
+    # --- in a request ------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> GateSession:
+        """The session of this request, never None; of nobody while a sign-in is under way.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return GateSession(current_parts())
+
+    def sign_in(self, account: Account) -> Response:
+        """Answer a right password: opens a pending session and sends the person to the second factor.
+
+        Args:
+            account: whom the portal's login view let through.
+
+        Returns:
+            The answer of the login view: a redirect for pages, `{next, session}` for programs.
+        """
+        here = visitor()
+        if not isinstance(account, Account):
+            raise TypeError(f"gate.sign_in takes an Account, not {type(account).__name__}")
+        try:
+            risen = here.parts.sign_in.begin(account, here.visit)
+        except Refusal as refusal:
+            return answers.refuse(refusal)
+        here.signed_in_by_view = True
+        here.rises(risen.cookie, risen.session)
+        return answers.half_way(here)
+
+    def sign_out(self) -> None:
+        """End the gate's session of this request, everywhere; the portal closes its own."""
+        here = visitor()
+        here.parts.sign_in.sign_out(here.visit)
+        here.leaves()
+
+    def end_sessions(self, account_id: str) -> int:
+        """End every session of an account at once, on every worker; how many there were."""
+        return current_parts().life.end_sessions(account_id, "by the portal")
+
+    def lock(self, account_id: str, reason: str) -> None:
+        """Lock an account: its sessions end, and it proves nothing until it is unlocked."""
+        current_parts().life.lock(account_id, reason)
+
+    def unlock(self, account_id: str, reason: str) -> bool:
+        """Unlock an account; False where it was not locked."""
+        return current_parts().life.unlock(account_id, reason)
+
+    def forget(self, account_id: str) -> bool:
+        """Delete all that the gate holds about an account, before its id is given to somebody else."""
+        return current_parts().life.forget(account_id)
+
+    def issue_activation(self, account_id: str, *, reason: str, ttl: timedelta | None = None) -> str:
+        """Issue an activation code for a letter or a desk, in place of an earlier one; told only here.
+
+        Args:
+            account_id: whose.
+            reason: why, for the record.
+            ttl: how long it may be redeemed; `MFA_GATE_ACTIVATION_TTL` by default.
+        """
+        return current_parts().activation.issue(account_id, reason, ttl.total_seconds() if ttl else None).code

@@ -1,0 +1,145 @@
+"""The decision on one request, and how a refusal is answered. Anything unexpected means: closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, redirect, request
+from werkzeug.exceptions import HTTPException
+
+from .assurance import Level, Requirement, failing
+from .exc import NoMethod, Refusal, SignInRequired, StepUpRequired, Unavailable
+from .flows.ceremony import log
+from .marks import Marks
+from .session import Session
+from .web import answers, held, pages
+from .web.visitor import Visitor, visitor, visitor_so_far
+
+
+class Guard:
+    """Enforces the requirements of one app's views.
+
+    Args:
+        app: the app.
+        marks: what the decorators said.
+        default: what a view without a mark asks for.
+    """
+
+    def __init__(self, app: Flask, marks: Marks, default: Requirement) -> None:
+        self._app = app
+        self._marks = marks
+        self._default = default
+        self._known: dict[tuple[str, int], tuple[Any, Requirement | None]] = {}
+
+    def before_request(self) -> Response | None:
+        """The hook at the front: enforces from the view that is registered for the endpoint."""
+        endpoint = request.endpoint
+        if endpoint is None:
+            return None
+        required = self.requirement_of(endpoint)
+        if required is None:
+            return None
+        if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
+            return None
+        return self.enforce(required)
+
+    def requirement_of(self, endpoint: str) -> Requirement | None:
+        """What an endpoint asks for now; worked out anew where another view stands there."""
+        view = self._app.view_functions[endpoint]
+        known = self._known.get((endpoint, id(view)))
+        if known is None or known[0] is not view:
+            required = self._marks.requirement(self._app, endpoint, view, self._default)
+            known = self._known[endpoint, id(view)] = (view, required)
+        return known[1]
+
+    def forget_requirements(self) -> None:
+        """Marks were added: work everything out anew."""
+        self._known.clear()
+
+    def enforce(self, required: Requirement) -> Response | None:
+        """Let the request pass (None), or answer it."""
+        here = visitor()
+        if here.admitted is required:
+            return None
+        try:
+            refusal = self._decide(here, required)
+        except Refusal as closed:
+            return answers.refuse(closed, required)
+        except HTTPException:
+            raise
+        except Exception:
+            log.exception("the guard failed on %s", request.endpoint)
+            return answers.refuse(Unavailable())
+        if refusal is None:
+            here.admitted, here.guarded = required, True
+            return None
+        return self._answer(here, refusal, required)
+
+    def _decide(self, here: Visitor, required: Requirement) -> Refusal | None:
+        session, identity = here.session, here.parts.portal.identity
+        taken_for = identity() if identity is not None else None
+        if session is None or session.level < Level.MFA:
+            return self._stranger(here, session, taken_for)
+        if identity is not None and taken_for != session.account_id:
+            here.parts.life.end_mismatch(session, request.remote_addr)
+            here.leaves()
+            return self._stranger(here, None, taken_for)
+        here.parts.life.present(session)
+        if failing(session.level, session.proofs if required.max_age else (), required, here.parts.house.clock()):
+            return StepUpRequired()
+        return None
+
+    def _stranger(self, here: Visitor, session: Session | None, taken_for: str | None) -> Refusal:
+        """Nobody, or somebody who is half way there: the portal must see nobody signed in."""
+        portal = here.parts.portal
+        if taken_for is not None:
+            if portal.adopts:
+                return self._adopt(here, session, taken_for)
+            here.close_portal()
+        if session is None:
+            return SignInRequired()
+        sign_in = here.parts.sign_in
+        return sign_in.refusal_for(sign_in.progress(session).state)
+
+    def _adopt(self, here: Visitor, session: Session | None, taken_for: str) -> Refusal:
+        """A portal whose own sign-in stands for the first factor: a pending session for whom it names."""
+        sign_in = here.parts.sign_in
+        if session is None or session.account_id != taken_for:
+            account = here.parts.portal.load(taken_for)
+            if account is None or account.id != taken_for:
+                here.close_portal()
+                return SignInRequired()
+            risen = sign_in.begin(account, here.visit)
+            here.rises(risen.cookie, risen.session)
+            session = risen.session
+        return sign_in.refusal_for(sign_in.progress(session).state)
+
+    def _answer(self, here: Visitor, refusal: Refusal, required: Requirement) -> Response:
+        session = here.session
+        stepping_up = isinstance(refusal, StepUpRequired) and session is not None and session.level >= Level.MFA
+        if stepping_up and session is not None:
+            progress = here.parts.sign_in.progress(session)
+            methods = answers.allowed(progress, required.level)
+            if not methods:
+                return answers.refuse(NoMethod(), required)
+            sealed = held.hold(here.parts, request, session) if answers.wants_page() else None
+            if sealed is not None:
+                return pages.challenge_page(here, progress, methods, sealed=sealed, status=401)
+        return answers.refuse(refusal, required)
+
+
+def after_request(response: Response) -> Response:
+    """Give the answer its cookie, and keep what a guard let through out of every cache unless the view says else."""
+    here = visitor_so_far()
+    if here is None:
+        return response
+    if here.guarded and "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return here.answer(response)
+
+
+def localhost_in_debug(base_url: str) -> Response | None:
+    """In debug, 127.0.0.1 is sent to localhost, where WebAuthn works and the cookie is expected."""
+    if request.method != "GET" or not request.host.startswith("127.0.0.1") or "//localhost" not in base_url:
+        return None
+    return redirect(base_url + request.full_path.rstrip("?"), 307)  # type: ignore[return-value]

@@ -1,0 +1,50 @@
+"""One run of the portal's login view: brakes before it, and a POST that did not sign in stays counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Response, request
+
+from .exc import Refusal
+from .limits import Attempt
+from .web import answers
+from .web.visitor import current_parts, visitor
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class LoginTry:
+    """Counts the try when it is made.
+
+    Args:
+        username: name of the form or JSON field that the user name is typed in.
+
+    Attributes:
+        refused: the answer instead of the view's, where there were too many tries.
+    """
+
+    def __init__(self, username: str) -> None:
+        self.refused: Response | None = None
+        self._counted: Attempt | None = None
+        if request.method in SAFE_METHODS:
+            return
+        try:
+            self._counted = current_parts().password.tried(_typed(username), request.remote_addr)
+        except Refusal as refusal:
+            self.refused = answers.refuse(refusal)
+
+    def done(self, answer: Any) -> Any:
+        if self._counted is not None and visitor().signed_in_by_view:
+            current_parts().password.succeeded(self._counted)
+        return answer
+
+
+def _typed(field: str) -> str | None:
+    try:
+        sent = request.get_json(silent=True) if request.is_json else request.form
+        value = sent.get(field) if isinstance(sent, Mapping) else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, str) else None

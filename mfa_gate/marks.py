@@ -1,0 +1,159 @@
+"""Which requirement a view has: marks on functions, on endpoints of others, on blueprints, and the default.
+
+A mark belongs to the very function that the decorator returned. It is looked up by identity, so a decorator that
+copies attributes cannot copy it, and a mark that would not be enforced stops the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from flask import Blueprint, Flask
+from flask.sansio.scaffold import Scaffold
+
+from .assurance import Requirement
+from .exc import ConfigurationError
+from .web import is_own
+
+View = Callable[..., Any]
+Kind = Literal["public", "first_factor", "require"]
+UNDER_ROUTE: Final = "put it directly under the route decorator"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """What a decorator said: of which function, under which name, and the wrapper that carries it."""
+
+    kind: Kind
+    original: View
+    wrapper: View
+    requirement: Requirement | None = None
+
+    @property
+    def decorator(self) -> str:
+        return f"@gate.{self.kind}"
+
+
+class Marks:
+    """All marks that were made through one gate."""
+
+    def __init__(self) -> None:
+        self._by_wrapper: dict[int, Mark] = {}
+        self.public_endpoints: set[str] = set()
+        self._blueprints: list[tuple[Blueprint, Requirement]] = []
+
+    def add(self, mark: Mark) -> None:
+        """Raises:
+        ConfigurationError: the function is marked as public and as guarded at once.
+        """
+        below = self.of(mark.original)
+        if below is not None and {below.kind, mark.kind} != {"require"}:
+            raise ConfigurationError(
+                f"{mark.decorator} and {below.decorator} contradict each other on {_name(mark.original)}"
+            )
+        self._by_wrapper[id(mark.wrapper)] = mark  # the mark keeps the wrapper alive, so its id stays its own
+
+    def of(self, view: View) -> Mark | None:
+        return self._by_wrapper.get(id(view))
+
+    def protect(self, blueprint: Blueprint, requirement: Requirement) -> None:
+        self._blueprints.append((blueprint, requirement))
+
+    def __iter__(self) -> Iterator[Mark]:
+        return iter(self._by_wrapper.values())
+
+    def requirement(self, app: Flask, endpoint: str, view: View, default: Requirement) -> Requirement | None:
+        """What an endpoint asks for with this view, or None where it needs no gate."""
+        if is_own(app, endpoint) or is_static(app, endpoint, view) or endpoint in self.public_endpoints:
+            return None
+        required = default
+        for blueprint, extra in self._blueprints:
+            if blueprint in _blueprints_of(app, endpoint):
+                required |= extra
+        mark = self.of(view)
+        while mark is not None:
+            if mark.requirement is None:
+                return None
+            required |= mark.requirement
+            mark = self.of(mark.original)
+        return required
+
+    def check(self, app: Flask) -> None:
+        """Hold all marks against the routes of an app.
+
+        Raises:
+            ConfigurationError: a mark that would not be enforced, or a name that no endpoint has.
+        """
+        for endpoint in sorted(self.public_endpoints - app.view_functions.keys()):
+            raise ConfigurationError(f"gate.public({endpoint!r}): there is no such endpoint")
+        for endpoint, view in app.view_functions.items():
+            self._check_view(app, endpoint, view)
+
+    def _check_view(self, app: Flask, endpoint: str, view: View) -> None:
+        mark = self.of(view)
+        if mark is not None:
+            if mark.kind != "require" and any(b in _blueprints_of(app, endpoint) for b, _ in self._blueprints):
+                raise ConfigurationError(
+                    f"endpoint {endpoint!r} is marked {mark.decorator} inside a blueprint given to gate.protect: "
+                    "move the view to another blueprint"
+                )
+            return
+        self._check_chain(endpoint, view)
+        self._check_class(endpoint, view)
+
+    def _check_chain(self, endpoint: str, view: View) -> None:
+        """A marked function below other decorators, or registered without its mark."""
+        originals = {id(mark.original): mark for mark in self}
+        for inner in _chain(view):
+            if (bare := originals.get(id(inner))) is not None:
+                raise ConfigurationError(
+                    f"endpoint {endpoint!r} is registered without its mark {bare.decorator}: {UNDER_ROUTE}"
+                )
+            hidden = self.of(inner)
+            if hidden is None:
+                continue
+            if hidden.kind != "require":
+                raise ConfigurationError(
+                    f"endpoint {endpoint!r} has {hidden.decorator} below another decorator, where it does nothing: "
+                    f"{UNDER_ROUTE}"
+                )
+            return  # its wrapper enforces it at each call
+
+    def _check_class(self, endpoint: str, view: View) -> None:
+        view_class = getattr(view, "view_class", None)
+        for name in dir(view_class) if view_class is not None else ():
+            mark = self.of(getattr(view_class, name, None))  # type: ignore[arg-type]
+            if mark is not None and mark.kind != "require":
+                raise ConfigurationError(
+                    f"endpoint {endpoint!r} has {mark.decorator} on the method {name}: "
+                    f"write decorators = [gate.{mark.kind}] in the class instead"
+                )
+
+
+def is_static(app: Flask, endpoint: str, view: View) -> bool:
+    """Whether it is Flask's own view of a static folder, and not just a view of that name."""
+    if endpoint == "static":
+        return app.has_static_folder and getattr(view, "__module__", "") == "flask.app"
+    serves = getattr(view, "__func__", None)
+    return endpoint.endswith(".static") and serves is not None and serves is Blueprint.send_static_file
+
+
+def _blueprints_of(app: Flask, endpoint: str) -> list[Scaffold]:
+    names = endpoint.split(".")[:-1]
+    paths = [".".join(names[:end]) for end in range(1, len(names) + 1)]
+    return [app.blueprints[path] for path in paths if path in app.blueprints]
+
+
+def _chain(view: View) -> Iterator[View]:
+    seen: set[int] = set()
+    current: View | None = view
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = getattr(current, "__wrapped__", None)
+
+
+def _name(view: View) -> str:
+    return f"{getattr(view, '__module__', '?')}.{getattr(view, '__qualname__', repr(view))}"

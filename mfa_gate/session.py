@@ -1,0 +1,173 @@
+"""Sessions: a signed random id in a cookie, everything else in the store, where only the id's hash is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .assurance import METHODS, Level, Proof, level_of
+from .exc import SignInRequired
+from .keyring import Keyring
+from .settings import Settings
+from .store import Store, Transaction
+from .store import sessions as rows
+from .store.sessions import SessionRow
+
+PURPOSE = "session"
+
+
+@dataclass(slots=True)
+class Session:
+    """A session as one request sees it.
+
+    Attributes:
+        sign_in: random name of the sign-in; it stays while the id changes at each rise.
+        account_id: whose it is.
+        level: what its proofs amount to.
+        proofs: the latest proof of each method.
+        last_seen, ends_at: seconds since the epoch.
+    """
+
+    id_hash: str
+    sign_in: str
+    account_id: str
+    level: Level
+    created_at: float
+    last_seen: float
+    ends_at: float
+    _proofs: str
+    _read: list[Proof] | None = field(default=None, repr=False)
+
+    @property
+    def proofs(self) -> list[Proof]:
+        if self._read is None:
+            self._read = [Proof(*fields) for fields in json.loads(self._proofs)]
+        return self._read
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """How it was proven (RFC 8176 `amr`)."""
+        return tuple(proof.method for proof in self.proofs)
+
+    @property
+    def authenticated_at(self) -> float | None:
+        """When the latest second factor was proven, in seconds since the epoch; None before it was."""
+        return max((proof.at for proof in self.proofs if METHODS[proof.method].ceiling >= Level.MFA), default=None)
+
+
+class Sessions:
+    """Opens, reads, raises and ends sessions."""
+
+    def __init__(self, store: Store, keyring: Keyring, settings: Settings) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._settings = settings
+
+    def read(self, cookie: str | None, now: float) -> Session | None:
+        """The living session that a cookie names, or None. One read of one row.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        if not cookie or len(cookie) > 200:
+            return None
+        token = self._keyring.unsign(PURPOSE, cookie)
+        if token is None:
+            return None
+        row = self._store.reader.read(_hash(token))
+        if row is None or now >= row.ends_at or now - row.last_seen >= self._settings.idle:
+            return None
+        return _session(row)
+
+    def open(self, tx: Transaction, account_id: str, now: float) -> tuple[str, Session]:
+        """Open a session that has proven the first factor; the cookie's value, and the session."""
+        token = secrets.token_urlsafe(32)
+        row = SessionRow(
+            _hash(token),
+            secrets.token_hex(16),
+            account_id,
+            int(Level.PASSWORD),
+            _dump([Proof("pwd", now)]),
+            now,
+            now,
+            now + self._settings.pending,
+        )
+        rows.remove_ended(tx, account_id, now)
+        rows.add(tx, row)
+        return self._keyring.sign(PURPOSE, token), _session(row)
+
+    def prove(self, tx: Transaction, session: Session, proof: Proof, now: float) -> tuple[str, Session]:
+        """Add a proof: a new id, and from the first second factor on the full lifetime.
+
+        Raises:
+            SignInRequired: the session has ended meanwhile.
+        """
+        proofs = [kept for kept in session.proofs if kept.method != proof.method] + [proof]
+        level = level_of(proofs)
+        rises = session.level < Level.MFA <= level
+        return self._move(tx, session, proofs, now, now + self._settings.lifetime if rises else session.ends_at)
+
+    def extend(self, tx: Transaction, session: Session, now: float, ends_at: float) -> tuple[str, Session]:
+        """Give a session that may now enrol a new id and another end.
+
+        Raises:
+            SignInRequired: the session has ended meanwhile.
+        """
+        return self._move(tx, session, session.proofs, now, ends_at)
+
+    def touch(self, tx: Transaction, session: Session, now: float) -> None:
+        rows.touch(tx, session.id_hash, now)
+        session.last_seen = now
+
+    def end(self, tx: Transaction, session: Session) -> bool:
+        return rows.remove_sign_in(tx, session.sign_in)
+
+    def end_account(self, tx: Transaction, account_id: str, which: Callable[[Session], bool] | None = None) -> int:
+        """End all sessions of an account, or those that `which` picks; how many."""
+        if which is None:
+            return rows.remove_account(tx, account_id)
+        picked = [row for row in rows.of_account(tx, account_id) if which(_session(row))]
+        return sum(rows.remove(tx, row.id_hash) for row in picked)
+
+    def _move(
+        self, tx: Transaction, session: Session, proofs: list[Proof], now: float, ends_at: float
+    ) -> tuple[str, Session]:
+        token = secrets.token_urlsafe(32)
+        row = SessionRow(
+            _hash(token),
+            session.sign_in,
+            session.account_id,
+            int(level_of(proofs)),
+            _dump(proofs),
+            session.created_at,
+            now,
+            ends_at,
+        )
+        if not rows.move(tx, session.id_hash, row):
+            raise SignInRequired
+        return self._keyring.sign(PURPOSE, token), _session(row)
+
+
+def _hash(token: str) -> str:
+    # 256 random bits need neither salt nor key
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _dump(proofs: list[Proof]) -> str:
+    return json.dumps([[proof.method, proof.at, proof.authenticator] for proof in proofs], separators=(",", ":"))
+
+
+def _session(row: SessionRow) -> Session:
+    return Session(
+        row.id_hash,
+        row.sign_in,
+        row.account_id,
+        Level(row.level),
+        row.created_at,
+        row.last_seen,
+        row.ends_at,
+        row.proofs,
+    )

@@ -1,0 +1,222 @@
+"""Answers: a page where Accept names text/html, JSON for everything else; each refusal once, for both."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+
+from ..account import Account
+from ..assurance import ACR, METHODS, Level, Requirement
+from ..exc import (
+    N_,
+    ActivationRequired,
+    EnrolmentRequired,
+    Refusal,
+    SignInRequired,
+    StepUpRequired,
+)
+from ..flows import Progress, State
+from ..wiring import Parts
+from . import targets
+from .language import Translate, catalogue, choose
+from .visitor import Visitor, visitor
+
+BLUEPRINT: Final = "mfa_gate"
+PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON alone
+METHOD_NAMES: Final = {"otp": "totp"}  # amr (RFC 8176) -> name in URLs and answers
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_STEP_OF: Final = {"pending": "challenge", "activation": "activate", "enrolling": "enrol"}
+HEADINGS: Final = {
+    401: N_("Please sign in"),
+    403: N_("Not open to you"),
+    409: N_("This step does not fit here"),
+    429: N_("Please wait a little"),
+    503: N_("Closed for a moment"),
+}
+
+
+def wants_page() -> bool:
+    """A page only for who asks for one by name, and never under the API."""
+    for_programs = (request.endpoint or "").startswith(f"{BLUEPRINT}.{PROGRAMS}")
+    return not for_programs and "text/html" in request.headers.get("Accept", "")
+
+
+def page(name: str, status: int = 200, account: Account | None = None, **values: Any) -> Response:
+    """Render one of the gate's pages, in the language of its reader, with the headers that all of them have."""
+    here = visitor()
+    settings = here.parts.settings
+    locale = choose(settings, account.locale if account else None, request)
+    wait = values.get("wait")
+    response = make_response(
+        render_template(
+            f"mfa_gate/{name}.html",
+            t=catalogue(locale),
+            locale=locale,
+            service=settings.name,
+            stylesheet=settings.stylesheet and settings.script_root + settings.stylesheet,
+            css=url_for(f"{BLUEPRINT}.static", filename="mfa_gate.css"),
+            support=settings.support,
+            account_name=account.name if account else None,
+            urls=_urls(here.parts),
+            **{"mfa_csrf": None, "error": None, "wait": None, **values},
+        ),
+        status,
+    )
+    return secured(response, wait)
+
+
+def secured(response: Response, wait: int | None = None) -> Response:
+    response.headers.update(HEADERS)
+    response.vary.update(("Accept", "Accept-Language", "Cookie"))
+    if wait:
+        response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def json_answer(body: Any, status: int = 200) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    return secured(response)
+
+
+def go(path: str) -> Response:
+    """Redirect to a page of this portal, always by GET."""
+    return secured(redirect(targets.absolute(visitor().parts.settings, path), 303))  # type: ignore[arg-type]
+
+
+def gate_path(parts: Parts, step: str) -> str:
+    return f"{parts.settings.url_prefix}/{step}"
+
+
+def step_path(parts: Parts, state: State) -> str:
+    """The page of whoever is in this state."""
+    if state == "anonymous":
+        return parts.portal.login_path or parts.settings.home
+    step = _STEP_OF.get(state)
+    return gate_path(parts, step) if step else parts.settings.home
+
+
+def translate(account: Account | None = None) -> Translate:
+    return catalogue(choose(visitor().parts.settings, account.locale if account else None, request))
+
+
+def said(refusal: Refusal, account: Account | None = None) -> str:
+    """The sentence of a refusal, in its reader's language."""
+    sentence = translate(account)(refusal.sentence)
+    return sentence % refusal.data if refusal.data else sentence
+
+
+def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
+    """Answer a refusal: a redirect or a page for people, problem+json (RFC 9457) for programs."""
+    if not wants_page():
+        return problem(refusal, required)
+    here = visitor()
+    if isinstance(refusal, SignInRequired | StepUpRequired | ActivationRequired | EnrolmentRequired):
+        return _onward(here, refusal, required)
+    account = _whom(here)
+    heading = translate(account)(HEADINGS.get(refusal.status, N_("This did not work")))
+    values = {"sentence": said(refusal, account), "code": refusal.code, "wait": refusal.data.get("retry_after")}
+    return page("refusal", refusal.status, account, heading=heading, **values)
+
+
+def _whom(here: Visitor) -> Account | None:
+    """Whom a refusal is told, for the language; a refusal is answered even where nobody can say."""
+    try:
+        return here.parts.portal.load(here.session.account_id) if here.session else None
+    except Exception:
+        return None
+
+
+def _onward(here: Visitor, refusal: Refusal, required: Requirement | None) -> Response:
+    parts = here.parts
+    wanted = targets.wanted(request) if request.blueprint != BLUEPRINT else None
+    if isinstance(refusal, SignInRequired):
+        login = parts.portal.login_path
+        if login is None:
+            heading = translate()(HEADINGS[401])
+            return page("refusal", 401, heading=heading, sentence=said(refusal), code=refusal.code)
+        response = go(login)
+    else:
+        # the challenge sends whoever is at another step on to it
+        response = go(gate_path(parts, "challenge"))
+    if request.blueprint != BLUEPRINT:
+        targets.keep(parts, response, wanted, required.level if required else Level.MFA)
+    return response
+
+
+def problem(refusal: Refusal, required: Requirement | None = None) -> Response:
+    """A problem document; what a step-up would cure carries the challenge of RFC 9470."""
+    data = {name: value for name, value in refusal.data.items() if name in ("retry_after", "minutes")}
+    body = {
+        "type": "about:blank",
+        "title": refusal.code.replace("_", " ").capitalize(),
+        "status": refusal.status,
+        "detail": said(refusal),
+        "code": refusal.code,
+        **data,
+    }
+    response = json_answer(body, refusal.status)
+    response.mimetype = "application/problem+json"
+    if refusal.status == 401:
+        response.headers["WWW-Authenticate"] = _challenge(refusal, required)
+    if "retry_after" in data:
+        response.headers["Retry-After"] = str(data["retry_after"])
+    return response
+
+
+def _challenge(refusal: Refusal, required: Requirement | None) -> str:
+    if isinstance(refusal, SignInRequired):
+        return "Bearer"
+    required = required or Requirement()
+    values = [f'acr_values="{ACR[required.level]}"']
+    if required.max_age is not None:
+        values.append(f'max_age="{int(required.max_age)}"')
+    return ", ".join(['Bearer error="insufficient_user_authentication"', *values])
+
+
+def session_document(here: Visitor, progress: Progress) -> dict[str, Any]:
+    """What programs learn of a session; while it is pending, not whose it is."""
+    session = here.session
+    signed_in = session is not None and progress.state == "signed_in"
+    return {
+        "state": progress.state,
+        "account": session.account_id if session and signed_in else None,
+        "level": session.level.name if session else None,
+        "methods": list(session.methods) if session else [],
+        "authenticated_at": session.authenticated_at if session else None,
+        "allowed_methods": list(allowed(progress, Level.MFA)),
+        "csrf_token": here.csrf_token,
+    }
+
+
+def half_way(here: Visitor) -> Response:
+    """The answer to a right password: the same whatever the account has enrolled, as far as pages go."""
+    path = gate_path(here.parts, "challenge")
+    if wants_page():
+        return go(path)
+    document = session_document(here, here.parts.sign_in.progress(here.session))
+    return json_answer({"next": targets.absolute(here.parts.settings, path), "session": document})
+
+
+def allowed(progress: Progress, level: Level) -> tuple[str, ...]:
+    """The methods of an account that satisfy a level, by their names in URLs."""
+    return tuple(METHOD_NAMES[amr] for amr in sorted(progress.methods) if METHODS[amr].ceiling >= level)
+
+
+def _urls(parts: Parts) -> dict[str, str | None]:
+    settings, root = parts.settings, parts.settings.script_root
+    steps = {
+        step.replace("-", "_"): root + gate_path(parts, step) for step in ("challenge", "activate", "enrol", "sign-out")
+    }
+    login = parts.portal.login_path
+    return {**steps, "home": root + settings.home, "login": root + login if login else None}

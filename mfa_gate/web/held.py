@@ -1,0 +1,61 @@
+"""A form that was opened in time and sent too late: it travels, sealed, through the challenge and is sent after it.
+
+Nothing of it is stored. It is bound to the sign-in, and comes back to the very browser that filled it in.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Request
+
+from ..exc import SealBroken
+from ..session import Session
+from ..wiring import Parts
+from .targets import safe
+
+MAX_BYTES: Final = 32_768
+MAX_AGE: Final = 1800  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class HeldForm:
+    """Where a form was going, and its fields in their order."""
+
+    path: str
+    fields: tuple[tuple[str, str], ...]
+
+
+def hold(parts: Parts, request: Request, session: Session) -> str | None:
+    """Seal the form that this request sends; None for what is not a plain form of this site's own pages."""
+    if request.method != "POST" or request.mimetype != "application/x-www-form-urlencoded":
+        return None
+    if request.headers.get("Origin") != parts.settings.origin:  # every browser sends it with a POST
+        return None
+    if (request.content_length or MAX_BYTES + 1) > MAX_BYTES:
+        return None
+    path = request.full_path.rstrip("?")
+    if not safe(path):
+        return None
+    fields = list(request.form.items(multi=True))
+    body = json.dumps([path, int(parts.house.clock()), fields])
+    return parts.keyring.seal(body.encode(), _context(session))
+
+
+def release(parts: Parts, sealed: str | None, session: Session) -> HeldForm | None:
+    """Open a held form for the sign-in that sent it; None for anything else."""
+    if not sealed:
+        return None
+    try:
+        path, at, fields = json.loads(parts.keyring.open(sealed, _context(session)))
+    except SealBroken:
+        return None
+    if parts.house.clock() - at >= MAX_AGE:
+        return None
+    return HeldForm(path, tuple((name, value) for name, value in fields))
+
+
+def _context(session: Session) -> str:
+    return f"held {session.sign_in}"

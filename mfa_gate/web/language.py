@@ -1,0 +1,40 @@
+"""Languages: of the account first, then of the browser; catalogues are compiled by the build."""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from flask import Request
+
+from ..settings import Settings
+
+Translate = Callable[[str], str]
+
+
+@cache
+def catalogue(locale: str) -> Translate:
+    """The translating function of a language; English is the language of the sources."""
+    folder = str(Path(__file__).parent / "translations")
+    return gettext.translation("mfa_gate", folder, [locale], fallback=True).gettext
+
+
+def choose(settings: Settings, account_locale: str | None, request: Request | None = None) -> str:
+    """The language to answer in.
+
+    Args:
+        settings: which languages there are, the default first.
+        account_locale: what the portal says of the person, such as "fr" or "fr-FR".
+        request: whose `Accept-Language` counts where the account says nothing.
+    """
+    if account_locale:
+        tag = account_locale.replace("_", "-").split("-")[0].lower()
+        if tag in settings.languages:
+            return tag
+    if request is not None:
+        best = request.accept_languages.best_match(settings.languages)
+        if best:
+            return best
+    return settings.languages[0]

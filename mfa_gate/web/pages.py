@@ -1,0 +1,165 @@
+"""The pages: server-rendered, whole without script. Each sends whoever stands at another step on to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segno
+from flask import Response, request
+from markupsafe import Markup
+
+from ..account import Account
+from ..assurance import Level
+from ..exc import (
+    EnrolmentGone,
+    InvalidRequest,
+    NoMethod,
+    Refusal,
+    SignInRequired,
+    TooManyAttempts,
+    WrongCode,
+)
+from ..flows import BegunTOTP, Progress
+from . import answers, held, steps, targets
+from .answers import go, page, said
+from .visitor import Visitor, visitor
+
+RETRY = (WrongCode, TooManyAttempts, InvalidRequest)
+
+
+def challenge() -> Response:
+    """The second factor: completes a sign-in, or proves again."""
+    here = visitor()
+    progress = _progress(here)
+    if progress.state not in ("pending", "signed_in"):
+        return _to_step(progress)
+    target = targets.kept(here.parts, request)
+    methods = answers.allowed(progress, target.level if target else Level.MFA)
+    if request.method != "POST":
+        return challenge_page(here, progress, methods)
+    try:
+        fields = steps.prove_totp(here, "held")
+    except RETRY as refusal:
+        return challenge_page(here, progress, methods, refusal=refusal, sealed=_sent("held"))
+    assert here.session is not None  # noqa: S101  (it has just risen)
+    form = held.release(here.parts, fields.get("held"), here.session)
+    if form is not None:
+        action = targets.absolute(here.parts.settings, form.path)
+        return page("resume", account=_account(here), action=action, fields=form.fields)
+    return onward(here)
+
+
+def challenge_page(
+    here: Visitor,
+    progress: Progress,
+    methods: tuple[str, ...],
+    *,
+    refusal: Refusal | None = None,
+    sealed: str | None = None,
+    status: int = 200,
+) -> Response:
+    """Ask for a proof; with `sealed`, the form that will be sent after it."""
+    if not methods:
+        account = _account(here)
+        heading = answers.translate(account)(answers.HEADINGS[403])
+        return page("refusal", 403, account, heading=heading, sentence=said(NoMethod(), account), code=NoMethod.code)
+    step_up = progress.state == "signed_in"
+    return _form_page("challenge", here, refusal, status, methods=methods, step_up=step_up, held=sealed)
+
+
+def activate() -> Response:
+    """The activation code: right password, no authenticator yet."""
+    here = visitor()
+    progress = _progress(here)
+    if progress.state != "activation":
+        return _to_step(progress)
+    if request.method != "POST":
+        return _form_page("activate", here)
+    try:
+        steps.activate(here)
+    except RETRY as refusal:
+        return _form_page("activate", here, refusal)
+    return go(answers.gate_path(here.parts, "enrol"))
+
+
+def enrol() -> Response:
+    """Set up an authenticator app: explain, show the picture once, confirm by the first code."""
+    here = visitor()
+    progress = _progress(here)
+    if progress.state != "enrolling":
+        return _to_step(progress)
+    if request.method != "POST":
+        return _form_page("enrol", here, stage="start")
+    if request.form.get("action") != "complete":
+        return _scan(here, steps.begin_totp(here, "action"))
+    try:
+        steps.complete_totp(here, "action")
+    except EnrolmentGone as refusal:
+        return _form_page("enrol", here, refusal, stage="start")
+    except RETRY as refusal:
+        return _form_page("enrol", here, refusal, stage="retype", enrolment=_sent("enrolment"), label=_sent("label"))
+    return onward(here)
+
+
+def sign_out() -> Response:
+    """Ask, then end the session everywhere."""
+    here = visitor()
+    if request.method != "POST":
+        return _form_page("sign_out", here) if here.session else page("signed_out")
+    account = _account(here) if here.session else None
+    steps.sign_out(here)
+    response = page("signed_out", account=account)
+    targets.drop(here.parts.settings, response)
+    return response
+
+
+def onward(here: Visitor) -> Response:
+    """On to the page that was wanted, or home."""
+    target = targets.kept(here.parts, request)
+    response = go(target.path if target else here.parts.settings.home)
+    targets.drop(here.parts.settings, response)
+    return response
+
+
+def _scan(here: Visitor, begun: BegunTOTP) -> Response:
+    return _form_page(
+        "enrol",
+        here,
+        stage="scan",
+        qr_svg=qr(begun.uri),
+        key=begun.key,
+        uri=begun.uri,
+        enrolment=begun.enrolment,
+    )
+
+
+def qr(text: str) -> Markup:
+    """A QR code as inline SVG, with its quiet zone, on white whatever the theme."""
+    svg = segno.make(text, error="m", micro=False).svg_inline(omitsize=True, border=4, dark="#000", light="#fff")
+    return Markup(svg)  # noqa: S704  (made here, of modules only)
+
+
+def _progress(here: Visitor) -> Progress:
+    if here.session is None:
+        raise SignInRequired
+    return here.parts.sign_in.progress(here.session)
+
+
+def _to_step(progress: Progress) -> Response:
+    return go(answers.step_path(visitor().parts, progress.state))
+
+
+def _form_page(name: str, here: Visitor, refusal: Refusal | None = None, status: int = 200, **values: Any) -> Response:
+    account = _account(here)
+    if refusal is not None:
+        status = refusal.status
+        values |= {"error": said(refusal, account), "wait": refusal.data.get("retry_after")}
+    return page(name, status, account, mfa_csrf=here.csrf_token, **values)
+
+
+def _account(here: Visitor) -> Account | None:
+    return here.parts.portal.load(here.session.account_id) if here.session else None
+
+
+def _sent(name: str) -> str | None:
+    return request.form.get(name)

@@ -1,0 +1,85 @@
+"""The steps as requests drive them, for pages and programs: read the fields, run the flow, let the session rise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import request
+
+from ..exc import InvalidRequest, MFAGateError, Unavailable
+from ..flows import BegunTOTP, Risen
+from ..flows.ceremony import log
+from . import inputs
+from .visitor import Visitor
+
+CODE_LENGTH: Final = 128
+
+
+def prove_totp(here: Visitor, *more: str) -> dict[str, str]:
+    """Verify a TOTP code; what was sent, for whatever else the caller lets be sent with it."""
+    fields = inputs.read(request, here, "code", *more)
+    let_rise(here, here.parts.sign_in.verify_totp(here.visit, needed(fields, "code")))
+    return fields
+
+
+def activate(here: Visitor) -> None:
+    """Redeem an activation code."""
+    fields = inputs.read(request, here, "code")
+    let_rise(here, here.parts.activation.redeem(here.visit, needed(fields, "code")))
+
+
+def begin_totp(here: Visitor, *more: str) -> BegunTOTP:
+    """Begin to enrol an authenticator app."""
+    inputs.read(request, here, *more)
+    return here.parts.enrolment.begin_totp(here.visit)
+
+
+def complete_totp(here: Visitor, *more: str) -> None:
+    """Confirm an authenticator app by its first code."""
+    fields = inputs.read(request, here, "enrolment", "code", "label", *more)
+    enrolment, code = needed(fields, "enrolment"), needed(fields, "code")
+    let_rise(here, here.parts.enrolment.complete_totp(here.visit, enrolment, code, fields.get("label")))
+
+
+def sign_out(here: Visitor) -> None:
+    """End the session and the portal's own, whatever is left of either."""
+    inputs.read(request, here)
+    leave(here)
+
+
+def leave(here: Visitor) -> None:
+    """End the gate's session, then the portal's."""
+    here.parts.sign_in.sign_out(here.visit)
+    here.leaves()
+    here.close_portal()
+
+
+def let_rise(here: Visitor, risen: Risen) -> None:
+    """Hand over the new id and, after the last proof, let the portal open its own session.
+
+    Raises:
+        Unavailable: the portal's callback failed; then nobody is signed in anywhere.
+    """
+    here.rises(risen.cookie, risen.session)
+    if not risen.signs_in or here.parts.portal.signed_in is None:
+        return
+    try:
+        here.parts.portal.signed_in(risen.account)
+    except Exception as error:
+        log.exception("the portal's signed_in callback failed")
+        leave(here)
+        if isinstance(error, MFAGateError):
+            raise
+        raise Unavailable from error
+
+
+def needed(fields: dict[str, str], name: str) -> str:
+    """A field that must be there.
+
+    Raises:
+        InvalidRequest: it is missing, empty or far too long.
+    """
+    value = fields.get(name, "").strip()
+    if not value or len(value) > CODE_LENGTH:
+        raise InvalidRequest
+    return value

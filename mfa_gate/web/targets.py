@@ -1,0 +1,104 @@
+"""The page a person wanted: kept for a navigation only, sealed in a short-lived cookie, never in a URL or the store."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote
+
+from flask import Request, Response
+
+from ..assurance import Level
+from ..exc import SealBroken
+from ..settings import Settings
+from ..wiring import Parts
+
+MAX_LENGTH: Final = 1500
+MAX_AGE: Final = 1800  # seconds
+CONTEXT: Final = "target"
+# C0, DEL, C1, and what browsers treat as a slash or drop silently
+_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A page on this portal, as path and query without script root, and the level that it asked for."""
+
+    path: str
+    level: Level = Level.MFA
+
+
+def safe(path: str) -> bool:
+    """Whether, decoded, it begins with exactly one slash and holds no backslash and no control character."""
+    decoded = unquote(path)
+    for text in (decoded, unquote(decoded)):  # a proxy in between may decode once more
+        if not text.startswith("/") or text.startswith("//") or _UNSAFE.search(text):
+            return False
+    return len(path) <= MAX_LENGTH
+
+
+def wanted(request: Request) -> str | None:
+    """Path and query of a page that a person navigates to; None for anything else."""
+    headers = request.headers
+    if request.method != "GET" or "text/html" not in headers.get("Accept", ""):
+        return None
+    if headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+        return None
+    if headers.get("Sec-Fetch-Dest", "document") != "document" or "X-Requested-With" in headers:
+        return None
+    if any("prefetch" in headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz")):
+        return None
+    path = quote(request.path, safe="/:@!$&'()*+,;=~-._")
+    query = request.query_string.decode("latin-1")
+    whole = f"{path}?{quote(query, safe='/:@!$&()*+,;=~-._?%')}" if query else path
+    return whole if safe(whole) else None
+
+
+def keep(parts: Parts, response: Response, path: str | None, level: Level = Level.MFA) -> None:
+    """Keep the page in the browser, or drop an older one."""
+    if path is None:
+        drop(parts.settings, response)
+        return
+    sealed = parts.keyring.seal(json.dumps([path, int(level), int(parts.house.clock())]).encode(), CONTEXT)
+    _set(parts.settings, response, sealed, MAX_AGE)
+
+
+def kept(parts: Parts, request: Request) -> Target | None:
+    """The kept page, if there is one that is ours and not too old."""
+    sealed = request.cookies.get(_name(parts.settings))
+    if not sealed or len(sealed) > 4 * MAX_LENGTH:
+        return None
+    try:
+        path, level, at = json.loads(parts.keyring.open(sealed, CONTEXT))
+    except SealBroken:
+        return None
+    if parts.house.clock() - at >= MAX_AGE:
+        return None
+    return Target(path, Level(level))
+
+
+def drop(settings: Settings, response: Response) -> None:
+    _set(settings, response, "", 0)
+
+
+def absolute(settings: Settings, path: str) -> str:
+    """A path of this portal as a URL: the base URL comes from configuration, never from the request."""
+    return settings.base_url + path
+
+
+def _name(settings: Settings) -> str:
+    return f"{settings.cookie_name}-to"
+
+
+def _set(settings: Settings, response: Response, value: str, max_age: int) -> None:
+    response.set_cookie(
+        _name(settings),
+        value,
+        max_age=max_age,
+        secure=settings.secure,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
