@@ -104,7 +104,9 @@ class Keyring:
     def matches(self, purpose: str, value: str, hashed: str) -> bool:
         """Whether `hash` under the key that `hashed` names gives the same, compared in constant time."""
         key_id = hashed.partition(".")[0]
-        return key_id in self._keys and hmac.compare_digest(self.hash(purpose, value, key_id), hashed)
+        if key_id not in self._keys:
+            return False
+        return hmac.compare_digest(self.hash(purpose, value, key_id).encode(), hashed.encode("utf-8", "replace"))
 
     def sign(self, purpose: str, value: str) -> str:
         """Sign a short text for a cookie (itsdangerous)."""

@@ -45,10 +45,10 @@ class Start:
         if login is not None:
             self._marks.public_endpoints.add(login)
         self._marks.check(self._app)
-        portal.login_path = parts.settings.login_url or self._path(login or self._first_factor_endpoint())
-        hooks = self._app.before_request_funcs[None]
-        hooks.remove(self.hook)
-        hooks.insert(0, self.hook)  # whatever was put before it since
+        parts.login_path = parts.settings.login_url or self._path(login or self._first_factor_endpoint())
+        # to the front again, before whatever was put there since; a request under way keeps the old list whole
+        hooks = self._app.before_request_funcs
+        hooks[None] = [self.hook, *(hook for hook in hooks[None] if hook != self.hook)]
         self.guard.forget_requirements()
 
     def routes(self) -> list[dict[str, Any]]:

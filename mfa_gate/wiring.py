@@ -35,7 +35,6 @@ class Portal:
         signed_out: closes the portal's own session; clears Flask's session where it is left out.
         adopts: a visitor whom the portal takes for somebody counts as having passed the first factor.
         login_endpoint: names the endpoint of the portal's login page, which is public then.
-        login_path: its path, found at the start.
     """
 
     account_loader: Callable[[str], Account | None] | None = None
@@ -44,7 +43,6 @@ class Portal:
     signed_out: Callable[[], Any] | None = None
     adopts: bool = False
     login_endpoint: Callable[[], str | None] | None = None
-    login_path: str | None = None
 
     def load(self, account_id: str) -> Account | None:
         if self.account_loader is None:
@@ -67,9 +65,13 @@ class Portal:
 MISSING_LOADER: Final = "the gate needs @gate.account_loader: a function from an account id to Account or None"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parts:
-    """All parts of one app, kept in `app.extensions["mfa_gate"]`."""
+    """All parts of one app, kept in `app.extensions["mfa_gate"]`.
+
+    Attributes:
+        login_path: path of the portal's login page, found at the start.
+    """
 
     house: House
     portal: Portal
@@ -79,6 +81,7 @@ class Parts:
     life: Life
     password: Password
     keys: Keys
+    login_path: str | None = None
 
     @property
     def settings(self) -> Settings:

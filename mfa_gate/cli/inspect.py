@@ -75,7 +75,7 @@ def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
         yield "MFA_GATE_SUPPORT is not set: pages and letters cannot say whom to call"
     if current_app.debug:
         yield "the app is in debug mode"
-    if here.portal.login_path is None:
+    if here.login_path is None:
         yield "no login page is known: set MFA_GATE_LOGIN_URL, or wrap the login view in @gate.first_factor"
     if settings.identity == "gate":
         yield "identity is 'gate': the portal must read gate.session.account_id and nothing else"

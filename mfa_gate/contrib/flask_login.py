@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from flask import Flask, current_app, session
-from flask_login import LoginManager, current_user, login_user, logout_user, user_logged_out
+from flask import Flask, session
+from flask_login import LoginManager, current_user, login_user, logout_user, user_logged_in, user_logged_out
 
 from ..account import Account
+from ..web.visitor import visitor
 from ..wiring import EXTENSION, Portal
 
 
@@ -46,6 +47,7 @@ class FlaskLoginBridge:
         portal.signed_in = portal.signed_in or self._sign_in
         portal.signed_out = portal.signed_out or logout_user
         portal.login_endpoint = portal.login_endpoint or (lambda: login_manager.login_view)
+        user_logged_in.connect(self._logged_in)
         user_logged_out.connect(self._logged_out)
 
     def _set_agreed_user(self, user: Any = None) -> None:
@@ -61,9 +63,17 @@ class FlaskLoginBridge:
         elif user is not None:
             login_user(user)
 
+    def _logged_in(self, app: Flask, **_: Any) -> None:
+        # a login view that calls login_user() instead of gate.sign_in() has signed in all the same
+        if self._is_ours(app):
+            visitor().signed_in_by_view = True
+
+    def _is_ours(self, app: Flask) -> bool:
+        return EXTENSION in app.extensions and getattr(app, "login_manager", None) is self._manager
+
     def _logged_out(self, app: Flask, **_: Any) -> None:
         # a copy of Flask-Login's cookie outlives logout_user(); without the gate's session it opens nothing
-        if EXTENSION in app.extensions and current_app.login_manager is self._manager:  # type: ignore[attr-defined]
+        if self._is_ours(app):
             self._gate.sign_out()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from base64 import b32encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyotp
@@ -24,9 +24,9 @@ _SEPARATORS: Final = re.compile(r"[\s\-\u2010-\u2015]+")
 class Enrolment:
     """What the person is shown once: the seed in base32, and the `otpauth:` URI of it."""
 
-    seed: bytes
-    secret: str
-    uri: str
+    seed: bytes = field(repr=False)
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
 
     @property
     def key(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..account import Account
@@ -36,7 +36,7 @@ class Issued:
     """
 
     account: Account
-    code: str
+    code: str = field(repr=False)
     ends_at: float
     enrolled: bool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..account import Account
@@ -18,7 +18,6 @@ from ..exc import (
     Refusal,
     SignInRequired,
     StepUpRequired,
-    Unavailable,
     WrongState,
 )
 from ..keyring import Keyring
@@ -103,7 +102,7 @@ class Risen:
         signs_in: this was the last proof of a sign-in, so the portal opens its own session now.
     """
 
-    cookie: str
+    cookie: str = field(repr=False)
     session: Session
     account: Account
     signs_in: bool = False
@@ -126,9 +125,10 @@ class Ceremony:
         methods = authenticators.methods(tx, session.account_id)
         if session.level >= Level.MFA:
             return Progress("signed_in", methods)
+        # asked in any case: an account with and one without authenticators cost the same
+        bound = activations.is_bound(tx, session.account_id, session.sign_in, self.house.clock())
         if methods:
             return Progress("pending", methods)
-        bound = activations.is_bound(tx, session.account_id, session.sign_in, self.house.clock())
         return Progress("enrolling" if bound else "activation")
 
     @staticmethod
@@ -196,8 +196,6 @@ class Ceremony:
         """Store a failed step as an event of its own transaction, then let the refusal go on."""
         try:
             yield
-        except Unavailable:
-            raise
         except Refusal as refusal:
             with self.house.store.begin() as tx:
                 self.house.audit.record(

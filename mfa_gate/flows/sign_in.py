@@ -106,7 +106,7 @@ class SignIn(Ceremony):
                 broken = True
                 log.error("the seed of authenticator %s does not open or its counter was changed", row.id)
         if broken:
-            raise Unavailable
+            raise Unavailable(reason="seal_broken")
         raise WrongCode
 
     def _settle_totp(self, visit: Visit, session: Session, account: Account, attempt: Attempt, match: _Match) -> Risen:

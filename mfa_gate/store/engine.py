@@ -36,7 +36,7 @@ def make_engine(url: str) -> Engine:
         if backend == "sqlite":
             return _sqlite(url, parsed.database)
         if backend == "postgresql":
-            return _shared(create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20))
+            return _shared(create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True))
     except (ArgumentError, NoSuchModuleError):
         raise ConfigurationError(f"MFA_GATE_DATABASE_URL is not readable: {INSTEAD}") from None
     except ImportError as missing:
@@ -60,7 +60,8 @@ def _sqlite(url: str, database: str | None) -> Engine:
         os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise ConfigurationError(f"the store {database} cannot be written: {error.strerror}") from None
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False})
+    arguments = {"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False}
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return _shared(engine)

@@ -8,7 +8,7 @@ from typing import Final
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from ..exc import Refusal, Unavailable
+from ..exc import InvalidRequest, Refusal, TooLarge, Unavailable
 from ..flows.ceremony import log
 from . import answers, api, pages
 from .answers import BLUEPRINT, PROGRAMS
@@ -57,7 +57,7 @@ def _for_both(page: View, step: View) -> View:
 def _closed(error: Exception) -> Response:
     """Whatever else breaks inside the gate keeps it closed, and says so."""
     if isinstance(error, HTTPException):
-        return error.get_response()  # type: ignore[return-value]
+        return answers.refuse(TooLarge() if error.code == 413 else InvalidRequest())
     log.error("a step of the gate failed", exc_info=error)
     return answers.refuse(Unavailable())
 

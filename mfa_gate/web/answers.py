@@ -76,7 +76,7 @@ def page(name: str, status: int = 200, account: Account | None = None, **values:
 
 
 def secured(response: Response, wait: int | None = None) -> Response:
-    response.headers.update(HEADERS)
+    visitor().headers = HEADERS
     response.vary.update(("Accept", "Accept-Language", "Cookie"))
     if wait:
         response.headers["Retry-After"] = str(wait)
@@ -101,7 +101,7 @@ def gate_path(parts: Parts, step: str) -> str:
 def step_path(parts: Parts, state: State) -> str:
     """The page of whoever is in this state."""
     if state == "anonymous":
-        return parts.portal.login_path or parts.settings.home
+        return parts.login_path or parts.settings.home
     step = _STEP_OF.get(state)
     return gate_path(parts, step) if step else parts.settings.home
 
@@ -139,9 +139,8 @@ def _whom(here: Visitor) -> Account | None:
 
 def _onward(here: Visitor, refusal: Refusal, required: Requirement | None) -> Response:
     parts = here.parts
-    wanted = targets.wanted(request) if request.blueprint != BLUEPRINT else None
     if isinstance(refusal, SignInRequired):
-        login = parts.portal.login_path
+        login = parts.login_path
         if login is None:
             heading = translate()(HEADINGS[401])
             return page("refusal", 401, heading=heading, sentence=said(refusal), code=refusal.code)
@@ -149,8 +148,8 @@ def _onward(here: Visitor, refusal: Refusal, required: Requirement | None) -> Re
     else:
         # the challenge sends whoever is at another step on to it
         response = go(gate_path(parts, "challenge"))
-    if request.blueprint != BLUEPRINT:
-        targets.keep(parts, response, wanted, required.level if required else Level.MFA)
+    if request.blueprint != BLUEPRINT and targets.is_navigation(request):
+        targets.keep(parts, response, targets.wanted(request), required.level if required else Level.MFA)
     return response
 
 
@@ -218,5 +217,5 @@ def _urls(parts: Parts) -> dict[str, str | None]:
     steps = {
         step.replace("-", "_"): root + gate_path(parts, step) for step in ("challenge", "activate", "enrol", "sign-out")
     }
-    login = parts.portal.login_path
+    login = parts.login_path
     return {**steps, "home": root + settings.home, "login": root + login if login else None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from . import answers, steps, targets
+from . import answers, inputs, steps, targets
 from .pages import qr
 from .visitor import Visitor, visitor
 
@@ -42,8 +42,7 @@ def complete_totp() -> Response:
 
 def enrol_totp() -> Response:
     """Both halves at one URL, for programs that use the page's: with a code it completes."""
-    body = request.get_json(silent=True) if request.is_json else request.form
-    return complete_totp() if isinstance(body, dict) and "code" in body else begin_totp()
+    return complete_totp() if "code" in inputs.body(request) else begin_totp()
 
 
 def sign_out() -> Response:

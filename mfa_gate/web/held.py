@@ -6,7 +6,7 @@ Nothing of it is stored. It is bound to the sign-in, and comes back to the very 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from flask import Request
@@ -14,6 +14,7 @@ from flask import Request
 from ..exc import SealBroken
 from ..session import Session
 from ..wiring import Parts
+from .inputs import is_same_origin
 from .targets import safe
 
 MAX_BYTES: Final = 32_768
@@ -25,14 +26,14 @@ class HeldForm:
     """Where a form was going, and its fields in their order."""
 
     path: str
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, str], ...] = field(repr=False)
 
 
 def hold(parts: Parts, request: Request, session: Session) -> str | None:
     """Seal the form that this request sends; None for what is not a plain form of this site's own pages."""
     if request.method != "POST" or request.mimetype != "application/x-www-form-urlencoded":
         return None
-    if request.headers.get("Origin") != parts.settings.origin:  # every browser sends it with a POST
+    if not is_same_origin(request, parts.settings.origin, known=True):
         return None
     if (request.content_length or MAX_BYTES + 1) > MAX_BYTES:
         return None

@@ -29,7 +29,7 @@ def read(request: Request, visitor: Visitor, *names: str) -> dict[str, str]:
     """
     if visitor.session is None:
         raise SignInRequired
-    fields = _json(request) if request.mimetype.endswith("json") else _form(request)
+    fields = body(request)
     _check_origin(request, visitor)
     token = request.headers.get(HEADER) or fields.pop(TOKEN, "")
     fields.pop(TOKEN, None)
@@ -40,16 +40,38 @@ def read(request: Request, visitor: Visitor, *names: str) -> dict[str, str]:
     return fields
 
 
+def body(request: Request) -> dict[str, str]:
+    """The fields of a form or of a flat JSON object.
+
+    Raises:
+        InvalidRequest, TooLarge: it is neither.
+    """
+    request.max_content_length = MAX_BYTES
+    return _json(request) if request.mimetype.endswith("json") else _form(request)
+
+
 def _check_origin(request: Request, visitor: Visitor) -> None:
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != visitor.parts.settings.origin:
+    if not is_same_origin(request, visitor.parts.settings.origin):
         raise Forged
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise Forged
+
+
+def is_same_origin(request: Request, origin: str, *, known: bool = False) -> bool:
+    """Whether the browser says that a page of this origin sent the request.
+
+    Args:
+        origin: the portal's own.
+        known: whether a request that says nothing of its origin is refused; every browser says it with a POST.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    sent = request.headers.get("Origin")
+    if site not in (None, "same-origin", "none"):
+        return False
+    if sent == "null":  # a same-origin page under Referrer-Policy: no-referrer
+        return site == "same-origin"
+    return sent == origin if sent is not None or known else True
 
 
 def _form(request: Request) -> dict[str, str]:
-    request.max_content_length = MAX_BYTES
     try:
         if request.files:
             raise InvalidRequest
@@ -64,14 +86,13 @@ def _form(request: Request) -> dict[str, str]:
 
 
 def _json(request: Request) -> dict[str, str]:
-    request.max_content_length = MAX_BYTES
     try:
         raw = request.get_data()
-        body = json.loads(raw.decode("utf-8")) if raw else {}
+        sent = json.loads(raw.decode("utf-8")) if raw else {}
     except RequestEntityTooLarge:
         raise TooLarge from None
     except (HTTPException, ValueError, RecursionError):
         raise InvalidRequest from None
-    if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
+    if not isinstance(sent, dict) or not all(isinstance(value, str) for value in sent.values()):
         raise InvalidRequest
-    return body
+    return sent

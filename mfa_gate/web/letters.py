@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -51,7 +51,7 @@ class Letter:
 
     account: Account
     address: tuple[str, ...]
-    code: str
+    code: str = field(repr=False)
     ends_at: float
 
 

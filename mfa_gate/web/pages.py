@@ -20,7 +20,7 @@ from ..exc import (
     WrongCode,
 )
 from ..flows import BegunTOTP, Progress
-from . import answers, held, steps, targets
+from . import answers, held, inputs, steps, targets
 from .answers import go, page, said
 from .visitor import Visitor, visitor
 
@@ -90,7 +90,7 @@ def enrol() -> Response:
         return _to_step(progress)
     if request.method != "POST":
         return _form_page("enrol", here, stage="start")
-    if request.form.get("action") != "complete":
+    if inputs.body(request).get("action") != "complete":
         return _scan(here, steps.begin_totp(here, "action"))
     try:
         steps.complete_totp(here, "action")
@@ -162,4 +162,7 @@ def _account(here: Visitor) -> Account | None:
 
 
 def _sent(name: str) -> str | None:
-    return request.form.get(name)
+    try:
+        return inputs.body(request).get(name)
+    except Refusal:  # what cannot be read cannot be shown again either
+        return None

@@ -39,16 +39,21 @@ def safe(path: str) -> bool:
     return len(path) <= MAX_LENGTH
 
 
+def is_navigation(request: Request) -> bool:
+    """Whether a person is going somewhere, as far as the browser says: no image, poll, frame or prefetch."""
+    headers = request.headers
+    return (
+        "text/html" in headers.get("Accept", "")
+        and headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+        and headers.get("Sec-Fetch-Dest", "document") == "document"
+        and "X-Requested-With" not in headers
+        and not any("prefetch" in headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+    )
+
+
 def wanted(request: Request) -> str | None:
     """Path and query of a page that a person navigates to; None for anything else."""
-    headers = request.headers
-    if request.method != "GET" or "text/html" not in headers.get("Accept", ""):
-        return None
-    if headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
-        return None
-    if headers.get("Sec-Fetch-Dest", "document") != "document" or "X-Requested-With" in headers:
-        return None
-    if any("prefetch" in headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz")):
+    if request.method != "GET" or not is_navigation(request):
         return None
     path = quote(request.path, safe="/:@!$&'()*+,;=~-._")
     query = request.query_string.decode("latin-1")

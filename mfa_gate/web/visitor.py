@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from flask import Response, current_app, g, request, session
@@ -22,15 +23,17 @@ class Visitor:
         set_cookie: the cookie value that the answer hands over, "" to drop the cookie, None to leave it.
         admitted: the requirement that the guard has already let this request pass, if any.
         signed_in_by_view: the login view called `sign_in`.
+        headers: what the answer must carry whatever the portal's own `after_request` puts there.
     """
 
-    __slots__ = ("_session", "admitted", "guarded", "parts", "set_cookie", "signed_in_by_view")
+    __slots__ = ("_session", "admitted", "guarded", "headers", "parts", "set_cookie", "signed_in_by_view")
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.set_cookie: str | None = None
         self.admitted: object = None
         self.guarded = False
+        self.headers: Mapping[str, str] = {}
         self.signed_in_by_view = False
         self._session: Session | Literal[False] | None = False  # False: not read yet
 
@@ -71,7 +74,8 @@ class Visitor:
         return self.parts.keyring.hash(CSRF, there.sign_in) if there else None
 
     def answer(self, response: Response) -> Response:
-        """Give the answer its cookie. Secure and name follow from the base URL, never from the request."""
+        """Give the answer its headers and its cookie, whose name and Secure follow from the base URL alone."""
+        response.headers.update(self.headers)
         if self.set_cookie is not None:
             settings = self.parts.settings
             response.set_cookie(
