@@ -115,7 +115,7 @@ class Attempt:
 class _Counter:
     scope: Scope
     rule: Rule
-    key: str
+    keys: list[str]
     failures: list[float] = field(default_factory=list)
     streak: int = 0
 
@@ -154,10 +154,11 @@ class Limiter:
 
     def _hold(self, tx: Transaction, scopes: tuple[Scope, ...], now: float) -> list[_Counter]:
         held = [self._counter(scope) for scope in scopes]
-        rows = counters.hold(tx, [counter.key for counter in held])
+        rows = counters.hold(tx, [key for counter in held for key in counter.keys])
         for counter in held:
-            row = rows[counter.key]
-            if row.ends_at:
+            # after a new key was put first, what stands under the older one still counts
+            row = next((rows[key] for key in counter.keys if rows[key].ends_at), None)
+            if row is not None:
                 counter.failures = [at for at in json.loads(row.failures) if at > now - counter.rule.span]
                 counter.streak = min(row.streak, len(counter.failures))
         return held
@@ -167,7 +168,7 @@ class Limiter:
             tx,
             [
                 counters.CounterRow(
-                    counter.key,
+                    counter.keys[0],
                     json.dumps(counter.failures, separators=(",", ":")),
                     counter.streak,
                     (counter.failures[-1] if counter.failures else 0.0) + counter.rule.span,
@@ -179,7 +180,7 @@ class Limiter:
     def _counter(self, scope: Scope) -> _Counter:
         name = f"{scope.rule}_known" if scope.lane == "known" else scope.rule
         rule: Rule = getattr(self._policy, name)
-        return _Counter(scope, rule, self._keyring.hash("limit", f"{name} {scope.subject}"))
+        return _Counter(scope, rule, self._keyring.hashes("limit", f"{name} {scope.subject}"))
 
 
 def lane_of(_account: str) -> Lane:

@@ -95,7 +95,7 @@ class Sessions:
             now,
             now + self._settings.pending,
         )
-        rows.remove_ended(tx, account_id, now)
+        rows.remove_ended(tx, now, account_id)
         rows.add(tx, row)
         return self._keyring.sign(PURPOSE, token), _session(row)
 

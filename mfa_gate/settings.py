@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -31,8 +31,8 @@ class Settings:
     """
 
     base_url: str
-    keys: str
-    database_url: str
+    keys: str = field(repr=False)
+    database_url: str = field(repr=False)
     own_store: bool
     name: str
     identity: str | None = None
@@ -155,10 +155,17 @@ def _keys(name: str, value: object) -> str:
     return value.strip()
 
 
+def _database_url(name: str, value: object) -> str:
+    # never shown: it may hold a password
+    if not isinstance(value, str) or not value.strip().isprintable() or not 1 <= len(value.strip()) <= 2000:
+        raise ConfigurationError(f"{PREFIX}DATABASE_URL is not readable: write an SQLAlchemy URL on one line")
+    return value.strip()
+
+
 _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "base_url": _base_url,
     "keys": _keys,
-    "database_url": _text,
+    "database_url": _database_url,
     "name": _text,
     "identity": _identity,
     "url_prefix": _url_prefix,
@@ -219,4 +226,4 @@ _NO_DEFAULT: Final = {
     "keys": "run 'flask mfa keys new' and keep what it prints where your other secrets are",
 }
 
-NAMES: Final = tuple(PREFIX + field.name.upper() for field in fields(Settings) if field.name in _CHECKS)
+NAMES: Final = tuple(PREFIX + each.name.upper() for each in fields(Settings) if each.name in _CHECKS)

@@ -54,7 +54,8 @@ def signed_in(client: FlaskClient, account: Account, level: Level = Level.MFA) -
         raise ValueError(f"no method of this version proves {level!r}")
     app = client.application
     parts = _parts(app)
-    risen = parts.sign_in.begin(account, Visit(None, LOOPBACK))
+    with app.app_context():
+        risen = parts.sign_in.begin(account, Visit(None, LOOPBACK))
     now = parts.house.clock()
     with parts.house.store.begin() as tx:
         cookie, _ = parts.house.sessions.prove(tx, risen.session, Proof(_AMR[level], now), now)
@@ -74,7 +75,11 @@ def enrol_totp(app: Flask, account: Account) -> str:
         The secret in base32, for `totp_code` or any authenticator app. The code of this moment is still unused,
         except in the strict profile.
     """
-    parts = _parts(app)
+    with app.app_context():
+        return _enrol_totp(_parts(app), account)
+
+
+def _enrol_totp(parts: Parts, account: Account) -> str:
     code = parts.activation.issue(account.id, "test").code
     risen = parts.sign_in.begin(account, Visit(None, LOOPBACK))
     risen = parts.activation.redeem(Visit(risen.session, LOOPBACK), code)

@@ -8,7 +8,7 @@ from ..wiring import maintenance
 from .account import account, sessions
 from .activation import activation
 from .inspect import check, routes
-from .keys import db, keys
+from .keys import db, keys, purge
 
 # these mend what is not in order, so the app must start on it for them
 MENDING = frozenset({"db", "keys"})
@@ -21,5 +21,5 @@ def mfa(context: click.Context) -> None:
     maintenance.set(context.invoked_subcommand in MENDING)
 
 
-for command in (account, activation, check, db, keys, routes, sessions):
+for command in (account, activation, check, db, keys, purge, routes, sessions):
     mfa.add_command(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .output import in_app, parts, tell
+from .output import account_argument, in_app, parts, tell
 
 
 @click.group()
@@ -13,7 +13,7 @@ def account() -> None:
 
 
 @account.command("lock")
-@click.argument("account_id", metavar="ACCOUNT")
+@account_argument
 @click.option("--reason", required=True, help="Why, for the record.")
 @in_app
 def lock(account_id: str, reason: str, as_json: bool) -> None:
@@ -24,7 +24,7 @@ def lock(account_id: str, reason: str, as_json: bool) -> None:
 
 
 @account.command("unlock")
-@click.argument("account_id", metavar="ACCOUNT")
+@account_argument
 @click.option("--reason", required=True, help="Why, for the record.")
 @in_app
 def unlock(account_id: str, reason: str, as_json: bool) -> None:
@@ -35,7 +35,7 @@ def unlock(account_id: str, reason: str, as_json: bool) -> None:
 
 
 @account.command("forget")
-@click.argument("account_id", metavar="ACCOUNT")
+@account_argument
 @click.confirmation_option(prompt="This deletes the authenticators and sessions of the account. Go on?")
 @in_app
 def forget(account_id: str, as_json: bool) -> None:
@@ -51,7 +51,7 @@ def sessions() -> None:
 
 
 @sessions.command("end")
-@click.argument("account_id", metavar="ACCOUNT")
+@account_argument
 @click.option("--reason", default="by the operator", show_default=True, help="Why, for the record.")
 @in_app
 def end(account_id: str, reason: str, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .letters import BadRows, read_rows, write_letters
-from .output import Failed, in_app, parts, tell
+from .output import Failed, account_argument, in_app, parts, tell
 
 UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -21,7 +21,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         text = str(value).strip().lower()
         number, unit = text[:-1], text[-1:]
-        if unit not in UNITS or not (number.isascii() and number.isdigit() and int(number) > 0):
+        if unit not in UNITS or not (number.isascii() and number.isdigit() and len(number) < 9 and int(number) > 0):
             self.fail(f"{text!r} is not a time: write minutes, hours or days, such as 30m, 24h or 7d", param, ctx)
         seconds = float(int(number) * UNITS[unit])
         if seconds > 366 * 86_400:
@@ -35,7 +35,7 @@ def activation() -> None:
 
 
 @activation.command("issue")
-@click.argument("account_id", metavar="ACCOUNT")
+@account_argument
 @click.option("--ttl", type=Duration(), help="How long it may be redeemed, such as 24h (the default) or 7d.")
 @click.option("--reason", default="by the operator", show_default=True, help="Why, for the record.")
 @in_app
@@ -54,7 +54,7 @@ def issue(account_id: str, ttl: float | None, reason: str, as_json: bool) -> Non
 
 
 @activation.command("revoke")
-@click.argument("account_id", metavar="ACCOUNT")
+@account_argument
 @click.option("--reason", default="by the operator", show_default=True, help="Why, for the record.")
 @in_app
 def revoke(account_id: str, reason: str, as_json: bool) -> None:

@@ -50,3 +50,11 @@ def upgrade(as_json: bool) -> None:
     parts().house.store.upgrade()
     check_keys(parts().house.store, parts().keyring)
     tell(as_json, {"upgraded": True}, "The store is at this version.")
+
+
+@click.command()
+@in_app
+def purge(as_json: bool) -> None:
+    """Clear away ended sessions, codes and counters. Run it once a day; nothing depends on it."""
+    cleared = parts().life.purge()
+    tell(as_json, cleared, ", ".join(f"{number} {what}" for what, number in cleared.items()) + " cleared away.")

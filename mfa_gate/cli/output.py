@@ -39,12 +39,13 @@ def parts() -> Parts:
 def in_app(function: F) -> F:
     """A command that runs in the app's context, has `--json`, and turns our exceptions into a sentence."""
 
+    in_context = with_appcontext(function)  # loads the app, which may stop its start and say why
+
     @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of sentences.")
-    @with_appcontext
     @functools.wraps(function)
     def command(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            return in_context(*args, **kwargs)
         except UnknownAccount as error:
             raise Failed(f"{error}.") from None
         except Unavailable:
@@ -54,6 +55,21 @@ def in_app(function: F) -> F:
 
     wrapped: F = command  # type: ignore[assignment]
     return wrapped
+
+
+class AccountId(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions
+    """An account's id, as the terminal sent it."""
+
+    name = "account"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not text.isprintable() or not text.strip() or len(text) > 255:
+            self.fail("this is not a readable account id", param, ctx)
+        return text
+
+
+account_argument = click.argument("account_id", metavar="ACCOUNT", type=AccountId())
 
 
 def tell(as_json: bool, document: dict[str, Any], *sentences: str) -> None:

@@ -64,7 +64,7 @@ class Keys(Ceremony):
         """
         keyring, resealed = self.house.keyring, 0
         with self.house.store.begin() as tx:
-            for row in authenticators.all_totp(tx):
+            for row in authenticators.all_totp(tx, hold=True):
                 try:
                     seed = open_seed(self, row)
                 except SealBroken:
@@ -75,7 +75,8 @@ class Keys(Ceremony):
                     continue
                 sealed = keyring.seal(seed, seed_context(row.subject, row.id))
                 mark = step_mark(self, row, row.last_step)
-                resealed += authenticators.reseal(tx, row.id, row.seed, sealed, mark)
+                authenticators.reseal(tx, row.id, sealed, mark)
+                resealed += 1
             needed = {keyring.current} | activations.key_ids(tx) | authenticators.enrolment_key_ids(tx)
             for key_id in keys.seals(tx).keys() - needed:
                 keys.remove(tx, key_id)

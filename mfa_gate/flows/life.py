@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..audit import Who
 from ..session import Session
-from ..store import accounts, activations
+from ..store import accounts, activations, authenticators, counters, sessions
 from .ceremony import Ceremony
 
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
@@ -85,3 +85,14 @@ class Life(Ceremony):
             if revoked and row is not None:
                 self.house.audit.record(tx, "activation_revoked", self.house.clock(), Who(row.subject), why=reason)
         return revoked
+
+    def purge(self) -> dict[str, int]:
+        """Clear away what has ended by itself; how much of each. Nothing depends on its being run."""
+        now = self.house.clock()
+        with self.house.store.begin() as tx:
+            return {
+                "sessions": sessions.remove_ended(tx, now),
+                "enrolments": authenticators.remove_ended_enrolments(tx, now),
+                "activations": activations.remove_ended(tx, now),
+                "counters": counters.remove_ended(tx, now),
+            }

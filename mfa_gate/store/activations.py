@@ -83,3 +83,10 @@ def release(tx: Connection, sign_in: str) -> None:
 def key_ids(tx: Connection) -> set[str]:
     """The keys that live codes are hashed with."""
     return {hashed.partition(".")[0] for hashed in tx.execute(select(activations.c.code_hash)).scalars()}
+
+
+def remove_ended(tx: Connection, now: float) -> int:
+    """Clear away codes that can neither be redeemed any more nor finish an enrolment."""
+    bound = activations.c.bound_until > now
+    statement = delete(activations).where(activations.c.ends_at <= now, or_(activations.c.bound_to.is_(None), ~bound))
+    return tx.execute(statement).rowcount

@@ -55,8 +55,10 @@ def totp_of_account(tx: Connection, account_id: str) -> list[TOTPRow]:
     return [TOTPRow(*row) for row in tx.execute(_TOTP_OF_ACCOUNT, {"account": account_id})]
 
 
-def all_totp(tx: Connection) -> list[TOTPRow]:
-    return [TOTPRow(*row) for row in tx.execute(_TOTP.order_by(authenticators.c.id))]
+def all_totp(tx: Connection, *, hold: bool = False) -> list[TOTPRow]:
+    """Every seed; with `hold`, none of them can be used until the transaction ends."""
+    statement = _TOTP.order_by(authenticators.c.id)
+    return [TOTPRow(*row) for row in tx.execute(statement.with_for_update(of=totp_seeds) if hold else statement)]
 
 
 def spend_step(tx: Connection, authenticator_id: str, step: int, spent: str) -> bool:
@@ -75,14 +77,10 @@ def add_totp(tx: Connection, row: TOTPRow, now: float) -> None:
     )
 
 
-def reseal(tx: Connection, authenticator_id: str, old: str, new: str, spent: str) -> bool:
-    """Put the same seed back under another key, unless the row changed meanwhile."""
-    statement = (
-        update(totp_seeds)
-        .where(totp_seeds.c.authenticator_id == authenticator_id, totp_seeds.c.seed == old)
-        .values(seed=new, spent=spent)
-    )
-    return tx.execute(statement).rowcount == 1
+def reseal(tx: Connection, authenticator_id: str, seed: str, spent: str) -> None:
+    """Put the same seed back under another key; the row is held."""
+    statement = update(totp_seeds).where(totp_seeds.c.authenticator_id == authenticator_id)
+    tx.execute(statement.values(seed=seed, spent=spent))
 
 
 def begin_enrolment(tx: Connection, row: EnrolmentRow) -> None:
@@ -114,3 +112,7 @@ def abandon_enrolments(tx: Connection, sign_in: str) -> None:
 def enrolment_key_ids(tx: Connection) -> set[str]:
     """The keys that begun enrolments are sealed with."""
     return {state.partition(".")[0] for state in tx.execute(select(enrolments.c.state)).scalars()}
+
+
+def remove_ended_enrolments(tx: Connection, now: float) -> int:
+    return tx.execute(delete(enrolments).where(enrolments.c.ends_at <= now)).rowcount

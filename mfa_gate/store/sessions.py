@@ -80,6 +80,9 @@ def remove_sign_in(tx: Connection, sign_in: str) -> bool:
     return tx.execute(delete(sessions).where(sessions.c.sign_in == sign_in)).rowcount == 1
 
 
-def remove_ended(tx: Connection, account_id: str, now: float) -> None:
+def remove_ended(tx: Connection, now: float, account_id: str | None = None) -> int:
     """Clear away what has ended by itself; `ends_at` is checked at each read, so this is only tidiness."""
-    tx.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.ends_at <= now))
+    statement = delete(sessions).where(sessions.c.ends_at <= now)
+    if account_id is not None:
+        statement = statement.where(sessions.c.account_id == account_id)
+    return tx.execute(statement).rowcount

@@ -1,0 +1,132 @@
+"""The pages of Portail Officine."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from mfa_gate import Level
+
+from . import bank
+from .accounts import normalise_email, password_matches
+from .forms import refuse_other_sites, require_csrf_token
+from .gate import as_account, current_user, gate, get_store, now
+from .record import details
+from .store import Page, SearchError, User
+
+portal = Blueprint("portal", __name__)
+
+Answer = str | BaseResponse | tuple[str, int]
+
+LATEST_STEPS = 6
+
+
+def _user() -> User:
+    user = current_user()
+    if user is None:
+        # Only an account that was taken out this very moment comes here: the gate refused all others.
+        abort(403)
+    return user
+
+
+@portal.get("/login")
+@gate.public
+def login_form() -> Answer:
+    if current_user() is not None:
+        return redirect(url_for("portal.home"))
+    return render_template("portal/login.html")
+
+
+@portal.post("/login")
+@gate.first_factor(username="email")
+def login() -> Answer:
+    refuse_other_sites()
+    email = request.form.get("email", "")
+    user = get_store().user_by_email(normalise_email(email))
+    right = password_matches(request.form.get("password", ""), user.password if user else None)
+    if user is None or not right:
+        return render_template("portal/login.html", wrong=True, email=email[:254]), 401
+    answer: BaseResponse = gate.sign_in(as_account(user))
+    return answer
+
+
+@portal.post("/logout")
+@gate.public
+def logout() -> Answer:
+    require_csrf_token()
+    gate.sign_out()
+    session.clear()
+    flash("Vous êtes déconnecté·e.")
+    return redirect(url_for("portal.login_form"))
+
+
+@portal.get("/")
+def home() -> Answer:
+    user = _user()
+    return render_template(
+        "portal/home.html",
+        steps=get_store().latest_activity(user.id, LATEST_STEPS),
+        transfers=[] if user.iban is None else bank.latest_transfers(user.id, date.today()),
+    )
+
+
+@portal.get("/patients")
+def patients() -> Answer:
+    text = request.args.get("q", "").strip()
+    if not text:
+        return render_template("portal/patients.html", q="", page=None)
+    try:
+        page: Page = get_store().search(text, _page_number(request.args.get("page", "1")))
+    except SearchError as error:
+        return render_template("portal/patients.html", q=text[:80], page=None, error=str(error)), 400
+    return render_template("portal/patients.html", q=text, page=page)
+
+
+def _page_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and int(text) >= 1):
+        raise SearchError("Cette page de résultats n’existe pas.")
+    return int(text)
+
+
+@portal.get("/patients/<nir>")
+def patient(nir: str) -> Answer:
+    person = get_store().person(nir)
+    if person is None:
+        abort(404, "Aucun dossier ne porte ce numéro.")
+    get_store().note_activity(_user().id, now(), "record", person.nir)
+    return render_template("portal/patient.html", person=person, details=details(person, date.today()))
+
+
+@portal.get("/account/bank-details")
+@gate.require(Level.MFA, max_age=timedelta(minutes=10))
+def bank_details() -> Answer:
+    return render_template("portal/bank_details.html", errors={}, values={})
+
+
+@portal.post("/account/bank-details")
+@gate.require(Level.MFA, max_age=timedelta(minutes=10))
+def change_bank_details() -> Answer:
+    require_csrf_token()
+    values = {name: request.form.get(name, "")[:200] for name in ("iban", "holder")}
+    checked, errors = {}, {}
+    for name, check in (("iban", bank.check_iban), ("holder", bank.check_holder)):
+        try:
+            checked[name] = check(values[name])
+        except bank.BankError as error:
+            errors[name] = str(error)
+    if errors:
+        return render_template("portal/bank_details.html", errors=errors, values=values), 422
+    user = _user()
+    get_store().set_bank_details(user.id, checked["iban"], checked["holder"])
+    get_store().note_activity(user.id, now(), "bank_details")
+    flash("Vos nouvelles coordonnées bancaires sont enregistrées.")
+    return redirect(url_for("portal.bank_details"))
+
+
+@portal.get("/health")
+@gate.public
+def health() -> Response:
+    get_store().fact("accounts")
+    return Response("ok\n", mimetype="text/plain")
