@@ -17,7 +17,8 @@ from .account import Account
 from .assurance import Level, Requirement
 from .assurance import requirement as checked_requirement
 from .debug import made_for_you
-from .exc import ConfigurationError, Refusal
+from .exc import ConfigurationError, Refusal, Unavailable
+from .flows.ceremony import log
 from .guard import Guard, after_request
 from .limits import LimitPolicy
 from .login import LoginTry
@@ -111,6 +112,7 @@ class MFAGate:
         settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
         app.extensions[EXTENSION] = build(settings, self.portal, self.clock, self._limits)
         app.register_blueprint(web.blueprint(settings.url_prefix))
+        app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
         guard = Guard(app, self._marks, self._default)
         app.extensions[START] = start = Start(app, self._marks, guard)
         app.before_request_funcs.setdefault(None, []).insert(0, start.hook)
@@ -253,11 +255,15 @@ class MFAGate:
             raise TypeError(f"gate.sign_in takes an Account, not {type(account).__name__}")
         try:
             risen = here.parts.sign_in.begin(account, here.visit)
+            here.rises(risen.cookie, risen.session)
+            answer = answers.half_way(here)
         except Refusal as refusal:
             return answers.refuse(refusal)
+        except Exception:
+            log.exception("the gate failed at a sign-in")
+            return answers.refuse(Unavailable())
         here.signed_in_by_view = True
-        here.rises(risen.cookie, risen.session)
-        return answers.half_way(here)
+        return answer
 
     def sign_out(self) -> None:
         """End the gate's session of this request, everywhere; the portal closes its own."""

@@ -63,6 +63,8 @@ class Guard:
             return None
         try:
             refusal = self._decide(here, required)
+            if refusal is not None:
+                return self._answer(here, refusal, required)
         except Refusal as closed:
             return answers.refuse(closed, required)
         except HTTPException:
@@ -70,10 +72,8 @@ class Guard:
         except Exception:
             log.exception("the guard failed on %s", request.endpoint)
             return answers.refuse(Unavailable())
-        if refusal is None:
-            here.admitted, here.guarded = required, True
-            return None
-        return self._answer(here, refusal, required)
+        here.admitted, here.guarded = required, True
+        return None
 
     def _decide(self, here: Visitor, required: Requirement) -> Refusal | None:
         session, identity = here.session, here.parts.portal.identity

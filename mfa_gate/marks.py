@@ -86,40 +86,50 @@ class Marks:
         Raises:
             ConfigurationError: a mark that would not be enforced, or a name that no endpoint has.
         """
-        for endpoint in sorted(self.public_endpoints - app.view_functions.keys()):
-            raise ConfigurationError(f"gate.public({endpoint!r}): there is no such endpoint")
+        for endpoint in sorted(self.public_endpoints):
+            self._check_name(app, endpoint)
         for endpoint, view in app.view_functions.items():
             self._check_view(app, endpoint, view)
+        self._check_placed(app)
+
+    def _check_name(self, app: Flask, endpoint: str) -> None:
+        view = app.view_functions.get(endpoint)
+        if view is None:
+            raise ConfigurationError(f"gate.public({endpoint!r}): there is no such endpoint")
+        required = any((mark := self.of(inner)) and mark.kind == "require" for inner in _chain(view))
+        if required or self._is_protected(app, endpoint):
+            raise ConfigurationError(
+                f"gate.public({endpoint!r}): this endpoint is guarded by gate.require or gate.protect"
+            )
+
+    def _is_protected(self, app: Flask, endpoint: str) -> bool:
+        return any(blueprint in _blueprints_of(app, endpoint) for blueprint, _ in self._blueprints)
 
     def _check_view(self, app: Flask, endpoint: str, view: View) -> None:
         mark = self.of(view)
-        if mark is not None:
-            if mark.kind != "require" and any(b in _blueprints_of(app, endpoint) for b, _ in self._blueprints):
-                raise ConfigurationError(
-                    f"endpoint {endpoint!r} is marked {mark.decorator} inside a blueprint given to gate.protect: "
-                    "move the view to another blueprint"
-                )
-            return
-        self._check_chain(endpoint, view)
-        self._check_class(endpoint, view)
-
-    def _check_chain(self, endpoint: str, view: View) -> None:
-        """A marked function below other decorators, or registered without its mark."""
-        originals = {id(mark.original): mark for mark in self}
-        for inner in _chain(view):
-            if (bare := originals.get(id(inner))) is not None:
-                raise ConfigurationError(
-                    f"endpoint {endpoint!r} is registered without its mark {bare.decorator}: {UNDER_ROUTE}"
-                )
+        if mark is not None and mark.kind != "require" and self._is_protected(app, endpoint):
+            raise ConfigurationError(
+                f"endpoint {endpoint!r} is marked {mark.decorator} inside a blueprint given to gate.protect: "
+                "move the view to another blueprint"
+            )
+        for inner in list(_chain(view))[1:]:
             hidden = self.of(inner)
-            if hidden is None:
-                continue
-            if hidden.kind != "require":
+            if hidden is not None and hidden.kind != "require":
                 raise ConfigurationError(
                     f"endpoint {endpoint!r} has {hidden.decorator} below another decorator, where it does nothing: "
                     f"{UNDER_ROUTE}"
                 )
-            return  # its wrapper enforces it at each call
+        self._check_class(endpoint, view)
+
+    def _check_placed(self, app: Flask) -> None:
+        """A mark that is on no endpoint, while the function that it is meant for is: it stands above the route."""
+        endpoints = {id(layer): endpoint for endpoint, view in app.view_functions.items() for layer in _chain(view)}
+        for mark in self:
+            endpoint = endpoints.get(id(mark.original))
+            if endpoint is not None and id(mark.wrapper) not in endpoints:
+                raise ConfigurationError(
+                    f"endpoint {endpoint!r} is registered without its mark {mark.decorator}: {UNDER_ROUTE}"
+                )
 
     def _check_class(self, endpoint: str, view: View) -> None:
         view_class = getattr(view, "view_class", None)

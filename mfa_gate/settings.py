@@ -15,7 +15,7 @@ from .exc import ConfigurationError
 
 PREFIX: Final = "MFA_GATE_"
 LANGUAGES: Final = ("fr", "en")
-LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +82,21 @@ def _wrong(name: str, value: object, instead: str) -> ConfigurationError:
 
 
 def _base_url(name: str, value: object) -> str:
-    instead = "write the address that people type, such as 'https://portal.example' (http only for localhost)"
-    if not isinstance(value, str):
-        raise _wrong(name, value, instead)
-    text = value.strip().rstrip("/").lower() if "/" not in value.strip()[8:].rstrip("/") else value.strip().rstrip("/")
-    parts = urlsplit(text)
+    wrong = _wrong(name, value, "write the address that people type, such as 'https://portal.example'")
+    if not isinstance(value, str) or not value.isprintable():
+        raise wrong
     try:
-        port = parts.port
+        parts = urlsplit(value.strip().rstrip("/"))
+        host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
-        raise _wrong(name, value, instead) from None
-    host = parts.hostname or ""
-    plain = re.fullmatch(r"[a-z0-9.-]+|\[?[0-9a-f:]+\]?", host) is not None
+        raise wrong from None
+    plain = re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:]+", host) and re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", parts.path)
     if parts.scheme not in ("http", "https") or not plain or parts.query or parts.fragment or "@" in parts.netloc:
-        raise _wrong(name, value, instead)
-    if parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1") and not host.endswith(".localhost"):
+        raise wrong
+    if parts.scheme == "http" and host not in LOOPBACK and not host.endswith(".localhost"):
         raise _wrong(name, value, "use https: without it the session cookie can be read on the way")
-    default_port = {"http": 80, "https": 443}[parts.scheme]
     netloc = f"[{host}]" if ":" in host else host
-    if port not in (None, default_port):
+    if port not in (None, {"http": 80, "https": 443}[parts.scheme]):
         netloc += f":{port}"
     return f"{parts.scheme}://{netloc}{parts.path}"
 

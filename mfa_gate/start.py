@@ -41,11 +41,12 @@ class Start:
         parts: Parts = self._app.extensions[EXTENSION]
         portal = parts.portal
         portal.check(parts.settings)
-        login = portal.login_endpoint() if portal.login_endpoint else None
-        if login is not None:
+        login = portal.login_view() if portal.login_view else None
+        if login is not None and "/" not in login:
             self._marks.public_endpoints.add(login)
+            login = self._path(login)
         self._marks.check(self._app)
-        parts.login_path = parts.settings.login_url or self._path(login or self._first_factor_endpoint())
+        parts.login_path = parts.settings.login_url or login or self._path(self._first_factor_endpoint())
         # to the front again, before whatever was put there since; a request under way keeps the old list whole
         hooks = self._app.before_request_funcs
         hooks[None] = [self.hook, *(hook for hook in hooks[None] if hook != self.hook)]

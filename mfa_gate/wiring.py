@@ -34,7 +34,7 @@ class Portal:
         identity: whom the portal takes its visitor for, or None.
         signed_out: closes the portal's own session; clears Flask's session where it is left out.
         adopts: a visitor whom the portal takes for somebody counts as having passed the first factor.
-        login_endpoint: names the endpoint of the portal's login page, which is public then.
+        login_view: names the endpoint of the portal's login page, which is public then, or its path.
     """
 
     account_loader: Callable[[str], Account | None] | None = None
@@ -42,7 +42,7 @@ class Portal:
     identity: Callable[[], str | None] | None = None
     signed_out: Callable[[], Any] | None = None
     adopts: bool = False
-    login_endpoint: Callable[[], str | None] | None = None
+    login_view: Callable[[], str | None] | None = None
 
     def load(self, account_id: str) -> Account | None:
         if self.account_loader is None:

@@ -46,7 +46,7 @@ class FlaskLoginBridge:
         portal.identity = portal.identity or _identity
         portal.signed_in = portal.signed_in or self._sign_in
         portal.signed_out = portal.signed_out or logout_user
-        portal.login_endpoint = portal.login_endpoint or (lambda: login_manager.login_view)
+        portal.login_view = portal.login_view or (lambda: login_manager.login_view)
         user_logged_in.connect(self._logged_in)
         user_logged_out.connect(self._logged_out)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
+from typing import Final
 
 from ..assurance import Proof
 from ..exc import EnrolmentGone, InvalidRequest, SealBroken
@@ -15,7 +17,8 @@ from ..store.authenticators import EnrolmentRow, TOTPRow
 from .ceremony import Ceremony, Risen, Visit, log
 from .sign_in import seed_context, step_mark
 
-LABEL_LENGTH = 60
+LABEL_LENGTH: Final = 60
+_ID: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Enrolment(Ceremony):
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
         session = visit.there()
+        if not _ID.fullmatch(enrolment):
+            raise EnrolmentGone
         account = self.account_of(session)
         name = clean_label(label)
         house, now = self.house, self.house.clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..assurance import CLOCK_SKEW
 from ..audit import Who
 from ..session import Session
 from ..store import accounts, activations, authenticators, counters, sessions
@@ -21,7 +22,8 @@ class Life(Ceremony):
             Unavailable: the store does not answer.
         """
         now = self.house.clock()
-        if now - session.last_seen < PRESENT_FOR:
+        # a clock that was set back must not put the question off until it has caught up
+        if -CLOCK_SKEW <= now - session.last_seen < min(PRESENT_FOR, self.house.settings.idle / 4):
             return
         self.account_of(session)
         with self.house.store.begin() as tx:

@@ -15,9 +15,10 @@ from ..exc import SealBroken
 from ..session import Session
 from ..wiring import Parts
 from .inputs import is_same_origin
-from .targets import safe
+from .targets import path_of, safe
 
 MAX_BYTES: Final = 32_768
+MAX_SEALED: Final = 49_152  # what the challenge's own form can carry besides its code
 MAX_AGE: Final = 1800  # seconds
 
 
@@ -37,12 +38,13 @@ def hold(parts: Parts, request: Request, session: Session) -> str | None:
         return None
     if (request.content_length or MAX_BYTES + 1) > MAX_BYTES:
         return None
-    path = request.full_path.rstrip("?")
+    path = path_of(request)
     if not safe(path):
         return None
     fields = list(request.form.items(multi=True))
     body = json.dumps([path, int(parts.house.clock()), fields])
-    return parts.keyring.seal(body.encode(), _context(session))
+    sealed = parts.keyring.seal(body.encode(), _context(session))
+    return sealed if len(sealed) <= MAX_SEALED else None
 
 
 def release(parts: Parts, sealed: str | None, session: Session) -> HeldForm | None:

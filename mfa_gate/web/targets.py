@@ -55,10 +55,17 @@ def wanted(request: Request) -> str | None:
     """Path and query of a page that a person navigates to; None for anything else."""
     if request.method != "GET" or not is_navigation(request):
         return None
-    path = quote(request.path, safe="/:@!$&'()*+,;=~-._")
+    path = path_of(request)
+    return path if safe(path) else None
+
+
+def path_of(request: Request) -> str:
+    """Path and query as they were asked for, without script root."""
+    # Werkzeug's `path` has lost doubled slashes at its beginning, which are just what must be seen
+    raw = request.environ.get("PATH_INFO", "").encode("latin-1", "replace")
+    path = quote(raw, safe="/:@!$&'()*+,;=~-._")
     query = request.query_string.decode("latin-1")
-    whole = f"{path}?{quote(query, safe='/:@!$&()*+,;=~-._?%')}" if query else path
-    return whole if safe(whole) else None
+    return f"{path}?{quote(query, safe='/:@!$&()*+,;=~-._?%')}" if query else path
 
 
 def keep(parts: Parts, response: Response, path: str | None, level: Level = Level.MFA) -> None:
