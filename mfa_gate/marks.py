@@ -66,7 +66,7 @@ class Marks:
 
     def requirement(self, app: Flask, endpoint: str, view: View, default: Requirement) -> Requirement | None:
         """What an endpoint asks for with this view, or None where it needs no gate."""
-        if is_own(app, endpoint) or is_static(app, endpoint, view) or endpoint in self.public_endpoints:
+        if is_own(endpoint) or is_static(app, endpoint, view) or endpoint in self.public_endpoints:
             return None
         required = default
         for blueprint, extra in self._blueprints:

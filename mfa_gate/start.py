@@ -61,7 +61,7 @@ class Start:
         required = self.guard.requirement_of(rule.endpoint)
         kind = "guarded"
         if required is None:
-            kind = "gate" if web.is_own(self._app, rule.endpoint) else "public"
+            kind = "gate" if web.is_own(rule.endpoint) else "public"
             kind = "static" if is_static(self._app, rule.endpoint, view) else kind
         return {
             "rule": rule.rule,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..exc import InvalidRequest, Refusal, TooLarge, Unavailable
@@ -39,7 +39,7 @@ def blueprint(url_prefix: str) -> Blueprint:
         made.add_url_rule(f"/{name}", name, _for_both(page, step), methods=["GET", "POST"])
     made.add_url_rule(f"{API}/session", f"{PROGRAMS}session", api.session)
     for path, view in _POSTS.items():
-        made.add_url_rule(API + path, PROGRAMS + path.strip("/").replace("/", "_"), view, methods=["POST"])
+        made.add_url_rule(API + path, _program(path), view, methods=["POST"])
     made.register_error_handler(Refusal, answers.refuse)
     made.register_error_handler(Exception, _closed)
     return made
@@ -62,6 +62,15 @@ def _closed(error: Exception) -> Response:
     return answers.refuse(Unavailable())
 
 
-def is_own(app: Flask, endpoint: str) -> bool:
+def _program(path: str) -> str:
+    return PROGRAMS + path.strip("/").replace("/", "_")
+
+
+_OWN: Final = frozenset(
+    f"{BLUEPRINT}.{name}" for name in (*_PAGES, *map(_program, _POSTS), f"{PROGRAMS}session", "static")
+)
+
+
+def is_own(endpoint: str) -> bool:
     """Whether an endpoint is one of the gate's own steps, which look after themselves."""
-    return endpoint.startswith(f"{BLUEPRINT}.") and BLUEPRINT in app.blueprints
+    return endpoint in _OWN

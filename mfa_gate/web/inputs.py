@@ -80,7 +80,8 @@ def _form(request: Request) -> dict[str, str]:
         raise TooLarge from None
     except (HTTPException, ValueError, LookupError):
         raise InvalidRequest from None
-    if any(len(form.getlist(name)) > 1 for name in form):
+    # what cannot be decoded comes out of the parser as nothing
+    if (not form and request.content_length) or any(len(form.getlist(name)) > 1 for name in form):
         raise InvalidRequest
     return form.to_dict()
 

@@ -90,8 +90,11 @@ def enrol() -> Response:
         return _to_step(progress)
     if request.method != "POST":
         return _form_page("enrol", here, stage="start")
-    if inputs.body(request).get("action") != "complete":
+    action = inputs.body(request).get("action")
+    if action == "begin":
         return _scan(here, steps.begin_totp(here, "action"))
+    if action != "complete":
+        raise InvalidRequest
     try:
         steps.complete_totp(here, "action")
     except EnrolmentGone as refusal:
