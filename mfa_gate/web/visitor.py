@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from flask import Response, current_app, g, request, session
+from flask import Response, current_app, request, session
 
 from ..flows import Visit
 from ..session import Session
@@ -96,15 +96,19 @@ def current_parts() -> Parts:
 
 
 def visitor() -> Visitor:
-    """The visitor of this request."""
-    here: Visitor | None = g.get(_SLOT)
+    """The visitor of this request.
+
+    Kept on the request and not in `g`, which all requests made under one outer application context share.
+    """
+    asked = request._get_current_object()  # type: ignore[attr-defined]
+    here: Visitor | None = getattr(asked, _SLOT, None)
     if here is None:
         here = Visitor(current_parts())
-        setattr(g, _SLOT, here)
+        setattr(asked, _SLOT, here)
     return here
 
 
 def visitor_so_far() -> Visitor | None:
     """The visitor, where anything in this request has asked for one."""
-    here: Visitor | None = g.get(_SLOT)
+    here: Visitor | None = getattr(request, _SLOT, None)
     return here
