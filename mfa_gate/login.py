@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Response, request
+from werkzeug.exceptions import HTTPException
 
-from .exc import Refusal
+from .exc import Refusal, Unavailable
+from .flows.ceremony import log
 from .limits import Attempt
 from .web import answers
 from .web.visitor import current_parts, visitor
@@ -32,13 +34,27 @@ class LoginTry:
             return
         try:
             self._counted = current_parts().password.tried(_typed(username), request.remote_addr)
-        except Refusal as refusal:
-            self.refused = answers.refuse(refusal)
+        except Exception as error:
+            self.refused = _closed(error)
 
     def done(self, answer: Any) -> Any:
-        if self._counted is not None and visitor().signed_in_by_view:
+        if self._counted is None or not visitor().signed_in_by_view:
+            return answer
+        try:
             current_parts().password.succeeded(self._counted)
+        except Exception as error:
+            return _closed(error)
         return answer
+
+
+def _closed(error: Exception) -> Response:
+    """Anything unexpected means that nobody signs in."""
+    if isinstance(error, HTTPException):
+        raise error
+    if isinstance(error, Refusal):
+        return answers.refuse(error)
+    log.error("counting a sign-in failed", exc_info=error)
+    return answers.refuse(Unavailable())
 
 
 def _typed(field: str) -> str | None:

@@ -42,6 +42,8 @@ class Start:
         portal = parts.portal
         portal.check(parts.settings)
         login = portal.login_view() if portal.login_view else None
+        if login is not None and login.startswith(parts.settings.base_url):
+            login = login[len(parts.settings.base_url) :]
         if login is not None and "/" not in login:
             self._marks.public_endpoints.add(login)
             login = self._path(login)

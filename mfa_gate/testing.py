@@ -44,7 +44,7 @@ def signed_in(client: FlaskClient, account: Account, level: Level = Level.MFA) -
 
     Args:
         client: gets the gate's cookie, and the portal's session as the portal's `signed_in` callback opens it.
-        account: who.
+        account: who. Where a step-up is tested, call `enrol_totp` first: it needs an authenticator.
         level: a level that some method of this version reaches.
 
     Raises:

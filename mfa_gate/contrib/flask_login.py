@@ -12,6 +12,7 @@ from flask import Flask, session
 from flask_login import LoginManager, current_user, login_user, logout_user, user_logged_in, user_logged_out
 
 from ..account import Account
+from ..exc import Unavailable
 from ..web.visitor import visitor
 from ..wiring import EXTENSION, Portal
 
@@ -51,9 +52,15 @@ class FlaskLoginBridge:
         user_logged_out.connect(self._logged_out)
 
     def _set_agreed_user(self, user: Any = None) -> None:
-        if user is not None and self._gate.session.account_id != user.get_id():
+        if user is not None and not self._agrees(user):
             user = None
         self._set_user(user)
+
+    def _agrees(self, user: Any) -> bool:
+        try:
+            return bool(self._gate.session.account_id == user.get_id())
+        except Unavailable:  # unknown means nobody
+            return False
 
     def _sign_in(self, account: Account) -> None:
         """Open Flask-Login's session, unless the portal has opened it for this account already."""

@@ -56,7 +56,7 @@ def _for_both(page: View, step: View) -> View:
 
 def _closed(error: Exception) -> Response:
     """Whatever else breaks inside the gate keeps it closed, and says so."""
-    if isinstance(error, HTTPException):
+    if isinstance(error, HTTPException) and (error.code or 500) < 500:
         return answers.refuse(TooLarge() if error.code == 413 else InvalidRequest())
     log.error("a step of the gate failed", exc_info=error)
     return answers.refuse(Unavailable())

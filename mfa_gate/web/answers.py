@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
 
 from ..account import Account
 from ..assurance import ACR, METHODS, Level, Requirement
@@ -17,6 +17,7 @@ from ..exc import (
     StepUpRequired,
 )
 from ..flows import Progress, State
+from ..flows.ceremony import log
 from ..wiring import Parts
 from . import targets
 from .language import Translate, catalogue, choose
@@ -53,26 +54,25 @@ def wants_page() -> bool:
 
 def page(name: str, status: int = 200, account: Account | None = None, **values: Any) -> Response:
     """Render one of the gate's pages, in the language of its reader, with the headers that all of them have."""
-    here = visitor()
-    settings = here.parts.settings
+    text = render_template(f"mfa_gate/{name}.html", **_values(account, values))
+    return secured(make_response(text, status), values.get("wait"))
+
+
+def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
+    parts = visitor().parts
+    settings = parts.settings
     locale = choose(settings, account.locale if account else None, request)
-    wait = values.get("wait")
-    response = make_response(
-        render_template(
-            f"mfa_gate/{name}.html",
-            t=catalogue(locale),
-            locale=locale,
-            service=settings.name,
-            stylesheet=settings.stylesheet and settings.script_root + settings.stylesheet,
-            css=url_for(f"{BLUEPRINT}.static", filename="mfa_gate.css"),
-            support=settings.support,
-            account_name=account.name if account else None,
-            urls=_urls(here.parts),
-            **{"mfa_csrf": None, "error": None, "wait": None, **values},
-        ),
-        status,
-    )
-    return secured(response, wait)
+    return {
+        "t": catalogue(locale),
+        "locale": locale,
+        "service": settings.name,
+        "stylesheet": settings.stylesheet and settings.script_root + settings.stylesheet,
+        "css": url_for(f"{BLUEPRINT}.static", filename="mfa_gate.css"),
+        "support": settings.support,
+        "account_name": account.name if account else None,
+        "urls": _urls(parts),
+        **{"mfa_csrf": None, "error": None, "wait": None, **values},
+    }
 
 
 def secured(response: Response, wait: int | None = None) -> Response:
@@ -123,10 +123,27 @@ def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
     here = visitor()
     if isinstance(refusal, SignInRequired | StepUpRequired | ActivationRequired | EnrolmentRequired):
         return _onward(here, refusal, required)
-    account = _whom(here)
-    heading = translate(account)(HEADINGS.get(refusal.status, N_("This did not work")))
-    values = {"sentence": said(refusal, account), "code": refusal.code, "wait": refusal.data.get("retry_after")}
-    return page("refusal", refusal.status, account, heading=heading, **values)
+    return _refusal_page(here, refusal, required)
+
+
+def _refusal_page(here: Visitor, refusal: Refusal, required: Requirement | None) -> Response:
+    account, wait = _whom(here), refusal.data.get("retry_after")
+    values = {
+        "heading": translate(account)(HEADINGS.get(refusal.status, N_("This did not work"))),
+        "sentence": said(refusal, account),
+        "code": refusal.code,
+        "wait": wait,
+    }
+    try:
+        return page("refusal", refusal.status, account, **values)
+    except Exception:
+        log.exception("the page of a refusal cannot be rendered in the portal's context")
+    try:
+        # without the portal's context processors, which may need just what does not work
+        text = current_app.jinja_env.get_template("mfa_gate/refusal.html").render(_values(account, values))
+    except Exception:
+        return problem(refusal, required)
+    return secured(make_response(text, refusal.status), wait)
 
 
 def _whom(here: Visitor) -> Account | None:
