@@ -19,6 +19,7 @@ MENDING = frozenset({"db", "keys"})
 def mfa(context: click.Context) -> None:
     """The gate in front of this portal: keys, store, activation codes, accounts, checks."""
     maintenance.set(context.invoked_subcommand in MENDING)
+    context.call_on_close(lambda: maintenance.set(False))
 
 
 for command in (account, activation, check, db, keys, purge, routes, sessions):

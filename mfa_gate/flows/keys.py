@@ -77,7 +77,8 @@ class Keys(Ceremony):
                 mark = step_mark(self, row, row.last_step)
                 authenticators.reseal(tx, row.id, sealed, mark)
                 resealed += 1
-            needed = {keyring.current} | activations.key_ids(tx) | authenticators.enrolment_key_ids(tx)
+            now = self.house.clock()
+            needed = {keyring.current} | activations.key_ids(tx, now) | authenticators.enrolment_key_ids(tx, now)
             for key_id in keys.seals(tx).keys() - needed:
                 keys.remove(tx, key_id)
         return resealed, tuple(sorted(needed - {keyring.current}))

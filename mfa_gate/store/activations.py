@@ -80,9 +80,10 @@ def release(tx: Connection, sign_in: str) -> None:
     tx.execute(update(activations).where(activations.c.bound_to == sign_in).values(bound_to=None, bound_until=None))
 
 
-def key_ids(tx: Connection) -> set[str]:
+def key_ids(tx: Connection, now: float) -> set[str]:
     """The keys that live codes are hashed with."""
-    return {hashed.partition(".")[0] for hashed in tx.execute(select(activations.c.code_hash)).scalars()}
+    live = select(activations.c.code_hash).where(activations.c.ends_at > now)
+    return {hashed.partition(".")[0] for hashed in tx.execute(live).scalars()}
 
 
 def remove_ended(tx: Connection, now: float) -> int:

@@ -109,9 +109,10 @@ def abandon_enrolments(tx: Connection, sign_in: str) -> None:
     tx.execute(delete(enrolments).where(enrolments.c.sign_in == sign_in))
 
 
-def enrolment_key_ids(tx: Connection) -> set[str]:
+def enrolment_key_ids(tx: Connection, now: float) -> set[str]:
     """The keys that begun enrolments are sealed with."""
-    return {state.partition(".")[0] for state in tx.execute(select(enrolments.c.state)).scalars()}
+    begun = select(enrolments.c.state).where(enrolments.c.ends_at > now)
+    return {state.partition(".")[0] for state in tx.execute(begun).scalars()}
 
 
 def remove_ended_enrolments(tx: Connection, now: float) -> int:
