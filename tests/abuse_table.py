@@ -1,0 +1,106 @@
+"""The abuse table of docs/security.md: row, attack, promise, and the tests that carry the row's mark.
+
+python -m tests.abuse_table          # writes it anew
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ROWS = {
+    "A3": ("right password, no authenticator, no activation code", "P2"),
+    "A4": ("a forged activation, another account's, one redeemed in another session", "P2"),
+    "A5": ("activation code, begun enrolment, pending sign-in one second after their end", "P6"),
+    "A6": ("twenty parallel uses of one code", "P5"),
+    "A7": ("steps out of order, back button, second tab, direct URL, restart in the middle", "P1"),
+    "A8": ("a proof or state of one account or step in the flow of another", "P1"),
+    "A9": ("an old session on a view that asks for a fresher or greater proof", "P1"),
+    "A10": ("an authenticator that policy would not ask for", "P3"),
+    "A11": ("enrol in one session, use another one at once", "P3"),
+    "A13": ("300 guesses of a code over 50 addresses and many sessions, the owner signing in between", "P1"),
+    "A14": ("the request dies after a failed check", "P6"),
+    "A15": ("50 parallel guesses at a small limit", "P5"),
+    "A16": ("every route that verifies anything, hammered", "P1"),
+    "A17": ("case, width and space variants of one user name", "P1"),
+    "A18": ("the same code twice, an older step after a newer one, the code that confirmed the enrolment", "P5"),
+    "A20": ("empty, null, wrong, huge and deeply nested bodies", "P6"),
+    "A21": ("fuzzed cookie bytes", "P6"),
+    "A22": ("a wanted page that leads elsewhere, or that is no navigation", "P12"),
+    "A23": ("spoofed Host and X-Forwarded headers on what makes a link", "P6"),
+    "A24": ("a session cookie planted before a sign-in or a step-up", "P1"),
+    "A25": ("a session ended on one worker, used on another at once", "P7"),
+    "A26": ("known and unknown names, with and without authenticators, told apart", "P12"),
+    "A27": ("canary secrets looked for in answers, logs, events and exceptions", "P10"),
+    "A32": ("the password looked for in the pending state", "P10"),
+    "A33": ("a second login route, login_user(), a remember-me cookie, a password reset", "P1"),
+    "A34": ("each part of the gate raising", "P6"),
+    "A35": ("signing out half way through the second factor", "P7"),
+    "A36": ("an own success from an address that guesses others", "P1"),
+    "A37": ("X-Forwarded-For from a peer that is no proxy", "P6"),
+    "A39": ("begin an enrolment twice, abandon it", "P3"),
+    "A47": ("every intermediate token in a second browser", "P1"),
+    "A48": ("seeds and counters changed in the store by hand", "P6"),
+    "A50": ("cross-site requests to every route that changes something", "P1"),
+    "A51": ("framing; names, labels and headers with markup and control characters", "P6"),
+    "A55": ("the gate's session of one account and the portal's of another", "P1"),
+    "A57": ("whatever of the portal may see somebody while a sign-in is pending", "P1"),
+    "A58": ("views and marks that slip past the guard", "P1"),
+    "A59": ("reading a right but early code off the answer about the clock", "P10"),
+    "A60": ("lost, swapped and shortened keys; another store's", "P6"),
+    "A61": ("completing a step while the account is locked or forgotten", "P7"),
+    "A62": ("the id of a deleted account given to another person; a disabled account", "P7"),
+    "A65": ("cookies of another portal or a sibling host", "P1"),
+}
+DOCUMENT = Path(__file__).parent.parent / "docs" / "security.md"
+HEAD = "| row | attack | promise | tests |\n|---|---|---|---|\n"
+
+
+def marked() -> dict[str, list[str]]:
+    """Row -> `file::test` of every test that carries its mark."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(Path(__file__).parent.glob("test_*.py")):
+        tree = ast.parse(file.read_text())
+        whole_file = [row for node in tree.body if isinstance(node, ast.Assign) for row in _rows(node.value)]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                own = [row for decorator in node.decorator_list for row in _rows(decorator)]
+                for row in sorted({*own, *whole_file}):
+                    found[row].append(f"{file.name}::{node.name}")
+    return found
+
+
+def _rows(node: ast.expr) -> list[str]:
+    return [
+        str(argument.value)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "abuse"
+        for argument in call.args
+        if isinstance(argument, ast.Constant)
+    ]
+
+
+def table() -> str:
+    """The rows in their order, each with a few of its tests."""
+    tests = marked()
+    lines = []
+    for row in sorted(ROWS, key=lambda name: int(name[1:])):
+        attack, promise = ROWS[row]
+        shown = tests[row][:3]
+        more = f" and {len(tests[row]) - 3} more" if len(tests[row]) > 3 else ""
+        lines.append(f"| {row} | {attack} | {promise} | {', '.join(f'`{name}`' for name in shown)}{more} |\n")
+    return HEAD + "".join(lines)
+
+
+def main() -> int:
+    text = DOCUMENT.read_text()
+    DOCUMENT.write_text(text[: text.index(HEAD)] + table())
+    missing = [row for row in ROWS if not marked()[row]]
+    print(f"{len(ROWS)} rows; without a test: {', '.join(missing) or 'none'}")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
