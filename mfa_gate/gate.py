@@ -295,4 +295,4 @@ class MFAGate:
             reason: why, for the record.
             ttl: how long it may be redeemed; `MFA_GATE_ACTIVATION_TTL` by default.
         """
-        return current_parts().activation.issue(account_id, reason, ttl.total_seconds() if ttl else None).code
+        return current_parts().activation.issue(account_id, reason, ttl.total_seconds() if ttl is not None else None).code

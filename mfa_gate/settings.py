@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from .exc import ConfigurationError
 
 PREFIX: Final = "MFA_GATE_"
+SHORTEST_CODE: Final = 60.0  # seconds
 LANGUAGES: Final = ("fr", "en")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -108,6 +109,13 @@ def _seconds(name: str, value: object) -> float:
     return float(seconds)
 
 
+def _code_seconds(name: str, value: object) -> float:
+    seconds = _seconds(name, value)
+    if seconds < SHORTEST_CODE:
+        raise _wrong(name, value, "an activation code lives at least a minute")
+    return seconds
+
+
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise _wrong(name, value, "write True or False")
@@ -172,8 +180,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "lifetime": _seconds,
     "pending": _seconds,
     "enrolling": _seconds,
-    "activation_ttl": _seconds,
-    "letter_ttl": _seconds,
+    "activation_ttl": _code_seconds,
+    "letter_ttl": _code_seconds,
     "strict": _flag,
     "languages": _languages,
     "stylesheet": _path,

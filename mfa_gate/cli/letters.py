@@ -44,7 +44,7 @@ def read_rows(parts: Parts, file: Path) -> list[Row]:
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as handle:
-            return _checked(parts, csv.DictReader(handle, delimiter=_delimiter(handle.readline(), handle)))
+            return _checked(parts, csv.DictReader(handle, delimiter=_delimiter(handle.readline(), handle), strict=True))
     except OSError as error:
         raise Failed(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
@@ -60,7 +60,7 @@ def _delimiter(header: str, handle: object) -> str:
 
 def _checked(parts: Parts, reader: csv.DictReader[str]) -> list[Row]:
     columns = [name.strip().lower() for name in reader.fieldnames or ()]
-    if "account" not in columns or set(columns) - set(COLUMNS):
+    if "account" not in columns or set(columns) - set(COLUMNS) or len(set(columns)) < len(columns):
         raise Failed(f"The first line must name the columns: {', '.join(COLUMNS)} (the second one may be left out).")
     reader.fieldnames = columns
     good: list[Row] = []

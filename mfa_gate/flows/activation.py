@@ -115,7 +115,7 @@ class Activation(Ceremony):
                 raise WrongState
             until = now + house.settings.enrolling
             hashes = house.keyring.hashes("activation", _normalised(code))
-            if not activations.bind(tx, account.id, hashes, session.sign_in, now, until):
+            if not activations.bind(tx, account.id, hashes, session.sign_in, now, until, house.settings.idle):
                 raise WrongActivationCode
             cookie, risen = house.sessions.extend(tx, session, now, until)
             house.limiter.succeeded(tx, attempt)

@@ -71,7 +71,7 @@ class Keys(Ceremony):
                     raise ConfigurationError(
                         f"the seed of authenticator {row.id} does not open: run 'flask mfa check'"
                     ) from None
-                if row.seed.startswith(f"{keyring.current}."):
+                if row.seed.startswith(f"{keyring.current}.") and row.spent.startswith(f"{keyring.current}."):
                     continue
                 sealed = keyring.seal(seed, seed_context(row.subject, row.id))
                 mark = step_mark(self, row, row.last_step)

@@ -29,7 +29,11 @@ _BIND = (
         or_(
             activations.c.bound_to.is_(None),
             activations.c.bound_until <= bindparam("now"),
-            ~exists().where(sessions.c.sign_in == activations.c.bound_to),
+            ~exists().where(
+                sessions.c.sign_in == activations.c.bound_to,
+                sessions.c.ends_at > bindparam("now"),
+                sessions.c.last_seen > bindparam("idle_since"),
+            ),
         ),
     )
     .values(bound_to=bindparam("sign_in"), bound_until=bindparam("until"))
@@ -55,9 +59,23 @@ def revoke(tx: Connection, account_id: str) -> bool:
     return tx.execute(delete(activations).where(activations.c.account_id == account_id)).rowcount == 1
 
 
-def bind(tx: Connection, account_id: str, hashes: Sequence[str], sign_in: str, now: float, until: float) -> bool:
-    """Bind a code to one sign-in: true for exactly one of any number of parallel redemptions."""
-    values = {"account": account_id, "hashes": list(hashes), "sign_in": sign_in, "now": now, "until": until}
+def bind(
+    tx: Connection, account_id: str, hashes: Sequence[str], sign_in: str, now: float, until: float, idle: float
+) -> bool:
+    """Bind a code to one sign-in: true for exactly one of any number of parallel redemptions.
+
+    Args:
+        until: when the code is free again, unless it was spent.
+        idle: seconds after which the session that it was bound to has ended by itself.
+    """
+    values = {
+        "account": account_id,
+        "hashes": list(hashes),
+        "sign_in": sign_in,
+        "now": now,
+        "until": until,
+        "idle_since": now - idle,
+    }
     return tx.execute(_BIND, values).rowcount == 1
 
 
