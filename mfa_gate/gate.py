@@ -19,7 +19,7 @@ from .assurance import requirement as checked_requirement
 from .debug import made_for_you
 from .exc import ConfigurationError, Refusal, Unavailable
 from .flows.ceremony import log
-from .guard import Guard, after_request
+from .guard import Guard
 from .limits import LimitPolicy
 from .login import LoginTry
 from .marks import Kind, Mark, Marks
@@ -116,7 +116,7 @@ class MFAGate:
         guard = Guard(app, self._marks, self._default)
         app.extensions[START] = start = Start(app, self._marks, guard)
         app.before_request_funcs.setdefault(None, []).insert(0, start.hook)
-        app.after_request_funcs.setdefault(None, []).insert(0, after_request)
+        app.after_request_funcs.setdefault(None, []).insert(0, start.answered)
         app.cli.add_command(cli.mfa)
 
     # --- callbacks ---------------------------------------------------------------------------------------------
@@ -295,4 +295,6 @@ class MFAGate:
             reason: why, for the record.
             ttl: how long it may be redeemed; `MFA_GATE_ACTIVATION_TTL` by default.
         """
-        return current_parts().activation.issue(account_id, reason, ttl.total_seconds() if ttl is not None else None).code
+        return (
+            current_parts().activation.issue(account_id, reason, ttl.total_seconds() if ttl is not None else None).code
+        )

@@ -59,6 +59,7 @@ class Guard:
     def enforce(self, required: Requirement) -> Response | None:
         """Let the request pass (None), or answer it."""
         here = visitor()
+        here.decided = True
         if here.admitted is required:
             return None
         try:
@@ -128,7 +129,7 @@ class Guard:
         return answers.refuse(refusal, required)
 
 
-def after_request(response: Response) -> Response:
+def dress(response: Response) -> Response:
     """Give the answer its cookie, and keep what a guard let through out of every cache unless the view says else."""
     here = visitor_so_far()
     if here is None:

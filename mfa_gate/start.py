@@ -9,9 +9,9 @@ from werkzeug.routing import Rule
 
 from . import web
 from .assurance import Requirement
-from .guard import Guard, localhost_in_debug
+from .guard import Guard, dress, localhost_in_debug
 from .marks import Marks, is_static
-from .web.visitor import current_parts
+from .web.visitor import current_parts, visitor_so_far
 from .wiring import EXTENSION, START, Parts
 
 
@@ -33,6 +33,14 @@ class Start:
             if sent is not None:
                 return sent
         return self.guard.before_request()
+
+    def answered(self, response: Response) -> Response:
+        """The last word: nothing that the hook did not see leaves a guarded endpoint."""
+        here = visitor_so_far()
+        if here is None or not here.decided:
+            # a hook that was put before ours since the start has answered by itself
+            response = self.hook() or response
+        return dress(response)
 
     def check(self) -> None:
         """Raises:

@@ -40,6 +40,7 @@ ROWS = {
     "A35": ("signing out half way through the second factor", "P7"),
     "A36": ("an own success from an address that guesses others", "P1"),
     "A37": ("X-Forwarded-For from a peer that is no proxy", "P6"),
+    "A38": ("the authenticators of an account gone, the store stopped", "P6"),
     "A39": ("begin an enrolment twice, abandon it", "P3"),
     "A47": ("every intermediate token in a second browser", "P1"),
     "A48": ("seeds and counters changed in the store by hand", "P6"),

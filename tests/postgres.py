@@ -19,6 +19,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
+from mfa_gate.store.migrate import HEAD, VERSION_TABLE
+from mfa_gate.store.schema import metadata
+
 SECONDS_TO_START = 30
 ADMIN = "postgres"
 PORT = 5432  # only the last part of the socket's name
@@ -103,6 +106,21 @@ class Postgres:
         name = sql.Identifier(make_url(url).database or "")
         with self._admin() as admin:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+    def empty(self, url: str) -> bool:
+        """End a database's connections and empty the gate's tables; False where it is not as migrations made it."""
+        name = make_url(url).database or ""
+        tables = [table.name for table in reversed(metadata.sorted_tables)]
+        try:
+            with self._admin() as admin:
+                admin.execute(END_CONNECTIONS, [name])
+            with psycopg.connect(host=str(self._folder), port=PORT, user=ADMIN, dbname=name) as there:
+                for table in tables:
+                    there.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+                version = there.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(VERSION_TABLE)))
+                return version.fetchall() == [(HEAD,)]
+        except psycopg.Error:
+            return False
 
     def start(self) -> None:
         """Start the stopped server and wait until it answers; do nothing if it runs.

@@ -61,4 +61,5 @@ class Store:
         return self._engine.dialect.name
 
     def close(self) -> None:
+        self.reader.close()
         self._engine.dispose()

@@ -49,6 +49,10 @@ class SessionReader:
             self._drop()
             raise Unavailable from error
 
+    def close(self) -> None:
+        """Close what this thread holds; another thread's goes with the thread."""
+        self._drop()
+
     def _connection(self) -> Any:
         held = self._held
         if getattr(held, "pid", None) != os.getpid():

@@ -21,17 +21,19 @@ class Visitor:
     Attributes:
         parts: the gate's parts in this app.
         set_cookie: the cookie value that the answer hands over, "" to drop the cookie, None to leave it.
+        decided: the guard has looked at this request.
         admitted: the requirement that the guard has already let this request pass, if any.
         signed_in_by_view: the login view called `sign_in`.
         headers: what the answer must carry whatever the portal's own `after_request` puts there.
     """
 
-    __slots__ = ("_session", "admitted", "guarded", "headers", "parts", "set_cookie", "signed_in_by_view")
+    __slots__ = ("_session", "admitted", "decided", "guarded", "headers", "parts", "set_cookie", "signed_in_by_view")
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.set_cookie: str | None = None
         self.admitted: object = None
+        self.decided = False
         self.guarded = False
         self.headers: Mapping[str, str] = {}
         self.signed_in_by_view = False

@@ -1,0 +1,1 @@
+"""What the gate costs: ratios against a hand-written floor, measured side by side in one run."""

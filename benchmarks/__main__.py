@@ -1,0 +1,151 @@
+"""`python -m benchmarks`: measure, print a table, and with --json FILE write the figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from . import guarded, imports, peers, sign_in
+from .measure import Spread, Times, added, added_on_average, interleave
+
+PACKAGES: Final = ("flask", "werkzeug", "sqlalchemy", "itsdangerous", "cryptography", "pyotp")
+US: Final = 1e6
+MS: Final = 1e3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        cost: median over the rounds; microseconds added to the bare app, or milliseconds of an import.
+        mean: the same by the means of the calls, where rare slow ones count; None for imports.
+        ratio: to the floor, round by round.
+        bound: what the ratio must not be above; None where only shown.
+    """
+
+    what: str
+    name: str
+    unit: str
+    cost: Spread
+    mean: Spread | None
+    ratio: Spread
+    bound: float | None
+
+    @property
+    def within(self) -> bool:
+        return self.bound is None or self.ratio.median <= self.bound
+
+
+def rows_of_requests(what: str, times: Mapping[str, Times], bounds: Mapping[str, float]) -> list[Row]:
+    """Lines for everything that was put in front of a bare app, against the floor."""
+    floor = added(times, "floor", "bare")
+    rows = []
+    for name in times:
+        if name == "bare":
+            continue
+        costs, means = added(times, name, "bare"), added_on_average(times, name, "bare")
+        ratio = Spread.of(cost / least for cost, least in zip(costs, floor, strict=True))
+        cost, mean = Spread.of(cost * US for cost in costs), Spread.of(cost * US for cost in means)
+        rows.append(Row(what, name, "µs", cost, mean, ratio, bounds.get(name)))
+    return rows
+
+
+def rows_of_imports(times: Mapping[str, Times]) -> list[Row]:
+    """Lines for imports, against Flask and SQLAlchemy together."""
+    base = times["flask + sqlalchemy"].typical
+    return [
+        Row(
+            "import in a fresh process",
+            name,
+            "ms",
+            Spread.of(taken * MS for taken in own.typical),
+            None,
+            Spread.of(taken / least for taken, least in zip(own.typical, base, strict=True)),
+            1.0 if name == "mfa_gate" else None,
+        )
+        for name, own in times.items()
+    ]
+
+
+def measure(arguments: argparse.Namespace) -> list[Row]:
+    """Run what was asked for."""
+    rows: list[Row] = []
+    rounds = arguments.rounds
+    with tempfile.TemporaryDirectory(prefix="mfa-gate-bench-") as name:
+        folder = Path(name)
+        if "request" in arguments.only:
+            times = interleave(guarded.variants(_new(folder / "request")), rounds, arguments.calls)
+            rows += rows_of_requests("guarded request adds", times, {"gate": 1.3})
+        if "sign-in" in arguments.only:
+            times = interleave(sign_in.variants(_new(folder / "sign-in")), rounds, sign_in.ACCOUNTS)
+            rows += rows_of_requests("sign-in by TOTP adds", times, {"gate": 3.0})
+    if "import" in arguments.only:
+        rows += rows_of_imports(imports.interleave(2 * rounds + 1))
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """The figures for people: median, with the smallest and the greatest round."""
+    lines = [f"{'':26}{'':20}{'median':>12} {'(rounds from to)':>18} {'mean':>8} {'× floor':>9} {'(from to)':>13} bound"]
+    for row in rows:
+        spread = f"({row.cost.least:.0f} {row.cost.greatest:.0f})"
+        ratios = f"({row.ratio.least:.2f} {row.ratio.greatest:.2f})"
+        mean = f"{row.mean.median:.0f}" if row.mean else ""
+        bound = "" if row.bound is None else f"{row.bound:.1f} {'within' if row.within else 'OVER'}"
+        cost = f"{row.cost.median:.0f} {row.unit}"
+        lines.append(
+            f"{row.what:26}{row.name:20}{cost:>12} {spread:>18} {mean:>8} {row.ratio.median:>9.2f} {ratios:>13} {bound}"
+        )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "sqlite": sqlite3.sqlite_version,
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What the gate costs, in ratios of one run.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--rounds", type=int, default=9, help="measured rounds, at least 7 (default: 9)")
+    parser.add_argument("--calls", type=int, default=600, help="guarded requests of each app in a round (default: 600)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="measure only these")
+    arguments = parser.parse_args()
+    if arguments.rounds < 7 or arguments.calls < 100:
+        parser.error("fewer than 7 rounds or 100 calls say nothing")
+    rows = measure(arguments)
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    print(table(rows))
+    for name in peers.missing() if "request" in arguments.only else ():
+        print(f"{name} is not installed: skipped")
+    if arguments.json:
+        figures = [{**asdict(row), "within": row.within} for row in rows]
+        arguments.json.write_text(json.dumps({"machine": machine(), "rows": figures}, indent=2, ensure_ascii=False) + "\n")
+    return 0 if all(row.within for row in rows) else 1
+
+
+PARTS: Final = ("request", "sign-in", "import")
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

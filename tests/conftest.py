@@ -1,0 +1,127 @@
+"""Fixtures: a fresh portal per test, on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mfa_gate.store import Store
+from mfa_gate.testing import Clock
+from tests.defences import take_out_from_environment
+from tests.portal import Browser, Portal, make_portal
+from tests.postgres import Postgres
+
+BACKENDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "store.sqlite3"
+    _make_tables(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    url = postgres.create_database()
+    _make_tables(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """Databases with empty tables, for the next test."""
+    return []
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store of one's own, with its tables."""
+    if backend == "sqlite":
+        file = tmp_path / "store.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    template: str = request.getfixturevalue("postgres_template")
+    spare: list[str] = request.getfixturevalue("spare_databases")
+    url = spare.pop() if spare else server.create_database(template)
+    yield url
+    # emptying one is ten times as fast as copying another
+    if server.empty(url):
+        spare.append(url)
+    else:
+        server.drop_database(url)
+
+
+MakePortal = Callable[..., Portal]
+
+
+@pytest.fixture
+def make(database_url: str, tmp_path: Path) -> Iterator[MakePortal]:
+    """Make portals (workers of one portal) on this test's store."""
+    made: list[Portal] = []
+
+    def factory(**config: Any) -> Portal:
+        clock = config.pop("clock", None) or (made[0].clock if made else Clock())
+        portal = make_portal(database_url, tmp_path / "instance", clock, **config)
+        made.append(portal)
+        return portal
+
+    yield factory
+    for portal in made:
+        portal.app.extensions["mfa_gate"].house.store.close()
+
+
+@pytest.fixture
+def portal(make: MakePortal) -> Portal:
+    return make()
+
+
+@pytest.fixture
+def browser(portal: Portal) -> Browser:
+    return portal.browser()
+
+
+def _make_tables(url: str) -> None:
+    store = Store(url)
+    store.upgrade()
+    store.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--abuse", metavar="ROW", help="only the tests of this row of the abuse table, such as A13")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    row = config.getoption("--abuse")
+    if row is None:
+        return
+    chosen = [item for item in items if any(row in mark.args for mark in item.iter_markers("abuse"))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def defence_taken_out() -> Iterator[None]:
+    """Run without the defence that the environment names: see `make red`."""
+    patch = take_out_from_environment()
+    yield
+    if patch is not None:
+        patch.undo()

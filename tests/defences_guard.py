@@ -1,0 +1,469 @@
+"""Defences of sessions, guard, marks and identity, and how each is taken out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import has_request_context, request
+
+from mfa_gate import Account, gate, guard, marks
+from mfa_gate import session as sessions
+from mfa_gate.assurance import Level, Requirement, level_of
+from mfa_gate.audit import Audit
+from mfa_gate.contrib.flask_login import FlaskLoginBridge
+from mfa_gate.exc import Refusal, SignInRequired, StepUpRequired, Unavailable
+from mfa_gate.flows.ceremony import Ceremony, Risen
+from mfa_gate.flows.enrolment import Enrolment
+from mfa_gate.flows.life import Life
+from mfa_gate.flows.sign_in import SignIn
+from mfa_gate.guard import Guard
+from mfa_gate.keyring import Keyring
+from mfa_gate.marks import Marks
+from mfa_gate.session import Sessions
+from mfa_gate.settings import Settings
+from mfa_gate.start import Start
+from mfa_gate.store import accounts
+from mfa_gate.store import sessions as rows
+from mfa_gate.store.reader import SessionReader
+from mfa_gate.web import steps
+from mfa_gate.web.visitor import Visitor
+from tests.defences import Defence
+
+Patch = pytest.MonkeyPatch
+
+
+# --- sessions --------------------------------------------------------------------------------------------------------
+
+
+def pending_without_an_end(patch: Patch) -> None:
+    open_session = Sessions.open
+
+    def open_long(self: Sessions, tx: Any, account_id: str, now: float) -> Any:
+        _cookie, session = open_session(self, tx, account_id, now)
+        return self.extend(tx, session, now, now + 86_400)
+
+    patch.setattr(Sessions, "open", open_long)
+
+
+def same_id_at_each_rise(patch: Patch) -> None:
+    """The session rises, and its old cookie with it."""
+
+    def move(self: Sessions, tx: Any, session: Any, proofs: Any, now: float, ends_at: float) -> Any:
+        row = rows.SessionRow(
+            session.id_hash,
+            session.sign_in,
+            session.account_id,
+            int(level_of(proofs)),
+            sessions._dump(proofs),
+            session.created_at,
+            now,
+            ends_at,
+        )
+        if not rows.move(tx, session.id_hash, row):
+            raise SignInRequired
+        return request.cookies.get(self._settings.cookie_name, ""), sessions._session(row)
+
+    original = Sessions._move
+
+    def either(self: Sessions, *args: Any) -> Any:
+        named = has_request_context() and request.cookies.get(self._settings.cookie_name)
+        return move(self, *args) if named else original(self, *args)
+
+    patch.setattr(Sessions, "_move", either)
+
+
+def planted_session_goes_on(patch: Patch) -> None:
+    """A right password does not end the session that the browser brought: it is taken over."""
+
+    def begin(self: SignIn, account: Any, visit: Any) -> Any:
+        if visit.session is not None and visit.session.account_id == account.id:
+            token = request.cookies[self.house.settings.cookie_name]
+            return Risen(token, visit.session, account)
+        return original(self, account, visit)
+
+    original = SignIn.begin
+    patch.setattr(SignIn, "begin", begin)
+    same_id_at_each_rise(patch)
+
+
+def sessions_remembered_by_each_worker(patch: Patch) -> None:
+    known: dict[tuple[int, str], Any] = {}
+    read = SessionReader.read
+
+    def remembered(self: SessionReader, id_hash: str) -> Any:
+        key = (id(self), id_hash)
+        if known.get(key) is None:
+            known[key] = read(self, id_hash)
+        return known[key]
+
+    patch.setattr(SessionReader, "read", remembered)
+
+
+def unsigned_cookies(patch: Patch) -> None:
+    patch.setattr(Keyring, "unsign", lambda self, purpose, signed: signed.rpartition(".")[0] or signed)
+
+
+def cookies_that_may_break(patch: Patch) -> None:
+    def unsign(self: Keyring, purpose: str, signed: str) -> str:
+        signed.encode("ascii")
+        return self._signer(purpose).unsign(signed).decode()
+
+    patch.setattr(Keyring, "unsign", unsign)
+    patch.setattr(Guard, "enforce", enforce_unguarded)
+
+
+def enforce_unguarded(self: Guard, required: Requirement) -> Any:
+    here = guard.visitor()
+    refusal = self._decide(here, required)
+    return None if refusal is None else self._answer(here, refusal, required)
+
+
+def one_cookie_name(patch: Patch) -> None:
+    patch.setattr(Settings, "cookie_name", property(lambda self: "mfa"))
+
+
+def cookie_as_the_request_came(patch: Patch) -> None:
+    answer = Visitor.answer
+
+    def by_request(self: Visitor, response: Any) -> Any:
+        response = answer(self, response)
+        if not request.is_secure:
+            cookies = response.headers.getlist("Set-Cookie")
+            response.headers.setlist("Set-Cookie", [cookie.replace("; Secure", "") for cookie in cookies])
+        return response
+
+    patch.setattr(Visitor, "answer", by_request)
+
+
+def name_of_plain_cookies_is_read(patch: Patch) -> None:
+    """As a reader that falls back to the name without its prefix."""
+    name = Settings.cookie_name.fget  # type: ignore[attr-defined]
+
+    def session(self: Visitor) -> Any:
+        if self._session is False:
+            house, full = self.parts.house, name(self.parts.settings)
+            plain = full.removeprefix("__Host-")
+            self._session = house.sessions.read(request.cookies.get(full) or request.cookies.get(plain), house.clock())
+        return self._session
+
+    patch.setattr(Visitor, "session", property(session))
+
+
+# --- guard -----------------------------------------------------------------------------------------------------------
+
+
+def enrolment_in_any_state(patch: Patch) -> None:
+    patch.setattr(Enrolment, "_may_enrol", lambda *_: None)
+
+
+def any_proof_will_do(patch: Patch) -> None:
+    patch.setattr(guard, "failing", lambda *_: None)
+
+
+def age_alone_counts(patch: Patch) -> None:
+    failing = guard.failing
+
+    def by_age(level: Level, proofs: Any, required: Requirement, now: float) -> Any:
+        return failing(level, proofs, Requirement(Level.MFA, required.max_age), now)
+
+    patch.setattr(guard, "failing", by_age)
+
+
+def a_password_will_do_where_policy_says_so(patch: Patch) -> None:
+    """`gate.require(Level.PASSWORD)` means what it says."""
+    checked = gate.checked_requirement
+
+    def lax(level: Level, max_age: Any) -> Requirement:
+        return Requirement(level) if level is Level.PASSWORD else checked(level, max_age)
+
+    patch.setattr(gate, "checked_requirement", lax)
+
+
+def groups_that_need_no_second_factor(patch: Patch) -> None:
+    """As a policy that asks nothing of some, whatever they have enrolled."""
+    decide = Guard._decide
+
+    def by_group(self: Guard, here: Any, required: Requirement) -> Any:
+        session = here.session
+        account = here.parts.portal.load(session.account_id) if session else None
+        if account is not None and account.group == "nobody must prove anything":
+            return None
+        return decide(self, here, required)
+
+    patch.setattr(Guard, "_decide", by_group)
+
+
+def signing_out_only_drops_the_cookie(patch: Patch) -> None:
+    patch.setattr(SignIn, "leave", lambda self, tx, session: None)
+
+
+def signing_out_leaves_the_enrolment(patch: Patch) -> None:
+    patch.setattr(SignIn, "leave", lambda self, tx, session: self.house.sessions.end(tx, session))
+
+
+def open_where_something_breaks(patch: Patch) -> None:
+    def enforce(self: Guard, required: Requirement) -> Any:
+        try:
+            return enforce_unguarded(self, required)
+        except Refusal as refusal:
+            return None if isinstance(refusal, Unavailable) else guard.answers.refuse(refusal, required)
+        except Exception:
+            return None
+
+    patch.setattr(Guard, "enforce", enforce)
+
+
+def a_fault_is_a_bare_500(patch: Patch) -> None:
+    patch.setattr(Guard, "enforce", enforce_unguarded)
+
+
+def half_signed_in_where_the_portal_fails(patch: Patch) -> None:
+    """The portal's callback fails, and the gate's session stays open."""
+    patch.setattr(steps, "leave", lambda here: None)
+
+
+def open_while_the_store_is_dead(patch: Patch) -> None:
+    """The last known row serves while the store does not answer."""
+    known: dict[str, Any] = {}
+    read = SessionReader.read
+
+    def last_known(self: SessionReader, id_hash: str) -> Any:
+        try:
+            known[id_hash] = read(self, id_hash)
+        except Unavailable:
+            if id_hash not in known:
+                raise
+        return known[id_hash]
+
+    patch.setattr(SessionReader, "read", last_known)
+
+
+# --- identity --------------------------------------------------------------------------------------------------------
+
+
+def identities_are_not_compared(patch: Patch) -> None:
+    def decide(self: Guard, here: Any, required: Requirement) -> Any:
+        session = here.session
+        if session is None or session.level < Level.MFA:
+            return self._stranger(here, session, None)
+        here.parts.life.present(session)
+        now = here.parts.house.clock()
+        return StepUpRequired() if guard.failing(session.level, session.proofs, required, now) else None
+
+    patch.setattr(Guard, "_decide", decide)
+
+
+def the_portals_session_is_enough(patch: Patch) -> None:
+    decide = Guard._decide
+
+    def either(self: Guard, here: Any, required: Requirement) -> Any:
+        identity = here.parts.portal.identity
+        return None if identity is not None and identity() else decide(self, here, required)
+
+    patch.setattr(Guard, "_decide", either)
+
+
+def the_bridge_agrees_with_everybody(patch: Patch) -> None:
+    patch.setattr(FlaskLoginBridge, "_agrees", lambda self, user: True)
+
+
+def mismatch_ends_nothing(patch: Patch) -> None:
+    patch.setattr(Life, "end_mismatch", lambda self, session, address: None)
+    patch.setattr(Visitor, "close_portal", lambda self: None)
+
+
+def half_a_sign_in_has_an_account(patch: Patch) -> None:
+    def init(self: Any, parts: Any) -> None:
+        session = gate.visitor().session
+        self._parts, self._account = parts, None
+        self.account_id = session.account_id if session else None
+        self.level = session.level if session else None
+        self.methods = session.methods if session else ()
+        self.authenticated_at = session.authenticated_at if session else None
+
+    patch.setattr(gate.GateSession, "__init__", init)
+
+
+def the_portals_session_opens_at_the_password(patch: Patch) -> None:
+    sign_in = gate.MFAGate.sign_in
+
+    def early(self: Any, account: Any) -> Any:
+        answer = sign_in(self, account)
+        if self.portal.signed_in is not None:
+            self.portal.signed_in(account)
+        return answer
+
+    patch.setattr(gate.MFAGate, "sign_in", early)
+
+
+def the_form_is_told_in_events(patch: Patch) -> None:
+    record = Audit.record
+
+    def told(self: Audit, *args: Any, **kwargs: Any) -> None:
+        sent = (request.get_json(silent=True) or request.form.to_dict()) if has_request_context() else {}
+        record(self, *args, **kwargs, sent=sent)
+
+    patch.setattr(Audit, "record", told)
+
+
+def disabled_accounts_stay_in(patch: Patch) -> None:
+    patch.setattr(Life, "present", lambda self, session: None)
+
+
+def nobody_asks_for_the_account(patch: Patch) -> None:
+    patch.setattr(Ceremony, "account_of", lambda self, session: Account(session.account_id, session.account_id))
+
+
+def use_puts_the_question_off(patch: Patch) -> None:
+    present = Life.present
+
+    def later(self: Life, session: Any) -> None:
+        present(self, session)
+        with self.house.store.begin() as tx:
+            self.house.sessions.touch(tx, session, self.house.clock())
+
+    patch.setattr(Life, "present", later)
+
+
+def forget_keeps_the_row(patch: Patch) -> None:
+    patch.setattr(accounts, "remove", lambda tx, account_id: accounts.find(tx, account_id) is not None)
+
+
+def end_sessions_ends_nothing(patch: Patch) -> None:
+    patch.setattr(Life, "end_sessions", lambda self, account_id, reason: 1)
+
+
+# --- marks -----------------------------------------------------------------------------------------------------------
+
+
+def marks_are_found_through_wraps(patch: Patch) -> None:
+    of = Marks.of
+    patch.setattr(Marks, "of", lambda self, view: next((m for v in marks._chain(view) if (m := of(self, v))), None))
+    patch.setattr(Marks, "check", lambda self, app: None)
+
+
+def marks_are_found_by_name(patch: Patch) -> None:
+    of = Marks.of
+
+    def by_name(self: Marks, view: Any) -> Any:
+        name = getattr(view, "__qualname__", None)
+        return of(self, view) or next((mark for mark in self if name == mark.original.__qualname__), None)
+
+    patch.setattr(Marks, "of", by_name)
+
+
+def marks_are_not_checked(patch: Patch) -> None:
+    patch.setattr(Marks, "check", lambda self, app: None)
+
+
+def marks_only_mark(patch: Patch) -> None:
+    """The wrapper of a requirement does not enforce it."""
+    patch.setattr(gate, "enforce", lambda required: None)
+
+
+def the_hook_comes_last(patch: Patch) -> None:
+    init_app, check = gate.MFAGate.init_app, Start.check
+
+    def late(self: Any, app: Any) -> None:
+        init_app(self, app)
+        hooks = app.before_request_funcs[None]
+        hooks.append(hooks.pop(0))
+
+    def unmoved(self: Start) -> None:
+        hooks = list(self._app.before_request_funcs[None])
+        check(self)
+        self._app.before_request_funcs[None] = hooks
+
+    patch.setattr(gate.MFAGate, "init_app", late)
+    patch.setattr(Start, "check", unmoved)
+
+
+def reading_methods_pass(patch: Patch) -> None:
+    before = Guard.before_request
+    passing = ("HEAD", "OPTIONS")
+    patch.setattr(Guard, "before_request", lambda self: None if request.method in passing else before(self))
+
+
+def requirements_are_kept_by_endpoint(patch: Patch) -> None:
+    known: dict[tuple[int, str], Any] = {}
+    requirement_of = Guard.requirement_of
+
+    def kept(self: Guard, endpoint: str) -> Any:
+        key = (id(self), endpoint)
+        if key not in known:
+            known[key] = requirement_of(self, endpoint)
+        return known[key]
+
+    patch.setattr(Guard, "requirement_of", kept)
+
+
+def whatever_is_called_static_passes(patch: Patch) -> None:
+    patch.setattr(marks, "is_static", lambda app, endpoint, view: endpoint.rpartition(".")[2] == "static")
+
+
+def only_listed_views_are_guarded(patch: Patch) -> None:
+    """Opt in instead of opt out."""
+    requirement = Marks.requirement
+
+    def listed(self: Marks, app: Any, endpoint: str, view: Any, default: Requirement) -> Any:
+        mark = self.of(view)
+        return requirement(self, app, endpoint, view, default) if mark else None
+
+    patch.setattr(Marks, "requirement", listed)
+
+
+def blueprints_inside_are_not_counted(patch: Patch) -> None:
+    def own(app: Any, endpoint: str) -> list[Any]:
+        name = endpoint.rpartition(".")[0]
+        return [app.blueprints[name]] if name in app.blueprints else []
+
+    patch.setattr(marks, "_blueprints_of", own)
+
+
+DEFENCES: dict[str, Defence] = {
+    "A5k": pending_without_an_end,
+    "A7": enrolment_in_any_state,
+    "A9": any_proof_will_do,
+    "A9b": age_alone_counts,
+    "A10": a_password_will_do_where_policy_says_so,
+    "A10b": groups_that_need_no_second_factor,
+    "A21": unsigned_cookies,
+    "A21b": cookies_that_may_break,
+    "A24": same_id_at_each_rise,
+    "A24b": planted_session_goes_on,
+    "A25": sessions_remembered_by_each_worker,
+    "A32": the_form_is_told_in_events,
+    "A33": the_portals_session_is_enough,
+    "A33b": the_bridge_agrees_with_everybody,
+    "A34": open_where_something_breaks,
+    "A34b": a_fault_is_a_bare_500,
+    "A34c": half_signed_in_where_the_portal_fails,
+    "A34d": open_while_the_store_is_dead,
+    "A35": signing_out_only_drops_the_cookie,
+    "A35b": signing_out_leaves_the_enrolment,
+    "A47k": same_id_at_each_rise,
+    "A55": identities_are_not_compared,
+    "A55b": mismatch_ends_nothing,
+    "A57": half_a_sign_in_has_an_account,
+    "A57b": the_portals_session_opens_at_the_password,
+    "A57c": the_bridge_agrees_with_everybody,
+    "A58": marks_are_found_through_wraps,
+    "A58b": marks_are_found_by_name,
+    "A58c": marks_are_not_checked,
+    "A58d": marks_only_mark,
+    "A58e": the_hook_comes_last,
+    "A58f": reading_methods_pass,
+    "A58g": requirements_are_kept_by_endpoint,
+    "A58h": whatever_is_called_static_passes,
+    "A58i": only_listed_views_are_guarded,
+    "A58j": blueprints_inside_are_not_counted,
+    "A62": disabled_accounts_stay_in,
+    "A62b": nobody_asks_for_the_account,
+    "A62c": use_puts_the_question_off,
+    "A62d": forget_keeps_the_row,
+    "A62e": end_sessions_ends_nothing,
+    "A65": one_cookie_name,
+    "A65b": cookie_as_the_request_came,
+    "A65c": name_of_plain_cookies_is_read,
+}

@@ -1,0 +1,261 @@
+"""A small portal behind the gate, and people who use it over HTTP, for the tests."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, render_template_string, request, session
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, inspect, text
+from werkzeug.test import TestResponse
+
+from mfa_gate import Account, Level, MFAGate
+from mfa_gate.limits import LimitPolicy
+from mfa_gate.testing import Clock, enrol_totp, totp_code
+
+KEYS = "test1:" + "A" * 43
+BASE_URL = "https://portal.example"
+PAGE = {"Accept": "text/html,application/xhtml+xml"}
+JSON = {"Accept": "application/json"}
+ADDRESS = "192.0.2.1"
+
+
+@dataclass
+class Portal:
+    """One portal: the Flask app, its gate, the clock that both go by, and its people."""
+
+    app: Flask
+    gate: MFAGate
+    clock: Clock
+    people: dict[str, Account]
+    passwords: dict[str, str]
+    opened: list[str] = field(default_factory=list)  # accounts whose portal session was opened, in order
+
+    def browser(self, address: str = ADDRESS) -> Browser:
+        return Browser(self, self.app.test_client(), address)
+
+    def activation_code(self, account: str = "anne", **kwargs: Any) -> str:
+        with self.app.app_context():
+            return self.gate.issue_activation(account, reason="test", **kwargs)
+
+    def enrolled(self, account: str = "anne") -> str:
+        """Enrol an authenticator app through every step; its secret."""
+        return enrol_totp(self.app, self.people[account])
+
+    def code(self, secret: str) -> str:
+        return totp_code(secret, self.clock())
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        """Read or write the store by hand, as somebody who got at it would; the rows, if there are any."""
+        with self.app.extensions["mfa_gate"].house.store.begin() as tx:
+            done = tx.execute(text(statement), values)
+            return list(done) if done.returns_rows else []
+
+    def events(self, account: str = "anne") -> list[tuple[str, str, str | None]]:
+        """(kind, outcome, reason) of an account's events, oldest first."""
+        from mfa_gate.store import accounts, events
+
+        with self.app.extensions["mfa_gate"].house.store.begin() as tx:
+            row = accounts.find(tx, account)
+            return (
+                [(event.kind, event.outcome, event.reason) for event in events.of_subject(tx, row.subject)]
+                if row
+                else []
+            )
+
+
+class Browser:
+    """A person's browser: cookies, an address, and the hidden token of the page it is on."""
+
+    def __init__(self, portal: Portal, client: FlaskClient, address: str) -> None:
+        self.portal = portal
+        self.client = client
+        self.address = address
+
+    def open(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+        kwargs["headers"] = {**PAGE, **kwargs.pop("headers", {})}
+        kwargs.setdefault("environ_overrides", {}).setdefault("REMOTE_ADDR", self.address)
+        return self.client.open(path, method=method, base_url=BASE_URL, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.open("GET", path, **kwargs)
+
+    def post(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
+        """Send a form as the page it stands on would: with its token and origin."""
+        headers = {"Origin": BASE_URL, **kwargs.pop("headers", {})}
+        return self.open("POST", path, data=data, headers=headers, **kwargs)
+
+    def step(self, step: str, **fields: str) -> TestResponse:
+        """Send the form of one of the gate's pages."""
+        return self.post(f"/mfa/{step}", {"csrf_token": self.token, **fields})
+
+    def api(self, method: str, path: str, json: Any = None, **kwargs: Any) -> TestResponse:
+        headers = {**JSON, **kwargs.pop("headers", {})}
+        if method != "GET":
+            headers.setdefault("X-MFA-CSRF", self.token)
+        return self.open(method, f"/mfa/api/v1/{path}", json=json, headers=headers, **kwargs)
+
+    @property
+    def token(self) -> str:
+        """The CSRF token of this sign-in, "" without one."""
+        state = self.open("GET", "/mfa/api/v1/session", headers=JSON).json
+        return (state or {}).get("csrf_token") or ""
+
+    @property
+    def state(self) -> str:
+        return str(self.open("GET", "/mfa/api/v1/session", headers=JSON).json["state"])
+
+    def password(self, account: str = "anne", password: str | None = None) -> TestResponse:
+        """Type a user name and a password (by default the right one) at the portal's login."""
+        return self.post("/login", {"email": account, "password": password or self.portal.passwords.get(account, "?")})
+
+    def sign_in(self, secret: str, account: str = "anne") -> TestResponse:
+        """Password and the code of this moment; the answer to the code."""
+        self.password(account)
+        return self.step("challenge", code=self.portal.code(secret))
+
+    def activate(self, account: str = "anne") -> TestResponse:
+        """Password and a fresh activation code; the answer to the latter."""
+        code = self.portal.activation_code(account)
+        self.password(account)
+        return self.step("activate", code=code)
+
+    def begin_enrolment(self) -> dict[str, str]:
+        """Begin to enrol an authenticator app; what is handed over."""
+        answer: dict[str, str] = self.api("POST", "totp/enrol/begin").json
+        return answer
+
+    @property
+    def gate_cookie(self) -> str | None:
+        name = self.portal.app.extensions["mfa_gate"].settings.cookie_name
+        cookie = self.client.get_cookie(name, domain="portal.example")
+        return cookie.value if cookie else None
+
+    @gate_cookie.setter
+    def gate_cookie(self, value: str) -> None:
+        name = self.portal.app.extensions["mfa_gate"].settings.cookie_name
+        self.client.set_cookie(name, value, domain="portal.example", secure=True)
+
+    def on(self, portal: Portal) -> Browser:
+        """The same browser, answered by another worker (or after a restart)."""
+        other = portal.browser(self.address)
+        other.client._cookies = dict(self.client._cookies)  # type: ignore[attr-defined]
+        return other
+
+    def copy(self, address: str | None = None) -> Browser:
+        """A second browser with the same cookies: a thief's, or another tab's."""
+        other = self.portal.browser(address or self.address)
+        other.client._cookies = dict(self.client._cookies)  # type: ignore[attr-defined]
+        return other
+
+
+def make_portal(
+    database_url: str, folder: Path, clock: Clock | None = None, *, limits: LimitPolicy | None = None, **config: Any
+) -> Portal:
+    """The portal, on a store whose tables are there already."""
+    app = Flask("portal", instance_path=str(folder))
+    app.config.update(
+        SECRET_KEY="portal",
+        TESTING=True,
+        MFA_GATE_BASE_URL=BASE_URL,
+        MFA_GATE_KEYS=KEYS,
+        MFA_GATE_DATABASE_URL=database_url,
+        MFA_GATE_NAME="Portail",
+    )
+    app.config.update(config)
+    people = {
+        "anne": Account("anne", "Anne Martin", "anne@portal.example", group="pharmacist", locale="fr"),
+        "bob": Account("bob", "Bob Stone", "bob@portal.example", group="doctor", locale="en"),
+    }
+    gate = MFAGate(app, clock=clock or Clock(), limits=limits)
+    portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
+    add_callbacks(portal)
+    add_views(portal)
+    return portal
+
+
+def gate_clock(gate: MFAGate) -> Clock:
+    clock = gate.clock
+    assert isinstance(clock, Clock)
+    return clock
+
+
+def add_callbacks(portal: Portal) -> None:
+    gate = portal.gate
+
+    @gate.account_loader
+    def load(account_id: str) -> Account | None:
+        return portal.people.get(account_id)
+
+    @gate.signed_in
+    def open_session(account: Account) -> None:
+        session["user"] = account.id
+        portal.opened.append(account.id)
+
+    @gate.identity
+    def visitor() -> str | None:
+        return session.get("user")
+
+
+def add_views(portal: Portal) -> None:
+    app, gate = portal.app, portal.gate
+
+    @app.get("/login")
+    @gate.public
+    def login_page() -> str:
+        return "login page"
+
+    @app.post("/login")
+    @gate.first_factor(username="email")
+    def login() -> Any:
+        sent = request.get_json() if request.is_json else request.form
+        name, password = sent.get("email"), sent.get("password")
+        if isinstance(name, str) and portal.passwords.get(name) == password:
+            return gate.sign_in(portal.people[name])
+        return "wrong", 401
+
+    @app.get("/")
+    def home() -> str:
+        return f"home of {gate.session.account_id}"
+
+    @app.get("/patients/<nir>")
+    def patient(nir: str) -> str:
+        return f"record {nir}"
+
+    @app.route("/bank", methods=["GET", "POST"])
+    @gate.require(Level.MFA, max_age=timedelta(minutes=10))
+    def bank() -> str:
+        return f"bank {request.form.to_dict(flat=False)}" if request.method == "POST" else "bank form"
+
+    @app.get("/open")
+    @gate.public
+    def public() -> str:
+        return render_template_string("open to {{ session.get('user') }} {{ who }}", who=gate.session.account_id)
+
+    @app.post("/logout")
+    def logout() -> str:
+        session.clear()
+        gate.sign_out()
+        return "bye"
+
+
+def hidden(answer: TestResponse, name: str) -> str:
+    """The value of a hidden field of a page."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', answer.text)
+    assert found is not None, f"no field {name} on the page"
+    return found.group(1)
+
+
+def stored(portal: Portal) -> dict[str, list[tuple[Any, ...]]]:
+    """All that the gate's store holds, table by table."""
+    engine = create_engine(portal.app.config["MFA_GATE_DATABASE_URL"])
+    try:
+        with engine.connect() as connection:
+            tables = [name for name in inspect(engine).get_table_names() if name.startswith("mfa_")]
+            return {name: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in tables}  # noqa: S608
+    finally:
+        engine.dispose()
