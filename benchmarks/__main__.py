@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from . import guarded, imports, peers, sign_in
 from .measure import Spread, Times, added, added_on_average, interleave
+from .portal import ACCOUNTS
 
 PACKAGES: Final = ("flask", "werkzeug", "sqlalchemy", "itsdangerous", "cryptography", "pyotp")
 US: Final = 1e6
@@ -87,7 +88,7 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
             times = interleave(guarded.variants(_new(folder / "request")), rounds, arguments.calls)
             rows += rows_of_requests("guarded request adds", times, {"gate": 1.3})
         if "sign-in" in arguments.only:
-            times = interleave(sign_in.variants(_new(folder / "sign-in")), rounds, sign_in.ACCOUNTS)
+            times = interleave(sign_in.variants(_new(folder / "sign-in")), rounds, ACCOUNTS)
             rows += rows_of_requests("sign-in by TOTP adds", times, {"gate": 3.0})
     if "import" in arguments.only:
         rows += rows_of_imports(imports.interleave(2 * rounds + 1))
@@ -96,7 +97,9 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
 
 def table(rows: list[Row]) -> str:
     """The figures for people: median, with the smallest and the greatest round."""
-    lines = [f"{'':26}{'':20}{'median':>12} {'(rounds from to)':>18} {'mean':>8} {'× floor':>9} {'(from to)':>13} bound"]
+    lines = [
+        f"{'':26}{'':20}{'median':>12} {'(rounds from to)':>18} {'mean':>8} {'× floor':>9} {'(from to)':>13} bound"
+    ]
     for row in rows:
         spread = f"({row.cost.least:.0f} {row.cost.greatest:.0f})"
         ratios = f"({row.ratio.least:.2f} {row.ratio.greatest:.2f})"
@@ -120,7 +123,9 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What the gate costs, in ratios of one run.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="What the gate costs, in ratios of one run."
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--rounds", type=int, default=9, help="measured rounds, at least 7 (default: 9)")
     parser.add_argument("--calls", type=int, default=600, help="guarded requests of each app in a round (default: 600)")
@@ -135,7 +140,9 @@ def main() -> int:
         print(f"{name} is not installed: skipped")
     if arguments.json:
         figures = [{**asdict(row), "within": row.within} for row in rows]
-        arguments.json.write_text(json.dumps({"machine": machine(), "rows": figures}, indent=2, ensure_ascii=False) + "\n")
+        arguments.json.write_text(
+            json.dumps({"machine": machine(), "rows": figures}, indent=2, ensure_ascii=False) + "\n"
+        )
     return 0 if all(row.within for row in rows) else 1
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flask import Flask
+
 from mfa_gate.testing import signed_in
 
 from . import peers

@@ -69,7 +69,7 @@ def _flask_login(folder: Path) -> Peer:
 def _flask_security(folder: Path) -> Peer:
     """Flask-Security with `auth_required(within=60)`: a sign-in of the last hour."""
     from flask_security import Security, SQLAlchemyUserDatastore, auth_required, login_user
-    from flask_security.models import fsqla_v3
+    from flask_security.models import fsqla_v2
     from flask_sqlalchemy import SQLAlchemy
 
     app = bare("flask-security")
@@ -79,12 +79,12 @@ def _flask_security(folder: Path) -> Peer:
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder / 'flask-security.sqlite3'}",
     )
     db = SQLAlchemy(app)
-    fsqla_v3.FsModels.set_db_info(db)
+    fsqla_v2.FsModels.set_db_info(db)
 
-    class Role(db.Model, fsqla_v3.FsRoleMixin):  # type: ignore[misc, name-defined]
+    class Role(db.Model, fsqla_v2.FsRoleMixin):  # type: ignore[misc, name-defined]
         pass
 
-    class User(db.Model, fsqla_v3.FsUserMixin):  # type: ignore[misc, name-defined]
+    class User(db.Model, fsqla_v2.FsUserMixin):  # type: ignore[misc, name-defined]
         pass
 
     datastore = SQLAlchemyUserDatastore(db, User, Role)
@@ -92,7 +92,7 @@ def _flask_security(folder: Path) -> Peer:
     with app.app_context():
         db.create_all()
         for number in range(ACCOUNTS):
-            datastore.create_user(email=f"officine-{number}@portal.example", password=None)
+            datastore.create_user(email=f"officine-{number}@portal.example", password="!")  # matches no password
         datastore.commit()
     _guard(app, auth_required("session", within=60))
     email = "officine-0@portal.example"

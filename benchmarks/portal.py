@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask, Response, jsonify, session
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from mfa_gate import Account, MFAGate
@@ -89,7 +90,9 @@ def get(path: str, *cookies: str) -> Environ:
     return _environ("GET", path, {**PAGE, "Cookie": "; ".join(cookies)})
 
 
-def post(path: str, body: dict[str, str], address: str, *cookies: str, headers: dict[str, str] | None = None) -> Environ:
+def post(
+    path: str, body: dict[str, str], address: str, *cookies: str, headers: dict[str, str] | None = None
+) -> Environ:
     """The environ of a JSON POST.
 
     Args:
@@ -104,4 +107,4 @@ def post(path: str, body: dict[str, str], address: str, *cookies: str, headers: 
 
 
 def _environ(method: str, path: str, headers: dict[str, str]) -> Environ:
-    return EnvironBuilder(path, base_url=BASE_URL, method=method, headers=headers).get_environ()
+    return EnvironBuilder(path, base_url=BASE_URL, method=method, headers=Headers(headers)).get_environ()

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from flask import Flask
+from werkzeug.datastructures import Headers as SentHeaders
+from werkzeug.test import EnvironBuilder
+
 from mfa_gate.flows import Visit
 from mfa_gate.testing import Clock, enrol_totp, totp_code
-from werkzeug.test import EnvironBuilder
 
 from .floor import Floor
 from .measure import Environ, Headers, Variant
@@ -78,7 +79,7 @@ class _Pending:
         made = []
         for cookie, csrf, code, address in self._begun(calls):
             form = {"csrf_token": csrf, "code": code}
-            headers = {**PAGE, "Cookie": cookie}
+            headers = SentHeaders({**PAGE, "Cookie": cookie})
             built = EnvironBuilder("/mfa/challenge", base_url=BASE_URL, method="POST", data=form, headers=headers)
             made.append({**built.get_environ(), "REMOTE_ADDR": address})
         return made

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 from .keyring import Keyring
 from .store import Transaction, events
 
+_written: Final = json.JSONEncoder(sort_keys=True).encode
+
 Outcome = Literal["success", "failure", "refused", "unknown"]
 
 KINDS: Final = frozenset(
@@ -88,6 +90,6 @@ class Audit:
                 method,
                 outcome,
                 reason,
-                json.dumps(data, sort_keys=True),
+                _written(data),
             ),
         )

@@ -13,7 +13,7 @@ from .flows.ceremony import log
 from .marks import Marks
 from .session import Session
 from .web import answers, held, pages
-from .web.visitor import Visitor, visitor, visitor_so_far
+from .web.visitor import Visitor, this_request, visitor, visitor_so_far
 
 
 class Guard:
@@ -33,13 +33,14 @@ class Guard:
 
     def before_request(self) -> Response | None:
         """The hook at the front: enforces from the view that is registered for the endpoint."""
-        endpoint = request.endpoint
-        if endpoint is None:
+        asked = this_request()
+        rule = asked.url_rule
+        if rule is None:
             return None
-        required = self.requirement_of(endpoint)
+        required = self.requirement_of(rule.endpoint)
         if required is None:
             return None
-        if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
+        if asked.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
         return self.enforce(required)
 
@@ -134,8 +135,8 @@ def dress(response: Response) -> Response:
     here = visitor_so_far()
     if here is None:
         return response
-    if here.guarded and "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
+    if here.guarded and response.headers.get("Cache-Control") is None:
+        response.headers.add("Cache-Control", "no-store")
     return here.answer(response)
 
 

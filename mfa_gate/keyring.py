@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import secrets
@@ -17,6 +16,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from itsdangerous import BadSignature, Signer
+from itsdangerous.signer import SigningAlgorithm
 
 from .exc import ConfigurationError, SealBroken
 
@@ -48,6 +48,7 @@ class Keyring:
         self.ids = tuple(self._keys)
         self.current = self.ids[0]
         self._derived: dict[tuple[str, str], bytes] = {}
+        self._macs: dict[tuple[str, str], hmac.HMAC] = {}
         self._signers: dict[str, Signer] = {}
 
     def __repr__(self) -> str:
@@ -94,8 +95,9 @@ class Keyring:
     def hash(self, purpose: str, value: str, key_id: str | None = None) -> str:
         """Keyed hash (HMAC-SHA-256) as `id.hex`, for looking up what need not be read."""
         key_id = key_id or self.current
-        digest = hmac.digest(self._key(f"hash {purpose}", key_id), value.encode("utf-8", "surrogatepass"), "sha256")
-        return f"{key_id}.{digest.hex()}"
+        mac = self._mac(purpose, key_id).copy()
+        mac.update(value.encode("utf-8", "surrogatepass"))
+        return f"{key_id}.{mac.hexdigest()}"
 
     def hashes(self, purpose: str, value: str) -> list[str]:
         """The keyed hashes of a value under every key of the ring, the current one first."""
@@ -123,14 +125,33 @@ class Keyring:
         if purpose not in self._signers:
             keys = [self._key(f"sign {purpose}", key_id) for key_id in reversed(self.ids)]
             # the key is already one of this purpose alone, so the signer need not derive one at each call
-            self._signers[purpose] = Signer(keys, key_derivation="none", digest_method=hashlib.sha256)
+            self._signers[purpose] = Signer(keys, key_derivation="none", algorithm=_PreparedHMAC(keys))
         return self._signers[purpose]
+
+    def _mac(self, purpose: str, key_id: str) -> hmac.HMAC:
+        mac = self._macs.get((purpose, key_id))
+        if mac is None:
+            key = self._key(f"hash {purpose}", key_id)
+            mac = self._macs[purpose, key_id] = hmac.new(key, digestmod="sha256")
+        return mac
 
     def _key(self, purpose: str, key_id: str) -> bytes:
         derived = self._derived.get((purpose, key_id))
         if derived is None:
             derived = self._derived[purpose, key_id] = _hkdf(self._keys[key_id], f"mfa_gate {purpose}".encode())
         return derived
+
+
+class _PreparedHMAC(SigningAlgorithm):
+    """HMAC-SHA-256 whose key schedule is worked out once per key and copied for each signature."""
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        self._macs = {key: hmac.new(key, digestmod="sha256") for key in keys}
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        mac = self._macs[key].copy()
+        mac.update(value)
+        return mac.digest()
 
 
 def _hkdf(key: bytes, info: bytes) -> bytes:

@@ -23,6 +23,8 @@ HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 QUARTER: Final = 90 * DAY
 
+_written: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 Lane = Literal["stranger", "known"]
 
 
@@ -107,7 +109,7 @@ class Scope:
 class Attempt:
     """One counted attempt, to be given back if it succeeds."""
 
-    scopes: tuple[Scope, ...]
+    counters: tuple[_Counter, ...]
     at: float
 
 
@@ -133,7 +135,8 @@ class Limiter:
         Raises:
             TooManyAttempts: one of the scopes is at its limit. Nothing was counted then.
         """
-        held = self._hold(tx, tuple(scopes), now)
+        held = tuple(self._counter(scope) for scope in scopes)
+        self._hold(tx, held, now)
         wait = max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held)
         if wait > 0:
             raise TooManyAttempts(retry_after=max(1, -int(-wait // 1)))
@@ -141,19 +144,19 @@ class Limiter:
             counter.failures.append(now)
             counter.streak += 1
         self._write(tx, held)
-        return Attempt(tuple(counter.scope for counter in held), now)
+        return Attempt(held, now)
 
     def succeeded(self, tx: Transaction, attempt: Attempt) -> None:
         """Give a counted attempt back; streaks end, except a source's, whose other failures stay as they are."""
-        held = self._hold(tx, attempt.scopes, attempt.at)
-        for counter in held:
+        self._hold(tx, attempt.counters, attempt.at)
+        for counter in attempt.counters:
             if attempt.at in counter.failures:
                 counter.failures.remove(attempt.at)
             counter.streak = max(0, counter.streak - 1) if counter.scope.rule.endswith("source") else 0
-        self._write(tx, held)
+        self._write(tx, attempt.counters)
 
-    def _hold(self, tx: Transaction, scopes: tuple[Scope, ...], now: float) -> list[_Counter]:
-        held = [self._counter(scope) for scope in scopes]
+    def _hold(self, tx: Transaction, held: Iterable[_Counter], now: float) -> None:
+        """Lock the rows of counters, and read what stands in them now."""
         rows = counters.hold(tx, [key for counter in held for key in counter.keys])
         for counter in held:
             # after a new key was put first, what stands under the older one still counts
@@ -161,7 +164,8 @@ class Limiter:
             if row is not None:
                 counter.failures = [at for at in json.loads(row.failures) if at > now - counter.rule.span]
                 counter.streak = min(row.streak, len(counter.failures))
-        return held
+            else:
+                counter.failures, counter.streak = [], 0
 
     def _write(self, tx: Transaction, held: Iterable[_Counter]) -> None:
         counters.write(
@@ -169,7 +173,7 @@ class Limiter:
             [
                 counters.CounterRow(
                     counter.keys[0],
-                    json.dumps(counter.failures, separators=(",", ":")),
+                    _written(counter.failures),
                     counter.streak,
                     (counter.failures[-1] if counter.failures else 0.0) + counter.rule.span,
                 )

@@ -17,6 +17,8 @@ from .store import sessions as rows
 from .store.sessions import SessionRow
 
 PURPOSE = "session"
+_written = json.JSONEncoder(separators=(",", ":")).encode
+_LEVELS = {int(level): level for level in Level}
 
 
 @dataclass(slots=True)
@@ -35,7 +37,6 @@ class Session:
     sign_in: str
     account_id: str
     level: Level
-    created_at: float
     last_seen: float
     ends_at: float
     _proofs: str
@@ -92,7 +93,6 @@ class Sessions:
             int(Level.PASSWORD),
             _dump([Proof("pwd", now)]),
             now,
-            now,
             now + self._settings.pending,
         )
         rows.remove_ended(tx, now, account_id)
@@ -142,7 +142,6 @@ class Sessions:
             session.account_id,
             int(level_of(proofs)),
             _dump(proofs),
-            session.created_at,
             now,
             ends_at,
         )
@@ -157,17 +156,9 @@ def _hash(token: str) -> str:
 
 
 def _dump(proofs: list[Proof]) -> str:
-    return json.dumps([[proof.method, proof.at, proof.authenticator] for proof in proofs], separators=(",", ":"))
+    return _written([[proof.method, proof.at, proof.authenticator] for proof in proofs])
 
 
 def _session(row: SessionRow) -> Session:
-    return Session(
-        row.id_hash,
-        row.sign_in,
-        row.account_id,
-        Level(row.level),
-        row.created_at,
-        row.last_seen,
-        row.ends_at,
-        row.proofs,
-    )
+    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at = row
+    return Session(id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, proofs)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ LANGUAGES: Final = ("fr", "en")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """The settings of one app. Times are in seconds.
 
@@ -51,28 +52,28 @@ class Settings:
     stylesheet: str | None = None
     support: str | None = None
 
-    @property
+    @cached_property
     def secure(self) -> bool:
         """Cookies are Secure wherever the portal is reached by https, whatever a request says."""
         return self.base_url.startswith("https:")
 
-    @property
+    @cached_property
     def origin(self) -> str:
         """Scheme, host and port, as a browser sends it in `Origin` (RFC 6454 §6)."""
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
 
-    @property
+    @cached_property
     def script_root(self) -> str:
         return urlsplit(self.base_url).path
 
-    @property
+    @cached_property
     def cookie_name(self) -> str:
         """One name per portal, so that two of them under one host never read each other's (RFC 6265bis §4.1.3.2)."""
         tag = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
         return f"{'__Host-' if self.secure else ''}mfa-{tag}"
 
-    @property
+    @cached_property
     def totp_window(self) -> int:
         """Steps accepted on either side of now (RFC 6238 §5.2); none in the strict profile (ASVS 6.5.5)."""
         return 0 if self.strict else 1

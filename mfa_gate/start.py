@@ -22,13 +22,13 @@ class Start:
         self._app = app
         self._marks = marks
         self.guard = guard
-        self._done = False
+        self._done = self._debug = False
 
     def hook(self) -> Response | None:
         if not self._done:
             self.check()
-            self._done = True
-        if self._app.debug:
+            self._done, self._debug = True, self._app.debug
+        if self._debug:
             sent = localhost_in_debug(current_parts().settings.base_url)
             if sent is not None:
                 return sent

@@ -6,9 +6,11 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
+from itsdangerous import Signer
 from sqlalchemy import text
 
 from mfa_gate import wiring
@@ -414,15 +416,13 @@ def any_keys_will_do(patch: Patch) -> None:
         patch.setattr(module, "check_keys", lambda *_: None)
 
 
-def only_the_first_key_reads(patch: Patch) -> None:
-    really = Keyring.open
+def only_the_first_key_reads_cookies(patch: Patch) -> None:
+    def unsign(self: Keyring, purpose: str, signed: str) -> str | None:
+        value, _, _ = signed.rpartition(".")
+        alone = Signer([self._key(f"sign {purpose}", self.current)], key_derivation="none", digest_method=sha256)
+        return value if alone.validate(signed) else None
 
-    def open_(self: Keyring, sealed: str, context: str) -> bytes:
-        if not sealed.startswith(f"{self.current}."):
-            raise SealBroken
-        return really(self, sealed, context)
-
-    patch.setattr(Keyring, "open", open_)
+    patch.setattr(Keyring, "unsign", unsign)
 
 
 # --- rights under way --------------------------------------------------------------------------------------------
@@ -493,7 +493,7 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A59": drift_told_to_anybody,
     "A60": any_keys_will_do,
     "A60b": a_new_key_empties_the_counters,
-    "A60c": only_the_first_key_reads,
+    "A60c": only_the_first_key_reads_cookies,
     "A61": a_lock_does_not_stop_what_is_under_way,
     "A61b": a_removed_authenticator_still_proves,
     "A61c": lock_does_not_end_sessions,

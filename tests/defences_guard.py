@@ -56,7 +56,6 @@ def same_id_at_each_rise(patch: Patch) -> None:
             session.account_id,
             int(level_of(proofs)),
             sessions._dump(proofs),
-            session.created_at,
             now,
             ends_at,
         )

@@ -29,7 +29,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def row(number: int = 1, account: str = "anne") -> SessionRow:
-    return SessionRow(f"{number:064}", f"{number:032}", account, 2, "[]", NOW, NOW, NOW + 60)
+    return SessionRow(f"{number:064}", f"{number:032}", account, 2, "[]", NOW, NOW + 60)
 
 
 def test_what_raises_in_a_transaction_undoes_it(store: Store) -> None:

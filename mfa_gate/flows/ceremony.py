@@ -99,12 +99,14 @@ class Risen:
         cookie: the new cookie value.
         session: the session as it is now.
         account: whose it is.
+        progress: where it stands now, where the step has worked it out.
         signs_in: this was the last proof of a sign-in, so the portal opens its own session now.
     """
 
     cookie: str = field(repr=False)
     session: Session
     account: Account
+    progress: Progress | None = None
     signs_in: bool = False
 
 

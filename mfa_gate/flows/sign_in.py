@@ -118,7 +118,8 @@ class SignIn(Ceremony):
             cookie, risen = house.sessions.prove(tx, session, Proof("otp", now, row.id), now)
             house.limiter.succeeded(tx, attempt)
             house.audit.record(tx, "second_factor", now, visit.who(row.subject), method="otp")
-        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
+            progress = self.progress_in(tx, risen)
+        return Risen(cookie, risen, account, progress, signs_in=session.level < Level.MFA)
 
     def sign_out(self, visit: Visit) -> None:
         """End the session everywhere, and leave nothing of a half sign-in or a begun enrolment."""

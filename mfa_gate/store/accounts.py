@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, select, text, update
 
 from .schema import accounts
+from .statement import Statement
 
 
 class AccountRow(NamedTuple):
@@ -21,7 +22,7 @@ _ENSURE = text(
     "INSERT INTO mfa_accounts (id, subject, created_at) VALUES (:id, :subject, :now) ON CONFLICT (id) DO NOTHING"
 )
 _SELECT = select(accounts.c.id, accounts.c.subject, accounts.c.locked_at).where(accounts.c.id == bindparam("id"))
-_LOCK_ROW = _SELECT.with_for_update()
+_LOCK_ROW = Statement(_SELECT.with_for_update())
 
 
 def ensure(tx: Connection, account_id: str, now: float) -> None:
@@ -36,7 +37,7 @@ def find(tx: Connection, account_id: str) -> AccountRow | None:
 
 def hold(tx: Connection, account_id: str) -> AccountRow | None:
     """The row, locked until the transaction ends: what changes an account's rights goes through here first."""
-    row = tx.execute(_LOCK_ROW, {"id": account_id}).first()
+    row = _LOCK_ROW.run(tx, {"id": account_id}).fetchone()
     return AccountRow(*row) if row else None
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from .schema import accounts, authenticators, enrolments, totp_seeds
+from .statement import Statement
 
 
 class TOTPRow(NamedTuple):
@@ -28,7 +29,7 @@ class EnrolmentRow(NamedTuple):
     ends_at: float
 
 
-_METHODS = select(authenticators.c.method).distinct().where(authenticators.c.account_id == bindparam("account"))
+_METHODS = Statement(select(authenticators.c.method).where(authenticators.c.account_id == bindparam("account")))
 _TOTP = select(
     authenticators.c.id,
     authenticators.c.account_id,
@@ -38,8 +39,10 @@ _TOTP = select(
     totp_seeds.c.last_step,
     totp_seeds.c.spent,
 ).select_from(authenticators.join(totp_seeds).join(accounts))
-_TOTP_OF_ACCOUNT = _TOTP.where(authenticators.c.account_id == bindparam("account")).order_by(authenticators.c.id)
-_SPEND = (
+_TOTP_OF_ACCOUNT = Statement(
+    _TOTP.where(authenticators.c.account_id == bindparam("account")).order_by(authenticators.c.id)
+)
+_SPEND = Statement(
     update(totp_seeds)
     .where(totp_seeds.c.authenticator_id == bindparam("id"), totp_seeds.c.last_step < bindparam("step"))
     .values(last_step=bindparam("step"), spent=bindparam("new_spent"))
@@ -48,11 +51,11 @@ _SPEND = (
 
 def methods(tx: Connection, account_id: str) -> frozenset[str]:
     """The methods (RFC 8176) of an account's authenticators."""
-    return frozenset(tx.execute(_METHODS, {"account": account_id}).scalars())
+    return frozenset(method for (method,) in _METHODS.run(tx, {"account": account_id}))
 
 
 def totp_of_account(tx: Connection, account_id: str) -> list[TOTPRow]:
-    return [TOTPRow(*row) for row in tx.execute(_TOTP_OF_ACCOUNT, {"account": account_id})]
+    return [TOTPRow(*row) for row in _TOTP_OF_ACCOUNT.run(tx, {"account": account_id})]
 
 
 def all_totp(tx: Connection, *, hold: bool = False) -> list[TOTPRow]:
@@ -63,7 +66,7 @@ def all_totp(tx: Connection, *, hold: bool = False) -> list[TOTPRow]:
 
 def spend_step(tx: Connection, authenticator_id: str, step: int, spent: str) -> bool:
     """Spend a time step: true for exactly one of any number of parallel uses, and never for an older step."""
-    return tx.execute(_SPEND, {"id": authenticator_id, "step": step, "new_spent": spent}).rowcount == 1
+    return _SPEND.changes_one(tx, {"id": authenticator_id, "step": step, "new_spent": spent})
 
 
 def add_totp(tx: Connection, row: TOTPRow, now: float) -> None:

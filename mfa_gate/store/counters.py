@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, select, text
 
 from .schema import counters
+from .statement import Statement
 
 
 class CounterRow(NamedTuple):
@@ -20,16 +21,17 @@ class CounterRow(NamedTuple):
 _ENSURE = text(
     "INSERT INTO mfa_counters (key, failures, streak, ends_at) VALUES (:key, '[]', 0, 0) ON CONFLICT (key) DO NOTHING"
 )
-_HOLD = (
+_HOLD = Statement(
     select(*(counters.c[name] for name in CounterRow._fields))
-    .where(counters.c.key.in_(bindparam("keys", expanding=True)))
-    .order_by(counters.c.key)
+    .where(counters.c.key == bindparam("counter"))
     .with_for_update()
 )
-_UPSERT = text(
-    "INSERT INTO mfa_counters (key, failures, streak, ends_at) VALUES (:key, :failures, :streak, :ends_at) "
-    "ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, streak = excluded.streak, "
-    "ends_at = excluded.ends_at"
+_UPSERT = Statement(
+    text(
+        "INSERT INTO mfa_counters (key, failures, streak, ends_at) VALUES (:key, :failures, :streak, :ends_at) "
+        "ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, streak = excluded.streak, "
+        "ends_at = excluded.ends_at"
+    )
 )
 
 
@@ -38,12 +40,13 @@ def hold(tx: Connection, keys: Sequence[str]) -> dict[str, CounterRow]:
     if tx.dialect.name != "sqlite":
         # what is not there cannot be locked; on SQLite the whole transaction is the lock
         tx.execute(_ENSURE, [{"key": key} for key in sorted(keys)])
-    rows = {row.key: CounterRow(*row) for row in tx.execute(_HOLD, {"keys": list(keys)})}
-    return {key: rows.get(key) or CounterRow(key, "[]", 0, 0.0) for key in keys}
+    rows = {key: _HOLD.run(tx, {"counter": key}).fetchone() for key in sorted(keys)}
+    return {key: CounterRow(*row) if row else CounterRow(key, "[]", 0, 0.0) for key, row in rows.items()}
 
 
 def write(tx: Connection, rows: Sequence[CounterRow]) -> None:
-    tx.execute(_UPSERT, [row._asdict() for row in rows])
+    for row in rows:
+        _UPSERT.run(tx, row._asdict())
 
 
 def remove_ended(tx: Connection, now: float) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ..exc import ConfigurationError, Unavailable
 
@@ -80,7 +80,7 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     # a transaction that begins by reading could not rise to a writing one while another writes
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.connection.dbapi_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]
 
 
 def _shared(engine: Engine) -> Engine:
@@ -105,5 +105,5 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.begin() as tx:
             yield tx
-    except (DBAPIError, SQLAlchemyError) as error:
+    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         raise Unavailable from error

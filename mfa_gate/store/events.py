@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from .schema import events
+from .statement import Statement
 
 
 class EventRow(NamedTuple):
@@ -22,11 +23,11 @@ class EventRow(NamedTuple):
     data: str
 
 
-_INSERT = insert(events)
+_INSERT = Statement(insert(events).values({name: bindparam(f"{name}_") for name in EventRow._fields}).inline())
 
 
 def add(tx: Connection, row: EventRow) -> None:
-    tx.execute(_INSERT, row._asdict())
+    _INSERT.run(tx, {f"{name}_": value for name, value in row._asdict().items()})
 
 
 def of_subject(tx: Connection, subject: str) -> Sequence[EventRow]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ class SessionReader:
         self._engine = engine
         self._held = threading.local()
         self._inherited: list[object] = []
+        alive = weakref.WeakMethod(self._leave_parent)
+        os.register_at_fork(after_in_child=lambda: (leave := alive()) and leave())
         mark = "?" if engine.dialect.name == "sqlite" else "%s"
         columns = ", ".join(SessionRow._fields)
         self._sql: Final = f"SELECT {columns} FROM {sessions.name} WHERE id_hash = {mark}"  # noqa: S608  (own names)
@@ -37,30 +40,28 @@ class SessionReader:
         Raises:
             Unavailable: the store does not answer, on a fresh connection either.
         """
-        if _greenlets():
-            return self._read_pooled(id_hash)
+        held = self._held.__dict__.get("connection")
+        if held is None:
+            return self._read_fresh(id_hash)
         try:
-            return _query(self._connection(), self._sql, id_hash)
+            return _query(held, self._sql, id_hash)
         except Exception:
             self._drop()
-        try:
-            return _query(self._connection(), self._sql, id_hash)
-        except Exception as error:
-            self._drop()
-            raise Unavailable from error
+            return self._read_fresh(id_hash)
 
     def close(self) -> None:
         """Close what this thread holds; another thread's goes with the thread."""
         self._drop()
 
-    def _connection(self) -> Any:
-        held = self._held
-        if getattr(held, "pid", None) != os.getpid():
-            if hasattr(held, "connection"):
-                self._inherited.append(held.connection)  # the parent's: closing it here would close it there
-            held.connection = self._fresh()
-            held.pid = os.getpid()
-        return held.connection
+    def _read_fresh(self, id_hash: str) -> SessionRow | None:
+        if _greenlets():
+            return self._read_pooled(id_hash)
+        try:
+            self._held.connection = held = self._fresh()
+            return _query(held, self._sql, id_hash)
+        except Exception as error:
+            self._drop()
+            raise Unavailable from error
 
     def _fresh(self) -> Any:
         proxied: PoolProxiedConnection = self._engine.raw_connection()
@@ -70,9 +71,12 @@ class SessionReader:
             connection.autocommit = True  # type: ignore[union-attr]
         return connection
 
+    def _leave_parent(self) -> None:
+        self._inherited.append(self._held)  # closing the parent's connection here would close it there
+        self._held = threading.local()
+
     def _drop(self) -> None:
         connection = self._held.__dict__.pop("connection", None)
-        self._held.pid = None
         if connection is not None:
             with suppress(Exception):  # it is broken already; a fresh one follows
                 connection.close()
@@ -89,13 +93,8 @@ class SessionReader:
 
 
 def _query(connection: Any, sql: str, id_hash: str) -> SessionRow | None:
-    cursor = connection.cursor()
-    try:
-        cursor.execute(sql, (id_hash,))
-        rows = cursor.fetchall()
-    finally:
-        cursor.close()
-    return SessionRow(*rows[0]) if rows else None
+    rows = connection.execute(sql, (id_hash,)).fetchall()
+    return SessionRow._make(rows[0]) if rows else None
 
 
 def _greenlets() -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from .schema import sessions
+from .statement import Statement
 
 
 class SessionRow(NamedTuple):
@@ -16,13 +17,12 @@ class SessionRow(NamedTuple):
     account_id: str
     level: int
     proofs: str
-    created_at: float
     last_seen: float
     ends_at: float
 
 
 _INSERT = insert(sessions)
-_MOVE = (
+_MOVE = Statement(
     update(sessions)
     .where(sessions.c.id_hash == bindparam("old"), sessions.c.ends_at > bindparam("now"))
     .values(
@@ -44,7 +44,7 @@ _OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
 
 
 def add(tx: Connection, row: SessionRow) -> None:
-    tx.execute(_INSERT, row._asdict())
+    tx.execute(_INSERT, {**row._asdict(), "created_at": row.last_seen})
 
 
 def move(tx: Connection, old: str, row: SessionRow) -> bool:
@@ -57,7 +57,7 @@ def move(tx: Connection, old: str, row: SessionRow) -> bool:
         "now": row.last_seen,
         "new_end": row.ends_at,
     }
-    return tx.execute(_MOVE, values).rowcount == 1
+    return _MOVE.changes_one(tx, values)
 
 
 def touch(tx: Connection, id_hash: str, now: float) -> None:

@@ -28,6 +28,7 @@ PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON al
 METHOD_NAMES: Final = {"otp": "totp"}  # amr (RFC 8176) -> name in URLs and answers
 HEADERS: Final = {
     "Cache-Control": "no-store",
+    "Vary": "Accept, Accept-Language, Cookie",
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
@@ -77,7 +78,6 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
 
 def secured(response: Response, wait: int | None = None) -> Response:
     visitor().headers = HEADERS
-    response.vary.update(("Accept", "Accept-Language", "Cookie"))
     if wait:
         response.headers["Retry-After"] = str(wait)
     return response

@@ -56,7 +56,7 @@ def sign_out() -> Response:
 def passed(here: Visitor) -> Response:
     """`{next, session}`: where to go on, and where the session stands."""
     parts = here.parts
-    progress = parts.sign_in.progress(here.session)
+    progress = here.progress
     target = targets.kept(parts, request) if progress.state == "signed_in" else None
     path = target.path if target else answers.step_path(parts, progress.state)
     body = {

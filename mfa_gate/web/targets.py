@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote
 
-from flask import Request, Response
+from flask import Request, Response, request
 
 from ..assurance import Level
 from ..exc import SealBroken
@@ -92,7 +92,9 @@ def kept(parts: Parts, request: Request) -> Target | None:
 
 
 def drop(settings: Settings, response: Response) -> None:
-    _set(settings, response, "", 0)
+    """Drop the kept page, where the browser has sent one."""
+    if _name(settings) in request.cookies:
+        _set(settings, response, "", 0)
 
 
 def absolute(settings: Settings, path: str) -> str:

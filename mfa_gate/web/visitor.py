@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, Literal
 
-from flask import Response, current_app, request, session
+from flask import Request, Response, current_app, request, session
 
-from ..flows import Visit
+from ..flows import Progress, Visit
 from ..session import Session
 from ..wiring import EXTENSION, Parts
 
@@ -20,6 +21,7 @@ class Visitor:
 
     Attributes:
         parts: the gate's parts in this app.
+        request: whose visitor it is.
         set_cookie: the cookie value that the answer hands over, "" to drop the cookie, None to leave it.
         decided: the guard has looked at this request.
         admitted: the requirement that the guard has already let this request pass, if any.
@@ -27,17 +29,18 @@ class Visitor:
         headers: what the answer must carry whatever the portal's own `after_request` puts there.
     """
 
-    __slots__ = ("_session", "admitted", "decided", "guarded", "headers", "parts", "set_cookie", "signed_in_by_view")
+    set_cookie: str | None = None
+    admitted: object = None
+    decided = False
+    guarded = False
+    headers: Mapping[str, str] = MappingProxyType({})
+    signed_in_by_view = False
+    _risen_to: Progress | None = None
+    _session: Session | Literal[False] | None = False  # False: not read yet
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, request: Request) -> None:
         self.parts = parts
-        self.set_cookie: str | None = None
-        self.admitted: object = None
-        self.decided = False
-        self.guarded = False
-        self.headers: Mapping[str, str] = {}
-        self.signed_in_by_view = False
-        self._session: Session | Literal[False] | None = False  # False: not read yet
+        self.request = request
 
     @property
     def session(self) -> Session | None:
@@ -48,19 +51,24 @@ class Visitor:
         """
         if self._session is False:
             house = self.parts.house
-            self._session = house.sessions.read(request.cookies.get(house.settings.cookie_name), house.clock())
+            self._session = house.sessions.read(self.request.cookies.get(house.settings.cookie_name), house.clock())
         return self._session
 
     @property
     def visit(self) -> Visit:
-        return Visit(self.session, request.remote_addr)
+        return Visit(self.session, self.request.remote_addr)
 
-    def rises(self, cookie: str, risen: Session) -> None:
-        self.set_cookie, self._session = cookie, risen
+    @property
+    def progress(self) -> Progress:
+        """Where the session stands; worked out anew, unless a step of this very request has just done so."""
+        return self._risen_to or self.parts.sign_in.progress(self.session)
+
+    def rises(self, cookie: str, risen: Session, progress: Progress | None = None) -> None:
+        self.set_cookie, self._session, self._risen_to = cookie, risen, progress
 
     def leaves(self) -> None:
         """Forget the session in this request and drop its cookie; the flows have ended it."""
-        self.set_cookie, self._session = "", None
+        self.set_cookie, self._session, self._risen_to = "", None, None
 
     def close_portal(self) -> None:
         """Close the portal's own session."""
@@ -77,7 +85,8 @@ class Visitor:
 
     def answer(self, response: Response) -> Response:
         """Give the answer its headers and its cookie, whose name and Secure follow from the base URL alone."""
-        response.headers.update(self.headers)
+        if self.headers:
+            response.headers.update(self.headers)
         if self.set_cookie is not None:
             settings = self.parts.settings
             response.set_cookie(
@@ -98,19 +107,25 @@ def current_parts() -> Parts:
 
 
 def visitor() -> Visitor:
-    """The visitor of this request.
+    """The visitor of this request."""
+    asked = this_request()
+    here = asked.__dict__.get(_SLOT)
+    return here if here is not None else greet(asked, current_parts())
 
-    Kept on the request and not in `g`, which all requests made under one outer application context share.
-    """
-    asked = request._get_current_object()  # type: ignore[attr-defined]
-    here: Visitor | None = getattr(asked, _SLOT, None)
-    if here is None:
-        here = Visitor(current_parts())
-        setattr(asked, _SLOT, here)
+
+def greet(asked: Request, parts: Parts) -> Visitor:
+    """Make the visitor of a request. It is kept on the request: requests under one app context share their `g`."""
+    here = asked.__dict__[_SLOT] = Visitor(parts, asked)
     return here
 
 
 def visitor_so_far() -> Visitor | None:
     """The visitor, where anything in this request has asked for one."""
-    here: Visitor | None = getattr(request, _SLOT, None)
+    here: Visitor | None = this_request().__dict__.get(_SLOT)
     return here
+
+
+def this_request() -> Request:
+    """The request itself, not the proxy, which looks it up anew at each attribute."""
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return asked

@@ -103,6 +103,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["mfa_accounts.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id_hash"),
         sa.UniqueConstraint("sign_in"),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_mfa_sessions_account_id"), "mfa_sessions", ["account_id"], unique=False)
     op.create_table(
