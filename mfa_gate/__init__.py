@@ -4,7 +4,7 @@ from .account import Account
 from .assurance import Level
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
 from .gate import MFAGate
-from .limits import LimitPolicy, Rule
+from .rules import LimitPolicy, Rule
 
 __all__ = [
     "Account",

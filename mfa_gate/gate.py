@@ -7,62 +7,22 @@ import inspect
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, current_app
 
-from . import cli, web
 from .account import Account
 from .assurance import Level, Requirement
 from .assurance import requirement as checked_requirement
-from .debug import made_for_you
-from .exc import ConfigurationError, Refusal, Unavailable
-from .flows.ceremony import log
-from .guard import Guard
-from .limits import LimitPolicy
-from .login import LoginTry
+from .exc import ConfigurationError
 from .marks import Kind, Mark, Marks
-from .settings import read
-from .start import Start, enforce
-from .web import answers
-from .web.visitor import current_parts, visitor
-from .wiring import EXTENSION, START, Parts, Portal, build
+from .portal import EXTENSION, START, Portal
+from .rules import LimitPolicy
+
+if TYPE_CHECKING:
+    from .start import GateSession, Start
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class GateSession:
-    """The session of this request; of nobody while a sign-in is under way.
-
-    Attributes:
-        account_id: whose it is, or None.
-        level: what its proofs amount to, or None.
-        methods: how it was proven (RFC 8176 `amr`).
-        authenticated_at: time of the latest second factor, in seconds since the epoch, or None.
-    """
-
-    __slots__ = ("_account", "_parts", "account_id", "authenticated_at", "level", "methods")
-
-    def __init__(self, parts: Parts) -> None:
-        session = visitor().session
-        there = session if session is not None and session.level >= Level.MFA else None
-        self._parts = parts
-        self._account: Account | None = None
-        self.account_id = there.account_id if there else None
-        self.level = there.level if there else None
-        self.methods: tuple[str, ...] = there.methods if there else ()
-        self.authenticated_at = there.authenticated_at if there else None
-
-    @property
-    def account(self) -> Account | None:
-        """The account, asked of the portal when it is first needed; None where nobody is signed in."""
-        if self._account is None and self.account_id is not None:
-            self._account = self._parts.portal.load(self.account_id)
-        return self._account
-
-    def __bool__(self) -> bool:
-        return self.account_id is not None
 
 
 class MFAGate:
@@ -108,16 +68,10 @@ class MFAGate:
         """
         if EXTENSION in app.extensions:
             raise ConfigurationError("this app has a gate already")
-        instance = Path(app.instance_path)
-        settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
-        app.extensions[EXTENSION] = build(settings, self.portal, self.clock, self._limits)
-        app.register_blueprint(web.blueprint(settings.url_prefix))
-        app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
-        guard = Guard(app, self._marks, self._default)
-        app.extensions[START] = start = Start(app, self._marks, guard)
-        app.before_request_funcs.setdefault(None, []).insert(0, start.hook)
-        app.after_request_funcs.setdefault(None, []).insert(0, start.answered)
-        app.cli.add_command(cli.mfa)
+        # the rest of the house comes with the first app: who only imports us need not wait for it
+        from .start import install
+
+        install(app, self.portal, self._marks, self._default, self.clock, self._limits)
 
     # --- callbacks ---------------------------------------------------------------------------------------------
 
@@ -170,7 +124,7 @@ class MFAGate:
         required = checked_requirement(level, max_age)
 
         def decorate(view: F) -> F:
-            return self._mark("require", view, required, lambda: enforce(required))
+            return self._mark("require", view, required, lambda: _start().enforce(required))
 
         return decorate
 
@@ -190,14 +144,14 @@ class MFAGate:
 
                 @functools.wraps(view)
                 async def tried_async(*args: Any, **kwargs: Any) -> Any:
-                    attempt = LoginTry(username)
+                    attempt = _start().try_login(username)
                     return attempt.refused or attempt.done(await view(*args, **kwargs))
 
                 return self._add("first_factor", view, tried_async)
 
             @functools.wraps(view)
             def tried(*args: Any, **kwargs: Any) -> Any:
-                attempt = LoginTry(username)
+                attempt = _start().try_login(username)
                 return attempt.refused or attempt.done(view(*args, **kwargs))
 
             return self._add("first_factor", view, tried)
@@ -239,7 +193,7 @@ class MFAGate:
         Raises:
             Unavailable: the store does not answer.
         """
-        return GateSession(current_parts())
+        return _start().session()
 
     def sign_in(self, account: Account) -> Response:
         """Answer a right password: opens a pending session and sends the person to the second factor.
@@ -250,42 +204,29 @@ class MFAGate:
         Returns:
             The answer of the login view: a redirect for pages, `{next, session}` for programs.
         """
-        here = visitor()
         if not isinstance(account, Account):
             raise TypeError(f"gate.sign_in takes an Account, not {type(account).__name__}")
-        try:
-            risen = here.parts.sign_in.begin(account, here.visit)
-            here.rises(risen.cookie, risen.session)
-            answer = answers.half_way(here)
-        except Refusal as refusal:
-            return answers.refuse(refusal)
-        except Exception:
-            log.exception("the gate failed at a sign-in")
-            return answers.refuse(Unavailable())
-        here.signed_in_by_view = True
-        return answer
+        return _start().sign_in(account)
 
     def sign_out(self) -> None:
         """End the gate's session of this request, everywhere; the portal closes its own."""
-        here = visitor()
-        here.parts.sign_in.sign_out(here.visit)
-        here.leaves()
+        _start().sign_out()
 
     def end_sessions(self, account_id: str) -> int:
         """End every session of an account at once, on every worker; how many there were."""
-        return current_parts().life.end_sessions(account_id, "by the portal")
+        return _start().parts.life.end_sessions(account_id, "by the portal")
 
     def lock(self, account_id: str, reason: str) -> None:
         """Lock an account: its sessions end, and it proves nothing until it is unlocked."""
-        current_parts().life.lock(account_id, reason)
+        _start().parts.life.lock(account_id, reason)
 
     def unlock(self, account_id: str, reason: str) -> bool:
         """Unlock an account; False where it was not locked."""
-        return current_parts().life.unlock(account_id, reason)
+        return _start().parts.life.unlock(account_id, reason)
 
     def forget(self, account_id: str) -> bool:
         """Delete all that the gate holds about an account, before its id is given to somebody else."""
-        return current_parts().life.forget(account_id)
+        return _start().parts.life.forget(account_id)
 
     def issue_activation(self, account_id: str, *, reason: str, ttl: timedelta | None = None) -> str:
         """Issue an activation code for a letter or a desk, in place of an earlier one; told only here.
@@ -295,6 +236,10 @@ class MFAGate:
             reason: why, for the record.
             ttl: how long it may be redeemed; `MFA_GATE_ACTIVATION_TTL` by default.
         """
-        return (
-            current_parts().activation.issue(account_id, reason, ttl.total_seconds() if ttl is not None else None).code
-        )
+        seconds = ttl.total_seconds() if ttl is not None else None
+        return _start().parts.activation.issue(account_id, reason, seconds).code
+
+
+def _start() -> Start:
+    start: Start = current_app.extensions[START]
+    return start

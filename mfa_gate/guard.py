@@ -12,7 +12,7 @@ from .exc import NoMethod, Refusal, SignInRequired, StepUpRequired, Unavailable
 from .flows.ceremony import log
 from .marks import Marks
 from .session import Session
-from .web import answers, held, pages
+from .web import answers, held, is_own, pages
 from .web.visitor import Visitor, this_request, visitor, visitor_so_far
 
 
@@ -49,7 +49,8 @@ class Guard:
         view = self._app.view_functions[endpoint]
         known = self._known.get((endpoint, id(view)))
         if known is None or known[0] is not view:
-            required = self._marks.requirement(self._app, endpoint, view, self._default)
+            own = is_own(endpoint)
+            required = None if own else self._marks.requirement(self._app, endpoint, view, self._default)
             known = self._known[endpoint, id(view)] = (view, required)
         return known[1]
 

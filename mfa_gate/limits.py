@@ -9,91 +9,19 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
-from itertools import pairwise
 from typing import Final, Literal
 
 from .exc import TooManyAttempts
 from .keyring import Keyring
+from .rules import LimitPolicy, Rule
 from .store import Transaction, counters
-
-HOUR: Final = 3600.0
-DAY: Final = 24 * HOUR
-QUARTER: Final = 90 * DAY
 
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 Lane = Literal["stranger", "known"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How many failures one subject may have.
-
-    Attributes:
-        windows: pairs of (failures, seconds): at most so many in any such span, whatever succeeds in between.
-        streak: failures without a success between them, after which the subject is closed for their window.
-        free: failures of a streak that cost no wait.
-        first_wait, greatest_wait: seconds to wait after the next ones, doubling each time; 0 for none.
-    """
-
-    windows: tuple[tuple[int, float], ...]
-    streak: int | None = None
-    free: int = 3
-    first_wait: float = 0.0
-    greatest_wait: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.windows or any(a[1] >= b[1] for a, b in pairwise(self.windows)):
-            raise ValueError("the windows of a rule must grow")
-
-    @property
-    def span(self) -> float:
-        return self.windows[-1][1]
-
-    def wait(self, streak: int) -> float:
-        """Seconds between the last failure of a streak and the next attempt."""
-        if streak < self.free or not self.first_wait:
-            return 0.0
-        return float(min(self.first_wait * 2.0 ** min(streak - self.free, 30), self.greatest_wait))
-
-    def retry_after(self, failures: Sequence[float], streak: int, now: float) -> float:
-        """Seconds until another attempt may be made; 0 for at once.
-
-        Args:
-            failures: their times in seconds since the epoch, ascending, none older than the longest window.
-            streak: how many of the last ones had no success after them.
-            now: seconds since the epoch.
-        """
-        ends = [now]
-        if failures and streak:
-            ends.append(failures[-1] + self.wait(streak))
-        for allowed, seconds in self.windows:
-            if len(failures) >= allowed:
-                ends.append(failures[-allowed] + seconds)
-        if self.streak is not None and streak >= self.streak and len(failures) >= self.streak:
-            ends.append(failures[-self.streak] + self.span)
-        return max(ends) - now
-
-
-@dataclass(frozen=True, slots=True)
-class LimitPolicy:
-    """The rules, each with its reason in docs/security.md. Give another one by `MFAGate(limits=...)`.
-
-    A TOTP guess hits with 3 in 10^6. Ten a day, 60 in a row and 100 in a quarter bound a stranger's chance at 0.03 % a
-    quarter, whatever the owner does meanwhile (NIST SP 800-63B-4 §3.2.2 asks for at most 100 in a row).
-    """
-
-    code: Rule = Rule(((10, DAY), (100, QUARTER)), streak=60, first_wait=5.0, greatest_wait=900.0)
-    code_known: Rule = Rule(((40, QUARTER),), streak=40, free=5, first_wait=2.0, greatest_wait=300.0)
-    # 80 bits cannot be guessed: only slowed, per session and source, so that nobody can lock an owner out of it
-    activation: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
-    confirm: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
-    password: Rule = Rule(((100, DAY),), free=5, first_wait=1.0, greatest_wait=60.0)
-    source: Rule = Rule(((60, HOUR), (240, DAY)))
-    password_source: Rule = Rule(((60, HOUR), (240, DAY)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from flask.sansio.scaffold import Scaffold
 
 from .assurance import Requirement
 from .exc import ConfigurationError
-from .web import is_own
 
 View = Callable[..., Any]
 Kind = Literal["public", "first_factor", "require"]
@@ -65,8 +64,8 @@ class Marks:
         return iter(self._by_wrapper.values())
 
     def requirement(self, app: Flask, endpoint: str, view: View, default: Requirement) -> Requirement | None:
-        """What an endpoint asks for with this view, or None where it needs no gate."""
-        if is_own(endpoint) or is_static(app, endpoint, view) or endpoint in self.public_endpoints:
+        """What an endpoint of the portal's asks for with this view, or None where it needs no gate."""
+        if is_static(app, endpoint, view) or endpoint in self.public_endpoints:
             return None
         required = default
         for blueprint, extra in self._blueprints:

@@ -1,18 +1,62 @@
-"""The start: what was declared is held against the app before the first request, and stops it where it is wrong."""
+"""The gate in one app: put there, held against what was declared before the first request, asked in each one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response
 from werkzeug.routing import Rule
 
-from . import web
-from .assurance import Requirement
+from . import cli, web
+from .account import Account
+from .assurance import Level, Requirement
+from .debug import made_for_you
+from .exc import Refusal, Unavailable
+from .flows.ceremony import log
 from .guard import Guard, dress, localhost_in_debug
+from .login import LoginTry
 from .marks import Marks, is_static
-from .web.visitor import current_parts, visitor_so_far
-from .wiring import EXTENSION, START, Parts
+from .portal import EXTENSION, START, Portal
+from .rules import LimitPolicy
+from .session import Session
+from .settings import read
+from .web import answers
+from .web.visitor import visitor, visitor_so_far
+from .wiring import Parts, build
+
+
+class GateSession:
+    """The session of this request; of nobody while a sign-in is under way.
+
+    Attributes:
+        account_id: whose it is, or None.
+        level: what its proofs amount to, or None.
+        methods: how it was proven (RFC 8176 `amr`).
+        authenticated_at: time of the latest second factor, in seconds since the epoch, or None.
+    """
+
+    __slots__ = ("_account", "_parts", "account_id", "authenticated_at", "level", "methods")
+
+    def __init__(self, parts: Parts, session: Session | None) -> None:
+        there = session if session is not None and session.level >= Level.MFA else None
+        self._parts = parts
+        self._account: Account | None = None
+        self.account_id = there.account_id if there else None
+        self.level = there.level if there else None
+        self.methods: tuple[str, ...] = there.methods if there else ()
+        self.authenticated_at = there.authenticated_at if there else None
+
+    @property
+    def account(self) -> Account | None:
+        """The account, asked of the portal when it is first needed; None where nobody is signed in."""
+        if self._account is None and self.account_id is not None:
+            self._account = self._parts.portal.load(self.account_id)
+        return self._account
+
+    def __bool__(self) -> bool:
+        return self.account_id is not None
 
 
 class Start:
@@ -29,7 +73,7 @@ class Start:
             self.check()
             self._done, self._debug = True, self._app.debug
         if self._debug:
-            sent = localhost_in_debug(current_parts().settings.base_url)
+            sent = localhost_in_debug(self.parts.settings.base_url)
             if sent is not None:
                 return sent
         return self.guard.before_request()
@@ -46,7 +90,7 @@ class Start:
         """Raises:
         ConfigurationError: a callback is missing, or a mark would not be enforced.
         """
-        parts: Parts = self._app.extensions[EXTENSION]
+        parts = self.parts
         portal = parts.portal
         portal.check(parts.settings)
         login = portal.login_view() if portal.login_view else None
@@ -93,8 +137,63 @@ class Start:
         rules = self._app.url_map.iter_rules(endpoint) if endpoint else ()
         return next((rule.rule for rule in rules if not rule.arguments), None)
 
+    # --- what the gate asks inside a request -------------------------------------------------------------------
 
-def enforce(required: Requirement) -> Response | None:
-    """Let this request pass (None), or answer it: for the wrappers of marked views."""
-    start: Start = current_app.extensions[START]
-    return start.guard.enforce(required)
+    @property
+    def parts(self) -> Parts:
+        parts: Parts = self._app.extensions[EXTENSION]
+        return parts
+
+    def enforce(self, required: Requirement) -> Response | None:
+        """Let this request pass (None), or answer it: for the wrappers of marked views."""
+        return self.guard.enforce(required)
+
+    def try_login(self, username: str) -> LoginTry:
+        return LoginTry(username)
+
+    def session(self) -> GateSession:
+        return GateSession(self.parts, visitor().session)
+
+    def sign_in(self, account: Account) -> Response:
+        """Open a pending session and send the person to the second factor; closed where anything fails."""
+        here = visitor()
+        try:
+            risen = self.parts.sign_in.begin(account, here.visit)
+            here.rises(risen.cookie, risen.session)
+            answer = answers.half_way(here)
+        except Refusal as refusal:
+            return answers.refuse(refusal)
+        except Exception:
+            log.exception("the gate failed at a sign-in")
+            return answers.refuse(Unavailable())
+        here.signed_in_by_view = True
+        return answer
+
+    def sign_out(self) -> None:
+        here = visitor()
+        self.parts.sign_in.sign_out(here.visit)
+        here.leaves()
+
+
+def install(
+    app: Flask,
+    portal: Portal,
+    marks: Marks,
+    default: Requirement,
+    clock: Callable[[], float],
+    limits: LimitPolicy,
+) -> None:
+    """Build the parts of an app and put the gate in front of it.
+
+    Raises:
+        ConfigurationError: settings, keys or store are not in order.
+    """
+    instance = Path(app.instance_path)
+    settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
+    app.extensions[EXTENSION] = build(settings, portal, clock, limits)
+    app.register_blueprint(web.blueprint(settings.url_prefix))
+    app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
+    app.extensions[START] = start = Start(app, marks, Guard(app, marks, default))
+    app.before_request_funcs.setdefault(None, []).insert(0, start.hook)
+    app.after_request_funcs.setdefault(None, []).insert(0, start.answered)
+    app.cli.add_command(cli.mfa)

@@ -15,7 +15,8 @@ from .account import Account
 from .assurance import Level, Proof
 from .factors.totp import STEP
 from .flows import Visit
-from .wiring import EXTENSION, Parts
+from .portal import EXTENSION
+from .wiring import Parts
 
 LOOPBACK: Final = "127.0.0.1"
 _AMR: Final = {Level.MFA: "otp"}

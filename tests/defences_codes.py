@@ -21,7 +21,8 @@ from mfa_gate.flows import activation, enrolment, keys, password, sign_in
 from mfa_gate.flows.ceremony import Ceremony, Progress, log
 from mfa_gate.flows.enrolment import Enrolment
 from mfa_gate.keyring import Keyring
-from mfa_gate.limits import Attempt, Limiter, Rule, Scope
+from mfa_gate.limits import Attempt, Limiter, Scope
+from mfa_gate.rules import Rule
 from mfa_gate.session import Sessions
 from mfa_gate.settings import Settings
 from mfa_gate.store import accounts, activations, authenticators, counters

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, inspect, text
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, Level, MFAGate
-from mfa_gate.limits import LimitPolicy
+from mfa_gate.rules import LimitPolicy
 from mfa_gate.testing import Clock, enrol_totp, totp_code
 
 KEYS = "test1:" + "A" * 43

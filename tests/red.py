@@ -33,7 +33,7 @@ def run(name: str) -> tuple[str, str, bool]:
     """Run the tests of one row without its defence."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--abuse", row_of(name)]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--abuse", row_of(name)]
         done = subprocess.run(
             [*command, f"--junitxml={report}", "tests"],
             env={**os.environ, VARIABLE: name},

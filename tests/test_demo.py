@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from demo_app import create_app, nir
 from demo_app.accounts import provide
 from mfa_gate.testing import totp_code
 from tests.demo import Demo, Http
+from tests.statements import statements
 from tests.test_first_factor import shape
 
 GOOD_IBAN = "FR7630006000011234567890189"
@@ -236,18 +236,17 @@ def app(tmp_path: Path) -> Any:
 @pytest.mark.abuse("A26")
 def test_known_and_unknown_addresses_cost_and_get_the_same(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Enrolled, not enrolled and nobody: one key derivation, the same statements, the same page."""
-    derived, ran = [], []
+    derived: list[Any] = []
     real = hashlib.scrypt
     monkeypatch.setattr(hashlib, "scrypt", lambda *a, **k: derived.append(k) or real(*a, **k))
     engine = app.extensions["mfa_gate"].house.store._engine
-    event.listen(engine, "before_cursor_execute", lambda _c, _u, statement, *_: ran.append(statement))
     accounts = app.config["ACCOUNTS"]
     told = []
     for email in (accounts[0]["email"], accounts[-1]["email"], "nobody@portail.example"):
         derived.clear()
-        ran.clear()
         sent = {"email": email, "password": "wrong"}
-        answer = app.test_client().post("/login", data=sent, base_url="http://localhost")
+        with statements(engine) as ran:
+            answer = app.test_client().post("/login", data=sent, base_url="http://localhost")
         status, text, *rest = shape(answer)
         told.append((status, text.replace(email, "…"), rest, len(derived), list(ran)))
     assert told[0] == told[1] == told[2]

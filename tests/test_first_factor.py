@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 from mfa_gate import LimitPolicy, Rule
 from mfa_gate.exc import Unavailable
 from tests.portal import JSON, PAGE, Browser, Portal
-from tests.web import dump, engine_of, rows, statements
+from tests.statements import statements
+from tests.web import dump, engine_of, rows
 
 FREE = 5  # failures of one name that cost no wait
 

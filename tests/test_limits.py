@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mfa_gate import web
 from mfa_gate.factors import totp
-from mfa_gate.limits import DAY, QUARTER, LimitPolicy, Rule
+from mfa_gate.rules import DAY, QUARTER, LimitPolicy, Rule
 from mfa_gate.testing import totp_code
 from tests.portal import Browser, Portal
 

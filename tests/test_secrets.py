@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from tests.portal import JSON, PAGE, Browser, Portal, hidden
+from tests.statements import passing_through
 from tests.web import dump, engine_of, everything_logged
 
 PASSWORD = "canary-password-7f3a"
@@ -241,17 +241,12 @@ def test_a_store_that_fails_in_the_middle_tells_no_secret(
 
 @contextmanager
 def refusing_to_write(portal: Portal, table: str) -> Iterator[None]:
-    engine = engine_of(portal)
-
-    def spoil(_c: Any, _u: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+    def spoil(statement: str) -> str:
         writes = re.match(rf"\s*(INSERT INTO|UPDATE|DELETE FROM) {table}\b", statement)
-        return (statement.replace(table, f"{table}_gone", 1) if writes else statement), parameters
+        return statement.replace(table, f"{table}_gone", 1) if writes else statement
 
-    event.listen(engine, "before_cursor_execute", spoil, retval=True)
-    try:
+    with passing_through(engine_of(portal), spoil):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", spoil)
 
 
 @pytest.mark.abuse("A27")

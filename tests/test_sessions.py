@@ -15,12 +15,12 @@ import pytest
 from flask import session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from mfa_gate.store import reader
 from tests.conftest import MakePortal
 from tests.portal import BASE_URL, JSON, PAGE, Browser, Portal, stored
+from tests.statements import statements as all_statements
 
 HOUR = 3600
 LOGIN = f"{BASE_URL}/login"
@@ -51,25 +51,19 @@ def anne(browser: Browser, secret: str) -> Browser:
 def statements(portal: Portal) -> Iterator[list[str]]:
     """What is asked of the store meanwhile: by transactions, and by the reader with the number of rows it got."""
     engine = portal.app.extensions["mfa_gate"].house.store._engine
-    asked: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        asked.append(statement)
-
     query = reader._query
+    with all_statements(engine) as asked:
 
-    def counted(connection: Any, sql: str, id_hash: str) -> Any:
-        row = query(connection, sql, id_hash)
-        asked.append(f"reader: {'1 row' if row else 'no row'}")
-        return row
+        def counted(connection: Any, sql: str, id_hash: str) -> Any:
+            row = query(connection, sql, id_hash)
+            asked.append(f"reader: {'1 row' if row else 'no row'}")
+            return row
 
-    event.listen(engine, "before_cursor_execute", note)
-    reader._query = counted
-    try:
-        yield asked
-    finally:
-        reader._query = query
-        event.remove(engine, "before_cursor_execute", note)
+        reader._query = counted
+        try:
+            yield asked
+        finally:
+            reader._query = query
 
 
 # --- the id ----------------------------------------------------------------------------------------------------------

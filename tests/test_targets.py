@@ -436,7 +436,7 @@ class Spoofed:
     def look(self, answer: TestResponse) -> None:
         whole = answer.text + str(answer.headers)
         assert EVIL not in whole
-        assert "8443" not in whole
+        assert ":8443" not in whole
         assert "9.9.9.9" not in whole
         if answer.location:
             assert answer.location.startswith(f"{BASE_URL}/")

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from mfa_gate.store.schema import metadata
@@ -145,21 +145,6 @@ def rows(portal: Portal, without: frozenset[str] = frozenset()) -> dict[str, lis
 def dump(portal: Portal) -> str:
     """Everything that the store holds, as one text to search in."""
     return repr(rows(portal))
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """The SQL statements that run meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @contextmanager

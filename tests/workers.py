@@ -21,7 +21,7 @@ from typing import Any
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from mfa_gate.factors import totp
-from mfa_gate.limits import DAY, LimitPolicy, Rule
+from mfa_gate.rules import DAY, LimitPolicy, Rule
 from mfa_gate.testing import Clock
 from tests.defences import take_out_from_environment
 from tests.portal import BASE_URL, Browser, make_portal

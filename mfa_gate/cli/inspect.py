@@ -10,8 +10,9 @@ import click
 from flask import current_app
 
 from ..exc import ConfigurationError
+from ..portal import START
 from ..settings import Settings
-from ..wiring import START, Inspector, Parts
+from ..wiring import Inspector, Parts
 from .output import in_app, parts, tell
 
 HOUR = 3600

@@ -13,7 +13,8 @@ from flask.cli import with_appcontext
 
 from ..exc import MFAGateError, Unavailable
 from ..flows import UnknownAccount
-from ..wiring import EXTENSION, Parts
+from ..portal import EXTENSION
+from ..wiring import Parts
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -13,8 +13,8 @@ from flask_login import LoginManager, current_user, login_user, logout_user, use
 
 from ..account import Account
 from ..exc import Unavailable
+from ..portal import EXTENSION, Portal
 from ..web.visitor import visitor
-from ..wiring import EXTENSION, Portal
 
 
 class Gate(Protocol):

@@ -24,8 +24,7 @@ class Statement:
 
     def run(self, tx: Connection, values: Mapping[str, Any]) -> Any:
         """The driver's cursor after it, to be read to its end."""
-        dialect = tx.dialect
-        sql, order = self._compiled.get(dialect.name) or self._compile(dialect)
+        sql, order = self.prepared(tx.dialect)
         parameters = values if order is None else [values[name] for name in order]
         return tx.connection.dbapi_connection.execute(sql, parameters)  # type: ignore[union-attr]
 
@@ -33,7 +32,10 @@ class Statement:
         """Whether it changed exactly one row."""
         return bool(self.run(tx, values).rowcount == 1)
 
-    def _compile(self, dialect: Dialect) -> tuple[str, list[str] | None]:
-        compiled = self._statement.compile(dialect=dialect)
-        self._compiled[dialect.name] = done = (str(compiled), getattr(compiled, "positiontup", None))
-        return done
+    def prepared(self, dialect: Dialect) -> tuple[str, list[str] | None]:
+        """Its text for a kind of database, and the order of the values where that takes them by position."""
+        known = self._compiled.get(dialect.name)
+        if known is None:
+            compiled = self._statement.compile(dialect=dialect)
+            known = self._compiled[dialect.name] = (str(compiled), getattr(compiled, "positiontup", None))
+        return known

@@ -9,8 +9,9 @@ from typing import Final, Literal
 from flask import Request, Response, current_app, request, session
 
 from ..flows import Progress, Visit
+from ..portal import EXTENSION
 from ..session import Session
-from ..wiring import EXTENSION, Parts
+from ..wiring import Parts
 
 _SLOT: Final = "_mfa_gate"
 CSRF: Final = "csrf"
