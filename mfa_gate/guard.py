@@ -13,7 +13,8 @@ from .flows.ceremony import log
 from .marks import Marks
 from .session import Session
 from .web import answers, held, is_own, pages
-from .web.visitor import Visitor, this_request, visitor, visitor_so_far
+from .web.visitor import Visitor, this_request, visitor_of
+from .wiring import Parts
 
 
 class Guard:
@@ -21,15 +22,17 @@ class Guard:
 
     Args:
         app: the app.
+        parts: of the same app.
         marks: what the decorators said.
         default: what a view without a mark asks for.
     """
 
-    def __init__(self, app: Flask, marks: Marks, default: Requirement) -> None:
+    def __init__(self, app: Flask, parts: Parts, marks: Marks, default: Requirement) -> None:
         self._app = app
+        self._parts = parts
         self._marks = marks
         self._default = default
-        self._known: dict[tuple[str, int], tuple[Any, Requirement | None]] = {}
+        self._known: dict[str, tuple[Any, Requirement | None]] = {}
 
     def before_request(self) -> Response | None:
         """The hook at the front: enforces from the view that is registered for the endpoint."""
@@ -42,25 +45,24 @@ class Guard:
             return None
         if asked.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
-        return self.enforce(required)
+        return self.enforce(required, visitor_of(asked, self._parts))
 
     def requirement_of(self, endpoint: str) -> Requirement | None:
         """What an endpoint asks for now; worked out anew where another view stands there."""
         view = self._app.view_functions[endpoint]
-        known = self._known.get((endpoint, id(view)))
+        known = self._known.get(endpoint)
         if known is None or known[0] is not view:
             own = is_own(endpoint)
             required = None if own else self._marks.requirement(self._app, endpoint, view, self._default)
-            known = self._known[endpoint, id(view)] = (view, required)
+            known = self._known[endpoint] = (view, required)
         return known[1]
 
     def forget_requirements(self) -> None:
         """Marks were added: work everything out anew."""
         self._known.clear()
 
-    def enforce(self, required: Requirement) -> Response | None:
+    def enforce(self, required: Requirement, here: Visitor) -> Response | None:
         """Let the request pass (None), or answer it."""
-        here = visitor()
         here.decided = True
         if here.admitted is required:
             return None
@@ -87,8 +89,10 @@ class Guard:
             here.parts.life.end_mismatch(session, request.remote_addr)
             here.leaves()
             return self._stranger(here, None, taken_for)
-        here.parts.life.present(session)
-        if failing(session.level, session.proofs if required.max_age else (), required, here.parts.house.clock()):
+        parts = here.parts
+        now = parts.house.clock()
+        parts.life.present(session, now)
+        if failing(session.level, session.proofs if required.max_age else (), required, now):
             return StepUpRequired()
         return None
 
@@ -131,14 +135,15 @@ class Guard:
         return answers.refuse(refusal, required)
 
 
-def dress(response: Response) -> Response:
+def dress(response: Response, here: Visitor | None) -> Response:
     """Give the answer its cookie, and keep what a guard let through out of every cache unless the view says else."""
-    here = visitor_so_far()
     if here is None:
         return response
     if here.guarded and response.headers.get("Cache-Control") is None:
         response.headers.add("Cache-Control", "no-store")
-    return here.answer(response)
+    if here.headers or here.set_cookie is not None:
+        here.answer(response)
+    return response
 
 
 def localhost_in_debug(base_url: str) -> Response | None:

@@ -13,12 +13,15 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 
 from .exc import ConfigurationError, SealBroken
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -47,6 +50,7 @@ class Keyring:
         self._keys = _parse(text)
         self.ids = tuple(self._keys)
         self.current = self.ids[0]
+        self._ciphers: dict[str, AESGCM] = {}
         self._derived: dict[tuple[str, str], bytes] = {}
         self._macs: dict[tuple[str, str], hmac.HMAC] = {}
         self._signers: dict[str, Signer] = {}
@@ -65,13 +69,9 @@ class Keyring:
         Returns:
             `id.base64url(nonce + ciphertext)`.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import (
-            AESGCM,  # heavy, and not needed to import a portal
-        )
-
         key_id = key_id or self.current
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = AESGCM(self._key("seal", key_id)).encrypt(nonce, plain, context.encode())
+        sealed = self._cipher(key_id).encrypt(nonce, plain, context.encode())
         return f"{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str, context: str) -> bytes:
@@ -81,14 +81,13 @@ class Keyring:
             SealBroken: another key, another row, or altered bytes.
         """
         from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         key_id, _, body = sealed.partition(".")
         if key_id not in self._keys:
             raise SealBroken("a sealed value names a key that is not in MFA_GATE_KEYS")
         try:
             raw = base64.urlsafe_b64decode(body)
-            return AESGCM(self._key("seal", key_id)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
+            return self._cipher(key_id).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError):
             raise SealBroken("a sealed value does not open in its place") from None
 
@@ -134,6 +133,14 @@ class Keyring:
             key = self._key(f"hash {purpose}", key_id)
             mac = self._macs[purpose, key_id] = hmac.new(key, digestmod="sha256")
         return mac
+
+    def _cipher(self, key_id: str) -> AESGCM:
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # heavy, and not needed to import a portal
+
+            cipher = self._ciphers[key_id] = AESGCM(self._key("seal", key_id))
+        return cipher
 
     def _key(self, purpose: str, key_id: str) -> bytes:
         derived = self._derived.get((purpose, key_id))

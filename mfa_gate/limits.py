@@ -71,17 +71,25 @@ class Limiter:
         for counter in held:
             counter.failures.append(now)
             counter.streak += 1
-        self._write(tx, held)
+        counters.write(tx, [_row(counter) for counter in held])
         return Attempt(held, now)
 
     def succeeded(self, tx: Transaction, attempt: Attempt) -> None:
         """Give a counted attempt back; streaks end, except a source's, whose other failures stay as they are."""
-        self._hold(tx, attempt.counters, attempt.at)
-        for counter in attempt.counters:
-            if attempt.at in counter.failures:
-                counter.failures.remove(attempt.at)
-            counter.streak = max(0, counter.streak - 1) if counter.scope.rule.endswith("source") else 0
-        self._write(tx, attempt.counters)
+        for counter in sorted(attempt.counters, key=lambda counter: counter.keys[0]):  # locked in one order
+            counted = _written(counter.failures)
+            self._give_back(counter, attempt.at)
+            # as a rule nothing was counted in between, and one conditional statement does it
+            if not counters.replace(tx, _row(counter), counted):
+                self._hold(tx, [counter], attempt.at)
+                self._give_back(counter, attempt.at)
+                counters.write(tx, [_row(counter)])
+
+    @staticmethod
+    def _give_back(counter: _Counter, at: float) -> None:
+        if at in counter.failures:
+            counter.failures.remove(at)
+        counter.streak = max(0, counter.streak - 1) if counter.scope.rule.endswith("source") else 0
 
     def _hold(self, tx: Transaction, held: Iterable[_Counter], now: float) -> None:
         """Lock the rows of counters, and read what stands in them now."""
@@ -95,24 +103,15 @@ class Limiter:
             else:
                 counter.failures, counter.streak = [], 0
 
-    def _write(self, tx: Transaction, held: Iterable[_Counter]) -> None:
-        counters.write(
-            tx,
-            [
-                counters.CounterRow(
-                    counter.keys[0],
-                    _written(counter.failures),
-                    counter.streak,
-                    (counter.failures[-1] if counter.failures else 0.0) + counter.rule.span,
-                )
-                for counter in held
-            ],
-        )
-
     def _counter(self, scope: Scope) -> _Counter:
         name = f"{scope.rule}_known" if scope.lane == "known" else scope.rule
         rule: Rule = getattr(self._policy, name)
         return _Counter(scope, rule, self._keyring.hashes("limit", f"{name} {scope.subject}"))
+
+
+def _row(counter: _Counter) -> counters.CounterRow:
+    last = counter.failures[-1] if counter.failures else 0.0
+    return counters.CounterRow(counter.keys[0], _written(counter.failures), counter.streak, last + counter.rule.span)
 
 
 def lane_of(_account: str) -> Lane:

@@ -84,7 +84,8 @@ class Start:
         if here is None or not here.decided:
             # a hook that was put before ours since the start has answered by itself
             response = self.hook() or response
-        return dress(response)
+            here = visitor_so_far()
+        return dress(response, here)
 
     def check(self) -> None:
         """Raises:
@@ -102,8 +103,9 @@ class Start:
         self._marks.check(self._app)
         parts.login_path = parts.settings.login_url or login or self._path(self._first_factor_endpoint())
         # to the front again, before whatever was put there since; a request under way keeps the old list whole
-        hooks = self._app.before_request_funcs
-        hooks[None] = [self.hook, *(hook for hook in hooks[None] if hook != self.hook)]
+        hooks, ours = self._app.before_request_funcs, (self.hook, self.guard.before_request)
+        front = self.hook if self._app.debug else self.guard.before_request
+        hooks[None] = [front, *(hook for hook in hooks[None] if hook not in ours)]
         self.guard.forget_requirements()
 
     def routes(self) -> list[dict[str, Any]]:
@@ -146,7 +148,7 @@ class Start:
 
     def enforce(self, required: Requirement) -> Response | None:
         """Let this request pass (None), or answer it: for the wrappers of marked views."""
-        return self.guard.enforce(required)
+        return self.guard.enforce(required, visitor())
 
     def try_login(self, username: str) -> LoginTry:
         return LoginTry(username)
@@ -190,10 +192,10 @@ def install(
     """
     instance = Path(app.instance_path)
     settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
-    app.extensions[EXTENSION] = build(settings, portal, clock, limits)
+    app.extensions[EXTENSION] = parts = build(settings, portal, clock, limits)
     app.register_blueprint(web.blueprint(settings.url_prefix))
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
-    app.extensions[START] = start = Start(app, marks, Guard(app, marks, default))
+    app.extensions[START] = start = Start(app, marks, Guard(app, parts, marks, default))
     app.before_request_funcs.setdefault(None, []).insert(0, start.hook)
     app.after_request_funcs.setdefault(None, []).insert(0, start.answered)
     app.cli.add_command(cli.mfa)

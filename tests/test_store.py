@@ -133,7 +133,7 @@ def test_many_writers_wait_for_each_other(store: Store) -> None:
 def test_sqlite_is_set_up_as_it_must_be(store: Store) -> None:
     with store.begin() as tx:
         values = {
-            name: tx.exec_driver_sql(f"PRAGMA {name}").scalar()
+            name: tx.driver.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
         }
     assert values == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000, "synchronous": 1}

@@ -78,14 +78,13 @@ class Enrolment(Ceremony):
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
         session = visit.there()
-        if not _ID.fullmatch(enrolment):
-            raise EnrolmentGone
         account = self.account_of(session)
         name = clean_label(label)
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
             self._may_enrol(tx, session)
-            begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now)
+            known = _ID.fullmatch(enrolment) is not None
+            begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now) if known else None
             if begun is None:
                 raise EnrolmentGone
             attempt = self.count(tx, visit, Scope("confirm", session.sign_in))

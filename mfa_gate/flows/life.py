@@ -14,14 +14,13 @@ PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its a
 class Life(Ceremony):
     """What the portal and its staff may do to accounts and sessions, and what time does."""
 
-    def present(self, session: Session) -> None:
+    def present(self, session: Session, now: float) -> None:
         """Note that a session is in use, and ask the portal for its account: at most once a minute.
 
         Raises:
             SignInRequired: the account is gone or disabled; its session has ended.
             Unavailable: the store does not answer.
         """
-        now = self.house.clock()
         # a clock that was set back must not put the question off until it has caught up
         if -CLOCK_SKEW <= now - session.last_seen < min(PRESENT_FOR, self.house.settings.idle / 4):
             return

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection
-
 from . import accounts, activations, authenticators, counters, events, keys, sessions
-from .engine import make_engine, transaction
+from .engine import Transaction, make_engine, transaction
 from .migrate import outdated, upgrade
 from .reader import SessionReader
 
@@ -22,8 +20,6 @@ __all__ = [
     "keys",
     "sessions",
 ]
-
-Transaction = Connection
 
 
 class Store:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 
+from .engine import Transaction
 from .schema import accounts
 from .statement import Statement
 
@@ -25,27 +26,27 @@ _SELECT = select(accounts.c.id, accounts.c.subject, accounts.c.locked_at).where(
 _LOCK_ROW = Statement(_SELECT.with_for_update())
 
 
-def ensure(tx: Connection, account_id: str, now: float) -> None:
+def ensure(tx: Transaction, account_id: str, now: float) -> None:
     """Make the row of an account that the gate meets for the first time."""
     tx.execute(_ENSURE, {"id": account_id, "subject": secrets.token_hex(16), "now": now})
 
 
-def find(tx: Connection, account_id: str) -> AccountRow | None:
+def find(tx: Transaction, account_id: str) -> AccountRow | None:
     row = tx.execute(_SELECT, {"id": account_id}).first()
     return AccountRow(*row) if row else None
 
 
-def hold(tx: Connection, account_id: str) -> AccountRow | None:
+def hold(tx: Transaction, account_id: str) -> AccountRow | None:
     """The row, locked until the transaction ends: what changes an account's rights goes through here first."""
     row = _LOCK_ROW.run(tx, {"id": account_id}).fetchone()
     return AccountRow(*row) if row else None
 
 
-def lock(tx: Connection, account_id: str, now: float, reason: str) -> None:
+def lock(tx: Transaction, account_id: str, now: float, reason: str) -> None:
     tx.execute(update(accounts).where(accounts.c.id == account_id).values(locked_at=now, lock_reason=reason))
 
 
-def unlock(tx: Connection, account_id: str) -> bool:
+def unlock(tx: Transaction, account_id: str) -> bool:
     statement = (
         update(accounts)
         .where(accounts.c.id == account_id, accounts.c.locked_at.is_not(None))
@@ -54,6 +55,6 @@ def unlock(tx: Connection, account_id: str) -> bool:
     return tx.execute(statement).rowcount == 1
 
 
-def remove(tx: Connection, account_id: str) -> bool:
+def remove(tx: Transaction, account_id: str) -> bool:
     """Delete the account and, by the foreign keys, all that hangs on it."""
     return tx.execute(delete(accounts).where(accounts.c.id == account_id)).rowcount == 1

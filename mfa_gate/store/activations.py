@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 
+from .engine import Transaction
 from .schema import activations, sessions
 
 
@@ -45,7 +46,7 @@ _BOUND = select(activations.c.id).where(
 )
 
 
-def replace(tx: Connection, row: ActivationRow) -> str | None:
+def replace(tx: Transaction, row: ActivationRow) -> str | None:
     """Put a new code in the place of the account's live one; the sign-in that the old one was bound to, if any."""
     bound_to = tx.execute(
         select(activations.c.bound_to).where(activations.c.account_id == row.account_id)
@@ -55,12 +56,12 @@ def replace(tx: Connection, row: ActivationRow) -> str | None:
     return bound_to
 
 
-def revoke(tx: Connection, account_id: str) -> bool:
+def revoke(tx: Transaction, account_id: str) -> bool:
     return tx.execute(delete(activations).where(activations.c.account_id == account_id)).rowcount == 1
 
 
 def bind(
-    tx: Connection, account_id: str, hashes: Sequence[str], sign_in: str, now: float, until: float, idle: float
+    tx: Transaction, account_id: str, hashes: Sequence[str], sign_in: str, now: float, until: float, idle: float
 ) -> bool:
     """Bind a code to one sign-in: true for exactly one of any number of parallel redemptions.
 
@@ -79,11 +80,11 @@ def bind(
     return tx.execute(_BIND, values).rowcount == 1
 
 
-def is_bound(tx: Connection, account_id: str, sign_in: str, now: float) -> bool:
+def is_bound(tx: Transaction, account_id: str, sign_in: str, now: float) -> bool:
     return tx.execute(_BOUND, {"account": account_id, "sign_in": sign_in, "now": now}).first() is not None
 
 
-def spend(tx: Connection, account_id: str, sign_in: str, now: float) -> bool:
+def spend(tx: Transaction, account_id: str, sign_in: str, now: float) -> bool:
     """Spend the code that is bound to this sign-in: true once."""
     statement = delete(activations).where(
         activations.c.account_id == account_id,
@@ -93,18 +94,18 @@ def spend(tx: Connection, account_id: str, sign_in: str, now: float) -> bool:
     return tx.execute(statement).rowcount == 1
 
 
-def release(tx: Connection, sign_in: str) -> None:
+def release(tx: Transaction, sign_in: str) -> None:
     """Make the code of an abandoned enrolment free again."""
     tx.execute(update(activations).where(activations.c.bound_to == sign_in).values(bound_to=None, bound_until=None))
 
 
-def key_ids(tx: Connection, now: float) -> set[str]:
+def key_ids(tx: Transaction, now: float) -> set[str]:
     """The keys that live codes are hashed with."""
     live = select(activations.c.code_hash).where(activations.c.ends_at > now)
     return {hashed.partition(".")[0] for hashed in tx.execute(live).scalars()}
 
 
-def remove_ended(tx: Connection, now: float) -> int:
+def remove_ended(tx: Transaction, now: float) -> int:
     """Clear away codes that can neither be redeemed any more nor finish an enrolment."""
     bound = activations.c.bound_until > now
     statement = delete(activations).where(activations.c.ends_at <= now, or_(activations.c.bound_to.is_(None), ~bound))

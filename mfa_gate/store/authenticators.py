@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
+from .engine import Transaction
 from .schema import accounts, authenticators, enrolments, totp_seeds
 from .statement import Statement
 
@@ -49,27 +50,27 @@ _SPEND = Statement(
 )
 
 
-def methods(tx: Connection, account_id: str) -> frozenset[str]:
+def methods(tx: Transaction, account_id: str) -> frozenset[str]:
     """The methods (RFC 8176) of an account's authenticators."""
     return frozenset(method for (method,) in _METHODS.run(tx, {"account": account_id}))
 
 
-def totp_of_account(tx: Connection, account_id: str) -> list[TOTPRow]:
+def totp_of_account(tx: Transaction, account_id: str) -> list[TOTPRow]:
     return [TOTPRow(*row) for row in _TOTP_OF_ACCOUNT.run(tx, {"account": account_id})]
 
 
-def all_totp(tx: Connection, *, hold: bool = False) -> list[TOTPRow]:
+def all_totp(tx: Transaction, *, hold: bool = False) -> list[TOTPRow]:
     """Every seed; with `hold`, none of them can be used until the transaction ends."""
     statement = _TOTP.order_by(authenticators.c.id)
     return [TOTPRow(*row) for row in tx.execute(statement.with_for_update(of=totp_seeds) if hold else statement)]
 
 
-def spend_step(tx: Connection, authenticator_id: str, step: int, spent: str) -> bool:
+def spend_step(tx: Transaction, authenticator_id: str, step: int, spent: str) -> bool:
     """Spend a time step: true for exactly one of any number of parallel uses, and never for an older step."""
     return _SPEND.changes_one(tx, {"id": authenticator_id, "step": step, "new_spent": spent})
 
 
-def add_totp(tx: Connection, row: TOTPRow, now: float) -> None:
+def add_totp(tx: Transaction, row: TOTPRow, now: float) -> None:
     tx.execute(
         insert(authenticators),
         {"id": row.id, "account_id": row.account_id, "method": "otp", "label": row.label, "created_at": now},
@@ -80,19 +81,19 @@ def add_totp(tx: Connection, row: TOTPRow, now: float) -> None:
     )
 
 
-def reseal(tx: Connection, authenticator_id: str, seed: str, spent: str) -> None:
+def reseal(tx: Transaction, authenticator_id: str, seed: str, spent: str) -> None:
     """Put the same seed back under another key; the row is held."""
     statement = update(totp_seeds).where(totp_seeds.c.authenticator_id == authenticator_id)
     tx.execute(statement.values(seed=seed, spent=spent))
 
 
-def begin_enrolment(tx: Connection, row: EnrolmentRow) -> None:
+def begin_enrolment(tx: Transaction, row: EnrolmentRow) -> None:
     """Keep a begun enrolment in place of an earlier one of the same sign-in; nothing active is touched."""
     abandon_enrolments(tx, row.sign_in)
     tx.execute(insert(enrolments), row._asdict())
 
 
-def find_enrolment(tx: Connection, enrolment_id: str, sign_in: str, now: float) -> EnrolmentRow | None:
+def find_enrolment(tx: Transaction, enrolment_id: str, sign_in: str, now: float) -> EnrolmentRow | None:
     statement = select(enrolments).where(
         enrolments.c.id == enrolment_id, enrolments.c.sign_in == sign_in, enrolments.c.ends_at > now
     )
@@ -100,7 +101,7 @@ def find_enrolment(tx: Connection, enrolment_id: str, sign_in: str, now: float) 
     return EnrolmentRow(*row) if row else None
 
 
-def take_enrolment(tx: Connection, enrolment_id: str, sign_in: str, now: float) -> bool:
+def take_enrolment(tx: Transaction, enrolment_id: str, sign_in: str, now: float) -> bool:
     """Take a begun enrolment out: true for exactly one of any number of parallel completions."""
     statement = delete(enrolments).where(
         enrolments.c.id == enrolment_id, enrolments.c.sign_in == sign_in, enrolments.c.ends_at > now
@@ -108,15 +109,15 @@ def take_enrolment(tx: Connection, enrolment_id: str, sign_in: str, now: float) 
     return tx.execute(statement).rowcount == 1
 
 
-def abandon_enrolments(tx: Connection, sign_in: str) -> None:
+def abandon_enrolments(tx: Transaction, sign_in: str) -> None:
     tx.execute(delete(enrolments).where(enrolments.c.sign_in == sign_in))
 
 
-def enrolment_key_ids(tx: Connection, now: float) -> set[str]:
+def enrolment_key_ids(tx: Transaction, now: float) -> set[str]:
     """The keys that begun enrolments are sealed with."""
     begun = select(enrolments.c.state).where(enrolments.c.ends_at > now)
     return {state.partition(".")[0] for state in tx.execute(begun).scalars()}
 
 
-def remove_ended_enrolments(tx: Connection, now: float) -> int:
+def remove_ended_enrolments(tx: Transaction, now: float) -> int:
     return tx.execute(delete(enrolments).where(enrolments.c.ends_at <= now)).rowcount

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select, text
+from sqlalchemy import bindparam, delete, select, text
 
+from .engine import Transaction
 from .schema import counters
 from .statement import Statement
 
@@ -33,9 +34,15 @@ _UPSERT = Statement(
         "ends_at = excluded.ends_at"
     )
 )
+_REPLACE = Statement(
+    text(
+        "UPDATE mfa_counters SET failures = :failures, streak = :streak, ends_at = :ends_at "
+        "WHERE key = :key AND failures = :counted"
+    )
+)
 
 
-def hold(tx: Connection, keys: Sequence[str]) -> dict[str, CounterRow]:
+def hold(tx: Transaction, keys: Sequence[str]) -> dict[str, CounterRow]:
     """The rows of these keys, locked in one order until the transaction ends; a missing one comes empty."""
     if tx.dialect.name != "sqlite":
         # what is not there cannot be locked; on SQLite the whole transaction is the lock
@@ -44,10 +51,15 @@ def hold(tx: Connection, keys: Sequence[str]) -> dict[str, CounterRow]:
     return {key: CounterRow(*row) if row else CounterRow(key, "[]", 0, 0.0) for key, row in rows.items()}
 
 
-def write(tx: Connection, rows: Sequence[CounterRow]) -> None:
+def write(tx: Transaction, rows: Sequence[CounterRow]) -> None:
     for row in rows:
         _UPSERT.run(tx, row._asdict())
 
 
-def remove_ended(tx: Connection, now: float) -> int:
+def replace(tx: Transaction, row: CounterRow, failures: str) -> bool:
+    """Write a row where these failures still stand in it; False where others were counted meanwhile."""
+    return _REPLACE.changes_one(tx, {**row._asdict(), "counted": failures})
+
+
+def remove_ended(tx: Transaction, now: float) -> int:
     return tx.execute(delete(counters).where(counters.c.ends_at <= now)).rowcount

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from ..exc import ConfigurationError, Unavailable
 
@@ -80,7 +81,9 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     # a transaction that begins by reading could not rise to a writing one while another writes
-    connection.connection.dbapi_connection.execute("BEGIN IMMEDIATE")  # type: ignore[union-attr]
+    driver: Any = connection.connection.dbapi_connection
+    if not driver.in_transaction:
+        driver.execute("BEGIN IMMEDIATE")
 
 
 def _shared(engine: Engine) -> Engine:
@@ -95,15 +98,46 @@ def _shared(engine: Engine) -> Engine:
     return engine
 
 
+class Transaction:
+    """One transaction on a connection of the pool.
+
+    What every sign-in runs goes to the driver itself (see `Statement`), the rest through SQLAlchemy's own `execute`.
+
+    Attributes:
+        driver: the driver's connection.
+    """
+
+    __slots__ = ("_core", "_engine", "_held", "dialect", "driver")
+
+    def __init__(self, engine: Engine, held: PoolProxiedConnection) -> None:
+        self._engine = engine
+        self._held = held
+        self._core: Connection | None = None
+        self.dialect = engine.dialect
+        self.driver: Any = held.dbapi_connection
+
+    def execute(self, statement: Executable, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        if self._core is None:
+            self._core = Connection(self._engine, connection=self._held)
+        return self._core.execute(statement, values)
+
+
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Engine) -> Iterator[Transaction]:
     """One transaction: committed at the end, rolled back by any exception.
 
     Raises:
         Unavailable: the store does not answer. Whatever was not committed is as if it had not been.
     """
     try:
-        with engine.begin() as tx:
+        held = engine.raw_connection()
+        try:
+            tx = Transaction(engine, held)
+            if engine.dialect.name == "sqlite":
+                tx.driver.execute("BEGIN IMMEDIATE")  # elsewhere the driver begins by itself
             yield tx
+            tx.driver.commit()
+        finally:
+            held.close()  # the pool rolls back what was not committed
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         raise Unavailable from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import bindparam, insert, select
 
+from .engine import Transaction
 from .schema import events
 from .statement import Statement
 
@@ -26,11 +27,11 @@ class EventRow(NamedTuple):
 _INSERT = Statement(insert(events).values({name: bindparam(f"{name}_") for name in EventRow._fields}).inline())
 
 
-def add(tx: Connection, row: EventRow) -> None:
+def add(tx: Transaction, row: EventRow) -> None:
     _INSERT.run(tx, {f"{name}_": value for name, value in row._asdict().items()})
 
 
-def of_subject(tx: Connection, subject: str) -> Sequence[EventRow]:
+def of_subject(tx: Transaction, subject: str) -> Sequence[EventRow]:
     """The events of one account, oldest first."""
     statement = select(*(events.c[name] for name in EventRow._fields)).where(events.c.subject == subject)
     return [EventRow(*row) for row in tx.execute(statement.order_by(events.c.id))]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import delete, select, text
 
+from .engine import Transaction
 from .schema import keys
 
 _ENSURE = text("INSERT INTO mfa_keys (id, seal) VALUES (:id, :seal) ON CONFLICT (id) DO NOTHING")
 
 
-def seals(tx: Connection) -> dict[str, str]:
+def seals(tx: Transaction) -> dict[str, str]:
     return {row.id: row.seal for row in tx.execute(select(keys.c.id, keys.c.seal))}
 
 
-def add(tx: Connection, key_id: str, seal: str) -> None:
+def add(tx: Transaction, key_id: str, seal: str) -> None:
     tx.execute(_ENSURE, {"id": key_id, "seal": seal})
 
 
-def remove(tx: Connection, key_id: str) -> None:
+def remove(tx: Transaction, key_id: str) -> None:
     tx.execute(delete(keys).where(keys.c.id == key_id))

@@ -112,7 +112,7 @@ counters: Final = Table(
     Column("key", String(128), primary_key=True),
     Column("failures", Text, nullable=False),
     Column("streak", Integer, nullable=False),
-    Column("ends_at", Double, nullable=False, index=True),
+    Column("ends_at", Double, nullable=False),
 )
 
 events: Final = Table(

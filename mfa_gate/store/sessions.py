@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
+from .engine import Transaction
 from .schema import sessions
 from .statement import Statement
 
@@ -43,11 +44,11 @@ _OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
 )
 
 
-def add(tx: Connection, row: SessionRow) -> None:
+def add(tx: Transaction, row: SessionRow) -> None:
     tx.execute(_INSERT, {**row._asdict(), "created_at": row.last_seen})
 
 
-def move(tx: Connection, old: str, row: SessionRow) -> bool:
+def move(tx: Transaction, old: str, row: SessionRow) -> bool:
     """Give a session that still lives a new id and what it rose to; False where it has ended meanwhile."""
     values = {
         "old": old,
@@ -60,27 +61,27 @@ def move(tx: Connection, old: str, row: SessionRow) -> bool:
     return _MOVE.changes_one(tx, values)
 
 
-def touch(tx: Connection, id_hash: str, now: float) -> None:
+def touch(tx: Transaction, id_hash: str, now: float) -> None:
     tx.execute(_TOUCH, {"id": id_hash, "now": now})
 
 
-def remove(tx: Connection, id_hash: str) -> bool:
+def remove(tx: Transaction, id_hash: str) -> bool:
     return tx.execute(delete(sessions).where(sessions.c.id_hash == id_hash)).rowcount == 1
 
 
-def of_account(tx: Connection, account_id: str) -> Sequence[SessionRow]:
+def of_account(tx: Transaction, account_id: str) -> Sequence[SessionRow]:
     return [SessionRow(*row) for row in tx.execute(_OF_ACCOUNT, {"account": account_id})]
 
 
-def remove_account(tx: Connection, account_id: str) -> int:
+def remove_account(tx: Transaction, account_id: str) -> int:
     return tx.execute(delete(sessions).where(sessions.c.account_id == account_id)).rowcount
 
 
-def remove_sign_in(tx: Connection, sign_in: str) -> bool:
+def remove_sign_in(tx: Transaction, sign_in: str) -> bool:
     return tx.execute(delete(sessions).where(sessions.c.sign_in == sign_in)).rowcount == 1
 
 
-def remove_ended(tx: Connection, now: float, account_id: str | None = None) -> int:
+def remove_ended(tx: Transaction, now: float, account_id: str | None = None) -> int:
     """Clear away what has ended by itself; `ends_at` is checked at each read, so this is only tidiness."""
     statement = delete(sessions).where(sessions.c.ends_at <= now)
     if account_id is not None:

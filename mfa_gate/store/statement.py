@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ClauseElement, Connection
+from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Dialect
+
+from .engine import Transaction
 
 
 class Statement:
@@ -22,13 +24,13 @@ class Statement:
         self._statement = statement
         self._compiled: dict[str, tuple[str, list[str] | None]] = {}
 
-    def run(self, tx: Connection, values: Mapping[str, Any]) -> Any:
+    def run(self, tx: Transaction, values: Mapping[str, Any]) -> Any:
         """The driver's cursor after it, to be read to its end."""
         sql, order = self.prepared(tx.dialect)
         parameters = values if order is None else [values[name] for name in order]
-        return tx.connection.dbapi_connection.execute(sql, parameters)  # type: ignore[union-attr]
+        return tx.driver.execute(sql, parameters)
 
-    def changes_one(self, tx: Connection, values: Mapping[str, Any]) -> bool:
+    def changes_one(self, tx: Transaction, values: Mapping[str, Any]) -> bool:
         """Whether it changed exactly one row."""
         return bool(self.run(tx, values).rowcount == 1)
 

@@ -109,14 +109,14 @@ def current_parts() -> Parts:
 
 def visitor() -> Visitor:
     """The visitor of this request."""
-    asked = this_request()
-    here = asked.__dict__.get(_SLOT)
-    return here if here is not None else greet(asked, current_parts())
+    return visitor_of(this_request())
 
 
-def greet(asked: Request, parts: Parts) -> Visitor:
-    """Make the visitor of a request. It is kept on the request: requests under one app context share their `g`."""
-    here = asked.__dict__[_SLOT] = Visitor(parts, asked)
+def visitor_of(asked: Request, parts: Parts | None = None) -> Visitor:
+    """The visitor of a request. Kept on the request itself: requests under one app context share their `g`."""
+    here: Visitor | None = asked.__dict__.get(_SLOT)
+    if here is None:
+        here = asked.__dict__[_SLOT] = Visitor(parts or current_parts(), asked)
     return here
 
 

@@ -28,7 +28,6 @@ def upgrade() -> None:
         sa.Column("ends_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
-    op.create_index(op.f("ix_mfa_counters_ends_at"), "mfa_counters", ["ends_at"], unique=False)
     op.create_table(
         "mfa_events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
