@@ -585,3 +585,15 @@ def test_the_default_rules_bound_a_strangers_chance_at_three_in_ten_thousand_a_q
         failures.append(now)
         streak = 0 if rng.random() < 0.3 else streak + 1
     assert len(failures) <= 100
+
+
+def test_an_operator_lets_an_owner_type_codes_again(portal: Portal) -> None:
+    secret = portal.enrolled()
+    browser = portal.browser()
+    browser.password()
+    for _ in range(3):
+        browser.step("challenge", code="000000")
+    assert browser.step("challenge", code=portal.code(secret)).status_code == 429
+    with portal.app.app_context():
+        assert portal.gate.unlock("anne", "she called the desk") is False
+    assert browser.step("challenge", code=portal.code(secret)).status_code == 303

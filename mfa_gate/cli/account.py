@@ -28,9 +28,13 @@ def lock(account_id: str, reason: str, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why, for the record.")
 @in_app
 def unlock(account_id: str, reason: str, as_json: bool) -> None:
-    """Let ACCOUNT prove itself again."""
+    """Let ACCOUNT prove itself again, and forget the wrong codes that were typed for it."""
     unlocked = parts().life.unlock(account_id, reason)
-    sentence = f"{account_id} is unlocked." if unlocked else f"{account_id} was not locked."
+    sentence = (
+        f"{account_id} is unlocked."
+        if unlocked
+        else f"{account_id} was not locked. The wrong codes that were typed for it are forgotten."
+    )
     tell(as_json, {"account": account_id, "unlocked": unlocked}, sentence)
 
 

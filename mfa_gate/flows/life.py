@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..assurance import CLOCK_SKEW
 from ..audit import Who
+from ..limits import Scope
 from ..session import Session
 from ..store import accounts, activations, authenticators, counters, sessions
 from .ceremony import Ceremony
@@ -59,12 +60,18 @@ class Life(Ceremony):
             self.house.audit.record(tx, "account_locked", now, Who(row.subject if row else None), why=reason)
 
     def unlock(self, account_id: str, reason: str) -> bool:
-        """Unlock an account; False where it was not locked."""
+        """Unlock an account and let its owner type codes again, whatever strangers failed; False where it was open."""
         with self.house.store.begin() as tx:
             row = accounts.hold(tx, account_id)
+            if row is None:
+                return False
+            seeds = authenticators.totp_of_account(tx, account_id)
+            subjects = [f"account {row.subject}", *(f"authenticator {seed.id}" for seed in seeds)]
+            self.house.limiter.clear(tx, [Scope("code", subject) for subject in subjects])
             unlocked = accounts.unlock(tx, account_id)
-            if unlocked and row is not None:
-                self.house.audit.record(tx, "account_unlocked", self.house.clock(), Who(row.subject), why=reason)
+            self.house.audit.record(
+                tx, "account_unlocked", self.house.clock(), Who(row.subject), was_locked=unlocked, why=reason
+            )
         return unlocked
 
     def forget(self, account_id: str) -> bool:

@@ -61,5 +61,9 @@ def replace(tx: Transaction, row: CounterRow, failures: str) -> bool:
     return _REPLACE.changes_one(tx, {**row._asdict(), "counted": failures})
 
 
+def remove(tx: Transaction, keys: Sequence[str]) -> None:
+    tx.execute(delete(counters).where(counters.c.key.in_(keys)))
+
+
 def remove_ended(tx: Transaction, now: float) -> int:
     return tx.execute(delete(counters).where(counters.c.ends_at <= now)).rowcount
