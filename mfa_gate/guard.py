@@ -34,8 +34,8 @@ class Guard:
         self._default = default
         self._known: dict[str, tuple[Any, Requirement | None]] = {}
 
-    def before_request(self) -> Response | None:
-        """The hook at the front: enforces from the view that is registered for the endpoint."""
+    def look(self) -> Response | None:
+        """Enforce what the view asks for that is registered for this request's endpoint."""
         asked = this_request()
         rule = asked.url_rule
         if rule is None:
@@ -63,7 +63,6 @@ class Guard:
 
     def enforce(self, required: Requirement, here: Visitor) -> Response | None:
         """Let the request pass (None), or answer it."""
-        here.decided = True
         if here.admitted is required:
             return None
         try:
@@ -77,7 +76,7 @@ class Guard:
         except Exception:
             log.exception("the guard failed on %s", request.endpoint)
             return answers.refuse(Unavailable())
-        here.admitted, here.guarded = required, True
+        here.admitted = required
         return None
 
     def _decide(self, here: Visitor, required: Requirement) -> Refusal | None:
@@ -133,17 +132,6 @@ class Guard:
             if sealed is not None:
                 return pages.challenge_page(here, progress, methods, sealed=sealed, status=401)
         return answers.refuse(refusal, required)
-
-
-def dress(response: Response, here: Visitor | None) -> Response:
-    """Give the answer its cookie, and keep what a guard let through out of every cache unless the view says else."""
-    if here is None:
-        return response
-    if here.guarded and response.headers.get("Cache-Control") is None:
-        response.headers.add("Cache-Control", "no-store")
-    if here.headers or here.set_cookie is not None:
-        here.answer(response)
-    return response
 
 
 def localhost_in_debug(base_url: str) -> Response | None:

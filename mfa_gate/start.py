@@ -15,7 +15,7 @@ from .assurance import Level, Requirement
 from .debug import made_for_you
 from .exc import Refusal, Unavailable
 from .flows.ceremony import log
-from .guard import Guard, dress, localhost_in_debug
+from .guard import Guard, localhost_in_debug
 from .login import LoginTry
 from .marks import Marks, is_static
 from .portal import EXTENSION, START, Portal
@@ -23,7 +23,7 @@ from .rules import LimitPolicy
 from .session import Session
 from .settings import read
 from .web import answers
-from .web.visitor import visitor, visitor_so_far
+from .web.visitor import visitor
 from .wiring import Parts, build
 
 
@@ -60,32 +60,27 @@ class GateSession:
 
 
 class Start:
-    """The hook at the front of `before_request`, kept in `app.extensions["mfa_gate.start"]`."""
+    """Stands before every hook of an app, kept in `app.extensions["mfa_gate.start"]`.
+
+    Not a `before_request` function itself: another one could be put before it at any time, and answer.
+    """
 
     def __init__(self, app: Flask, marks: Marks, guard: Guard) -> None:
         self._app = app
         self._marks = marks
         self.guard = guard
-        self._done = self._debug = False
+        self._ready = self._debug = False
+        self._hooks = app.preprocess_request
 
-    def hook(self) -> Response | None:
-        if not self._done:
+    def preprocess_request(self, *context: Any) -> Any:
+        """In the place of Flask's own: the guard first, then what the portal's hooks say."""
+        if not self._ready:
             self.check()
-            self._done, self._debug = True, self._app.debug
-        if self._debug:
-            sent = localhost_in_debug(self.parts.settings.base_url)
-            if sent is not None:
-                return sent
-        return self.guard.before_request()
-
-    def answered(self, response: Response) -> Response:
-        """The last word: nothing that the hook did not see leaves a guarded endpoint."""
-        here = visitor_so_far()
-        if here is None or not here.decided:
-            # a hook that was put before ours since the start has answered by itself
-            response = self.hook() or response
-            here = visitor_so_far()
-        return dress(response, here)
+            self._ready, self._debug = True, self._app.debug
+        if self._debug and (sent := localhost_in_debug(self.parts.settings.base_url)) is not None:
+            return sent
+        refused = self.guard.look()
+        return self._hooks(*context) if refused is None else refused
 
     def check(self) -> None:
         """Raises:
@@ -102,10 +97,6 @@ class Start:
             login = self._path(login)
         self._marks.check(self._app)
         parts.login_path = parts.settings.login_url or login or self._path(self._first_factor_endpoint())
-        # to the front again, before whatever was put there since; a request under way keeps the old list whole
-        hooks, ours = self._app.before_request_funcs, (self.hook, self.guard.before_request)
-        front = self.hook if self._app.debug else self.guard.before_request
-        hooks[None] = [front, *(hook for hook in hooks[None] if hook not in ours)]
         self.guard.forget_requirements()
 
     def routes(self) -> list[dict[str, Any]]:
@@ -196,6 +187,5 @@ def install(
     app.register_blueprint(web.blueprint(settings.url_prefix))
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
     app.extensions[START] = start = Start(app, marks, Guard(app, parts, marks, default))
-    app.before_request_funcs.setdefault(None, []).insert(0, start.hook)
-    app.after_request_funcs.setdefault(None, []).insert(0, start.answered)
+    app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]
     app.cli.add_command(cli.mfa)

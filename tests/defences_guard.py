@@ -358,24 +358,20 @@ def marks_are_not_checked(patch: Patch) -> None:
 
 def marks_only_mark(patch: Patch) -> None:
     """The wrapper of a requirement does not enforce it."""
-    patch.setattr(gate, "enforce", lambda required: None)
+    patch.setattr(Start, "enforce", lambda self, required: None)
 
 
-def the_hook_comes_last(patch: Patch) -> None:
-    init_app, check = gate.MFAGate.init_app, Start.check
+def the_hooks_come_first(patch: Patch) -> None:
+    """The portal's hooks answer before the gate has looked."""
 
-    def late(self: Any, app: Any) -> None:
-        init_app(self, app)
-        hooks = app.before_request_funcs[None]
-        hooks.append(hooks.pop(0))
+    def late(self: Start, *context: Any) -> Any:
+        answered = self._hooks(*context)
+        if not self._ready:
+            self.check()
+            self._ready = True
+        return self.guard.look() if answered is None else answered
 
-    def unmoved(self: Start) -> None:
-        hooks = list(self._app.before_request_funcs[None])
-        check(self)
-        self._app.before_request_funcs[None] = hooks
-
-    patch.setattr(gate.MFAGate, "init_app", late)
-    patch.setattr(Start, "check", unmoved)
+    patch.setattr(Start, "preprocess_request", late)
 
 
 def reading_methods_pass(patch: Patch) -> None:
@@ -451,7 +447,7 @@ DEFENCES: dict[str, Defence] = {
     "A58b": marks_are_found_by_name,
     "A58c": marks_are_not_checked,
     "A58d": marks_only_mark,
-    "A58e": the_hook_comes_last,
+    "A58e": the_hooks_come_first,
     "A58f": reading_methods_pass,
     "A58g": requirements_are_kept_by_endpoint,
     "A58h": whatever_is_called_static_passes,

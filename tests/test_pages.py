@@ -182,16 +182,6 @@ def test_refusals_and_json_carry_the_same_headers(portal: Portal, browser: Brows
         assert {"Accept", "Accept-Language", "Cookie"} <= set(answer.vary)
 
 
-def test_what_the_guard_lets_through_is_not_stored_unless_the_view_says_so(portal: Portal, browser: Browser) -> None:
-    @portal.app.get("/logo")
-    def logo() -> Any:
-        return "logo", 200, {"Cache-Control": "private, max-age=60"}
-
-    browser.sign_in(portal.enrolled())
-    assert browser.get("/").headers["Cache-Control"] == "no-store"
-    assert browser.get("/logo").headers["Cache-Control"] == "private, max-age=60"
-
-
 def test_the_stylesheet_is_there_and_may_be_cached(portal: Portal, browser: Browser) -> None:
     link = Page(browser.get("/mfa/sign-out").text).of("link")[0]
     answer = browser.get(str(link["href"]))

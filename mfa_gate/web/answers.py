@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from flask import Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.datastructures import Headers
 
 from ..account import Account
 from ..assurance import ACR, METHODS, Level, Requirement
@@ -76,17 +77,27 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class OwnAnswer(Response):
+    """An answer of the gate's own: its headers are put on last, whatever an `after_request` of the portal's did."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        headers = super().get_wsgi_headers(environ)
+        headers.update(HEADERS)
+        return headers
+
+
 def secured(response: Response, wait: int | None = None) -> Response:
-    visitor().headers = HEADERS
+    """Make an answer one of the gate's own."""
     if wait:
         response.headers["Retry-After"] = str(wait)
-    return response
+    own: Any = OwnAnswer.force_type(response)
+    return cast(Response, own)
 
 
 def json_answer(body: Any, status: int = 200) -> Response:
-    response = jsonify(body)
+    response = secured(jsonify(body))
     response.status_code = status
-    return secured(response)
+    return response
 
 
 def go(path: str) -> Response:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, Literal
 
-from flask import Request, Response, current_app, request, session
+from flask import Request, Response, after_this_request, current_app, request, session
 
 from ..flows import Progress, Visit
 from ..portal import EXTENSION
@@ -23,19 +21,13 @@ class Visitor:
     Attributes:
         parts: the gate's parts in this app.
         request: whose visitor it is.
-        set_cookie: the cookie value that the answer hands over, "" to drop the cookie, None to leave it.
-        decided: the guard has looked at this request.
         admitted: the requirement that the guard has already let this request pass, if any.
         signed_in_by_view: the login view called `sign_in`.
-        headers: what the answer must carry whatever the portal's own `after_request` puts there.
     """
 
-    set_cookie: str | None = None
     admitted: object = None
-    decided = False
-    guarded = False
-    headers: Mapping[str, str] = MappingProxyType({})
     signed_in_by_view = False
+    _set_cookie: str | None = None  # "" drops the cookie, None leaves it
     _risen_to: Progress | None = None
     _session: Session | Literal[False] | None = False  # False: not read yet
 
@@ -65,11 +57,13 @@ class Visitor:
         return self._risen_to or self.parts.sign_in.progress(self.session)
 
     def rises(self, cookie: str, risen: Session, progress: Progress | None = None) -> None:
-        self.set_cookie, self._session, self._risen_to = cookie, risen, progress
+        self._session, self._risen_to = risen, progress
+        self._hand_over(cookie)
 
     def leaves(self) -> None:
         """Forget the session in this request and drop its cookie; the flows have ended it."""
-        self.set_cookie, self._session, self._risen_to = "", None, None
+        self._session = self._risen_to = None
+        self._hand_over("")
 
     def close_portal(self) -> None:
         """Close the portal's own session."""
@@ -84,21 +78,23 @@ class Visitor:
         there = self.session
         return self.parts.keyring.hash(CSRF, there.sign_in) if there else None
 
-    def answer(self, response: Response) -> Response:
-        """Give the answer its headers and its cookie, whose name and Secure follow from the base URL alone."""
-        if self.headers:
-            response.headers.update(self.headers)
-        if self.set_cookie is not None:
-            settings = self.parts.settings
-            response.set_cookie(
-                settings.cookie_name,
-                self.set_cookie,
-                max_age=None if self.set_cookie else 0,
-                secure=settings.secure,
-                httponly=True,
-                samesite="Lax",
-                path="/",
-            )
+    def _hand_over(self, cookie: str) -> None:
+        if self._set_cookie is None:
+            after_this_request(self._answer)
+        self._set_cookie = cookie
+
+    def _answer(self, response: Response) -> Response:
+        """Give the answer its cookie, whose name and Secure follow from the base URL alone."""
+        settings, cookie = self.parts.settings, self._set_cookie or ""
+        response.set_cookie(
+            settings.cookie_name,
+            cookie,
+            max_age=None if cookie else 0,
+            secure=settings.secure,
+            httponly=True,
+            samesite="Lax",
+            path="/",
+        )
         return response
 
 
@@ -117,12 +113,6 @@ def visitor_of(asked: Request, parts: Parts | None = None) -> Visitor:
     here: Visitor | None = asked.__dict__.get(_SLOT)
     if here is None:
         here = asked.__dict__[_SLOT] = Visitor(parts or current_parts(), asked)
-    return here
-
-
-def visitor_so_far() -> Visitor | None:
-    """The visitor, where anything in this request has asked for one."""
-    here: Visitor | None = this_request().__dict__.get(_SLOT)
     return here
 
 
