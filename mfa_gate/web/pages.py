@@ -18,6 +18,7 @@ from ..exc import (
     SignInRequired,
     TooManyAttempts,
     WrongCode,
+    WrongState,
 )
 from ..flows import BegunTOTP, Progress
 from . import answers, held, inputs, steps, targets
@@ -30,23 +31,34 @@ RETRY = (WrongCode, TooManyAttempts, InvalidRequest)
 def challenge() -> Response:
     """The second factor: completes a sign-in, or proves again."""
     here = visitor()
+    if request.method == "POST":
+        return _prove(here)
     progress = _progress(here)
     if progress.state not in ("pending", "signed_in"):
         return _to_step(progress)
-    target = targets.kept(here.parts, request)
-    methods = answers.allowed(progress, target.level if target else Level.MFA)
-    if request.method != "POST":
-        return challenge_page(here, progress, methods)
+    return challenge_page(here, progress, _offered(here, progress))
+
+
+def _prove(here: Visitor) -> Response:
     try:
         fields = steps.prove_totp(here, "held")
+    except WrongState:
+        return _to_step(_progress(here))
     except RETRY as refusal:
-        return challenge_page(here, progress, methods, refusal=refusal, sealed=_sent("held"))
+        progress = _progress(here)
+        return challenge_page(here, progress, _offered(here, progress), refusal=refusal, sealed=_sent("held"))
     assert here.session is not None  # noqa: S101  (it has just risen)
     form = held.release(here.parts, fields.get("held"), here.session)
-    if form is not None:
-        action = targets.absolute(here.parts.settings, form.path)
-        return page("resume", account=_account(here), action=action, fields=form.fields)
-    return onward(here)
+    if form is None:
+        return onward(here)
+    action = targets.absolute(here.parts.settings, form.path)
+    return page("resume", account=_account(here), action=action, fields=form.fields)
+
+
+def _offered(here: Visitor, progress: Progress) -> tuple[str, ...]:
+    """The methods that satisfy what the wanted page asks for."""
+    target = targets.kept(here.parts, request)
+    return answers.allowed(progress, target.level if target else Level.MFA)
 
 
 def challenge_page(
