@@ -119,6 +119,14 @@ class ClockDrift(WrongCode):
     )
 
 
+class WrongAssertion(Refusal):
+    """A passkey's or security key's answer that does not hold. `data["reason"]` is a word for the event alone."""
+
+    status = 422
+    code = "wrong_assertion"
+    sentence = N_("This passkey or security key was not accepted. Please try again.")
+
+
 class WrongActivationCode(WrongCode):
     code = "wrong_activation_code"
     sentence = N_("This activation code does not open your account. It may be mistyped, used, expired or replaced.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
+from .. import crockford
 from ..account import Account
 from ..audit import Who
 from ..exc import MFAGateError, WrongActivationCode, WrongState
@@ -14,11 +14,7 @@ from ..limits import Scope
 from ..store import Transaction, accounts, activations, sessions
 from .ceremony import Ceremony, Risen, Visit
 
-ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter that looks like a digit
 SYMBOLS: Final = 16  # of five bits each: 80 bits, out of reach of guessing
-GROUP: Final = 4
-_ALIKE: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
-_SEPARATORS: Final = re.compile(r"[\s\-\u2010-\u2015]+")
 
 
 class UnknownAccount(MFAGateError):
@@ -68,7 +64,7 @@ class Activation(Ceremony):
         account = self.portal_account(account_id)
         accounts.ensure(tx, account_id, now)
         held = accounts.hold(tx, account_id)
-        code = "".join(secrets.choice(ALPHABET) for _ in range(SYMBOLS))
+        code = crockford.new(SYMBOLS)
         row = activations.ActivationRow(
             secrets.token_hex(16), account_id, house.keyring.hash("activation", code), reason, now, now + ttl
         )
@@ -77,7 +73,7 @@ class Activation(Ceremony):
             sessions.remove_sign_in(tx, bound_to)
         subject = held.subject if held else None
         house.audit.record(tx, "activation_issued", now, Who(subject), reason=None, why=reason, activation=row.id)
-        return Issued(account, _grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
+        return Issued(account, crockford.grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
 
     def portal_account(self, account_id: str) -> Account:
         """The account as the portal knows it.
@@ -114,19 +110,10 @@ class Activation(Ceremony):
             if self.methods_in(tx, account.id):
                 raise WrongState
             until = now + house.settings.enrolling
-            hashes = house.keyring.hashes("activation", _normalised(code))
+            hashes = house.keyring.hashes("activation", crockford.normalised(code))
             if not activations.bind(tx, account.id, hashes, session.sign_in, now, until, house.settings.idle):
                 raise WrongActivationCode
             cookie, risen = house.sessions.extend(tx, session, now, until)
             house.limiter.succeeded(tx, attempt)
             house.audit.record(tx, "activation_redeemed", now, visit.who(subject))
         return Risen(cookie, risen, account)
-
-
-def _normalised(code: str) -> str:
-    """What was typed, as it was printed: separators dropped, look-alike letters read as the digits they are."""
-    return _SEPARATORS.sub("", code[:128]).upper().translate(_ALIKE)
-
-
-def _grouped(code: str) -> str:
-    return "-".join(code[at : at + GROUP] for at in range(0, len(code), GROUP))
