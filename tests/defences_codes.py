@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -27,6 +28,8 @@ from mfa_gate.session import Sessions
 from mfa_gate.settings import Settings
 from mfa_gate.store import accounts, activations, authenticators, counters
 from mfa_gate.store import sessions as session_rows
+from mfa_gate.store.engine import Transaction
+from mfa_gate.store.statement import Statement
 
 Patch = pytest.MonkeyPatch
 BIND = "UPDATE mfa_activations SET bound_to = :sign_in, bound_until = :until WHERE "
@@ -313,7 +316,20 @@ def count_after_the_check(patch: Patch) -> None:
 
 def counters_without_a_lock(patch: Patch) -> None:
     """Two workers read the same counter; on SQLite the whole transaction is the lock, so it goes as well."""
-    patch.setattr(counters, "_HOLD", counters._HOLD.with_for_update(read=True, key_share=True))
+
+    @contextmanager
+    def unlocked(engine: Any) -> Iterator[Transaction]:
+        held = engine.raw_connection()
+        try:
+            tx = Transaction(engine, held)
+            yield tx
+            tx.driver.commit()
+        finally:
+            held.close()
+
+    hold = counters._HOLD._statement.with_for_update(read=True, key_share=True)
+    patch.setattr(counters, "_HOLD", Statement(hold))
+    patch.setattr("mfa_gate.store.transaction", unlocked)
     patch.setattr("mfa_gate.store.engine._begin_immediate", lambda connection: None)
 
 
@@ -326,7 +342,7 @@ def uncounted(rule: str) -> Callable[[Patch], None]:
             return Attempt((), now) if any(scope.rule == rule for scope in scopes) else really(self, tx, scopes, now)
 
         def succeeded(self: Limiter, tx: Any, attempt: Attempt) -> None:
-            if attempt.scopes:
+            if attempt.counters:
                 really_succeeded(self, tx, attempt)
 
         really_succeeded = Limiter.succeeded

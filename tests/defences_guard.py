@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import has_request_context, request
 
-from mfa_gate import Account, gate, guard, marks
+from mfa_gate import Account, gate, guard, marks, start
 from mfa_gate import session as sessions
 from mfa_gate.assurance import Level, Requirement, level_of
 from mfa_gate.audit import Audit
@@ -123,7 +123,7 @@ def one_cookie_name(patch: Patch) -> None:
 
 
 def cookie_as_the_request_came(patch: Patch) -> None:
-    answer = Visitor.answer
+    answer = Visitor._answer
 
     def by_request(self: Visitor, response: Any) -> Any:
         response = answer(self, response)
@@ -132,12 +132,12 @@ def cookie_as_the_request_came(patch: Patch) -> None:
             response.headers.setlist("Set-Cookie", [cookie.replace("; Secure", "") for cookie in cookies])
         return response
 
-    patch.setattr(Visitor, "answer", by_request)
+    patch.setattr(Visitor, "_answer", by_request)
 
 
 def name_of_plain_cookies_is_read(patch: Patch) -> None:
     """As a reader that falls back to the name without its prefix."""
-    name = Settings.cookie_name.fget  # type: ignore[attr-defined]
+    name = Settings.cookie_name.func  # type: ignore[attr-defined]
 
     def session(self: Visitor) -> Any:
         if self._session is False:
@@ -273,15 +273,14 @@ def mismatch_ends_nothing(patch: Patch) -> None:
 
 
 def half_a_sign_in_has_an_account(patch: Patch) -> None:
-    def init(self: Any, parts: Any) -> None:
-        session = gate.visitor().session
+    def init(self: Any, parts: Any, session: Any) -> None:
         self._parts, self._account = parts, None
         self.account_id = session.account_id if session else None
         self.level = session.level if session else None
         self.methods = session.methods if session else ()
         self.authenticated_at = session.authenticated_at if session else None
 
-    patch.setattr(gate.GateSession, "__init__", init)
+    patch.setattr(start.GateSession, "__init__", init)
 
 
 def the_portals_session_opens_at_the_password(patch: Patch) -> None:
@@ -375,9 +374,9 @@ def the_hooks_come_first(patch: Patch) -> None:
 
 
 def reading_methods_pass(patch: Patch) -> None:
-    before = Guard.before_request
+    look = Guard.look
     passing = ("HEAD", "OPTIONS")
-    patch.setattr(Guard, "before_request", lambda self: None if request.method in passing else before(self))
+    patch.setattr(Guard, "look", lambda self: None if request.method in passing else look(self))
 
 
 def requirements_are_kept_by_endpoint(patch: Patch) -> None:
