@@ -138,6 +138,18 @@ class EnrolmentGone(Refusal):
     sentence = N_("This set-up is no longer open. Please begin again with a new picture.")
 
 
+class NotFound(Refusal):
+    status = 404
+    code = "not_found"
+    sentence = N_("There is nothing of this name.")
+
+
+class LastAuthenticator(Refusal):
+    status = 409
+    code = "last_authenticator"
+    sentence = N_("This is your last authenticator. Set up another one before you remove it.")
+
+
 class TooManyAttempts(Refusal):
     """`retry_after` is in whole seconds."""
 

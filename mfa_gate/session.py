@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .assurance import METHODS, Level, Proof, level_of
 from .exc import SignInRequired
@@ -31,6 +31,7 @@ class Session:
         level: what its proofs amount to.
         proofs: the latest proof of each method.
         last_seen, ends_at: seconds since the epoch.
+        enrol_until: until when an activation code that it redeemed lets it change authenticators, or None.
     """
 
     id_hash: str
@@ -39,6 +40,7 @@ class Session:
     level: Level
     last_seen: float
     ends_at: float
+    enrol_until: float | None
     _proofs: str
     _read: list[Proof] | None = field(default=None, repr=False)
 
@@ -110,13 +112,30 @@ class Sessions:
         rises = session.level < Level.MFA <= level
         return self._move(tx, session, proofs, now, now + self._settings.lifetime if rises else session.ends_at)
 
-    def extend(self, tx: Transaction, session: Session, now: float, ends_at: float) -> tuple[str, Session]:
-        """Give a session that may now enrol a new id and another end.
+    def let_enrol(self, tx: Transaction, session: Session, now: float, until: float) -> tuple[str, Session]:
+        """Let a session change authenticators until then, under a new id; one that is pending lives as long.
 
         Raises:
             SignInRequired: the session has ended meanwhile.
         """
-        return self._move(tx, session, session.proofs, now, ends_at)
+        ends_at = until if session.level < Level.MFA else session.ends_at
+        return self._move(tx, replace(session, enrol_until=until), session.proofs, now, ends_at)
+
+    def drop_authenticator(self, tx: Transaction, session: Session, authenticator: str) -> None:
+        """After an authenticator is removed: end the sessions that it made, and take its proof from this one."""
+
+        def made_by_it(other: Session) -> bool:
+            return any(proof.authenticator == authenticator for proof in other.proofs)
+
+        kept = [proof for proof in session.proofs if proof.authenticator != authenticator]
+        stays = level_of(kept) >= Level.MFA
+        self.end_account(
+            tx,
+            session.account_id,
+            lambda other: made_by_it(other) and not (stays and other.sign_in == session.sign_in),
+        )
+        if stays and len(kept) < len(session.proofs):
+            rows.set_proofs(tx, session.id_hash, int(level_of(kept)), _dump(kept))
 
     def touch(self, tx: Transaction, session: Session, now: float) -> None:
         rows.touch(tx, session.id_hash, now)
@@ -144,6 +163,7 @@ class Sessions:
             _dump(proofs),
             now,
             ends_at,
+            session.enrol_until,
         )
         if not rows.move(tx, session.id_hash, row):
             raise SignInRequired
@@ -160,5 +180,5 @@ def _dump(proofs: list[Proof]) -> str:
 
 
 def _session(row: SessionRow) -> Session:
-    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at = row
-    return Session(id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, proofs)
+    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at, enrol_until = row
+    return Session(id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, enrol_until, proofs)

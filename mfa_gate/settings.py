@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from .exc import ConfigurationError
@@ -17,6 +17,9 @@ from .exc import ConfigurationError
 PREFIX: Final = "MFA_GATE_"
 SHORTEST_CODE: Final = 60.0  # seconds
 LANGUAGES: Final = ("fr", "en")
+UserVerification = Literal["required", "preferred", "discouraged"]
+ALGORITHMS: Final = (-7, -8, -257)  # COSE: ES256, EdDSA, RS256
+ML_DSA: Final = (-48, -49, -50)
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -51,6 +54,9 @@ class Settings:
     languages: tuple[str, ...] = LANGUAGES
     stylesheet: str | None = None
     support: str | None = None
+    user_verification: UserVerification = "preferred"
+    algorithms: tuple[int, ...] = ALGORITHMS
+    related_origins: tuple[str, ...] = ()
 
     @cached_property
     def secure(self) -> bool:
@@ -62,6 +68,11 @@ class Settings:
         """Scheme, host and port, as a browser sends it in `Origin` (RFC 6454 §6)."""
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @cached_property
+    def rp_id(self) -> str:
+        """The exact host: what passkeys belong to, for ever (W3C WebAuthn L3 §4)."""
+        return urlsplit(self.base_url).hostname or ""
 
     @cached_property
     def script_root(self) -> str:
@@ -155,6 +166,25 @@ def _languages(name: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _user_verification(name: str, value: object) -> object:
+    if value not in ("required", "preferred", "discouraged"):
+        raise _wrong(name, value, "write 'required', 'preferred' or 'discouraged'")
+    return value
+
+
+def _algorithms(name: str, value: object) -> tuple[int, ...]:
+    known = (*ALGORITHMS, *ML_DSA)
+    if not isinstance(value, list | tuple) or not value or any(number not in known for number in value):
+        raise _wrong(name, value, f"write a list of COSE numbers among {known}, the best liked first")
+    return tuple(value)
+
+
+def _related_origins(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > 5:
+        raise _wrong(name, value, "write a list of at most five addresses, such as ['https://portal.example.org']")
+    return tuple(_base_url(name, origin) for origin in value)
+
+
 def _keys(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{PREFIX}KEYS is not a text: write what 'flask mfa keys new' prints")
@@ -187,6 +217,9 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "languages": _languages,
     "stylesheet": _path,
     "support": _text,
+    "user_verification": _user_verification,
+    "algorithms": _algorithms,
+    "related_origins": _related_origins,
 }
 
 

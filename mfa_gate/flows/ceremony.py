@@ -9,27 +9,31 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..account import Account
-from ..assurance import Level
+from ..assurance import RECOVERY, Level, Requirement, failing, strongest
 from ..audit import Audit, Who
 from ..exc import (
     AccountClosed,
     ActivationRequired,
+    EnrolmentGone,
     EnrolmentRequired,
     Refusal,
     SignInRequired,
     StepUpRequired,
     WrongState,
 )
+from ..factors.relying_party import RelyingParty
 from ..keyring import Keyring
 from ..limits import Attempt, Limiter, Scope, network
 from ..session import Session, Sessions
 from ..settings import Settings
-from ..store import Store, Transaction, accounts, activations, authenticators
+from ..store import Store, Transaction, accounts, activations, authenticators, recovery
 from ..store.accounts import AccountRow
 
 log: Final = logging.getLogger("mfa_gate")
 
 State = Literal["anonymous", "pending", "activation", "enrolling", "signed_in"]
+CHANGE_AGE: Final = 300.0  # seconds that a proof lets its session change authenticators
+
 _REFUSALS: Final[dict[State, type[Refusal]]] = {
     "anonymous": SignInRequired,
     "pending": StepUpRequired,
@@ -45,6 +49,7 @@ class House:
 
     Attributes:
         clock: seconds since the epoch.
+        relying_party: what WebAuthn answers must be meant for.
         load_account: the portal's `account_loader`.
     """
 
@@ -55,6 +60,7 @@ class House:
     limiter: Limiter
     audit: Audit
     clock: Callable[[], float]
+    relying_party: RelyingParty
     load_account: Callable[[str], Account | None]
 
 
@@ -125,6 +131,8 @@ class Ceremony:
 
     def progress_in(self, tx: Transaction, session: Session) -> Progress:
         methods = authenticators.methods(tx, session.account_id)
+        if methods and recovery.left(tx, session.account_id):
+            methods |= {RECOVERY}
         if session.level >= Level.MFA:
             return Progress("signed_in", methods)
         # asked in any case: an account with and one without authenticators cost the same
@@ -137,6 +145,47 @@ class Ceremony:
     def refusal_for(state: State) -> Refusal:
         """Why a session in this state may not do what another state may."""
         return _REFUSALS[state]()
+
+    def may_change(self, tx: Transaction, session: Session, *, level: Level = Level.PASSWORD) -> None:
+        """Whether this session may change the account's authenticators, or add one of this level.
+
+        It must have proven, minutes ago, what is strongest. What a phishing relay can prove (a code) changes nothing
+        by itself, and neither does a recovery code: beside them an activation code must have been redeemed here. The
+        same where the new authenticator would lift the highest level that the account can reach.
+
+        Raises:
+            StepUpRequired: a fresh proof is missing; `data["requirement"]` says which.
+            ActivationRequired: an activation code is missing besides.
+            Refusal: the session is not signed in.
+        """
+        now = self.house.clock()
+        progress = self.progress_in(tx, session)
+        if progress.state == "enrolling":
+            return
+        if progress.state != "signed_in":
+            raise self.refusal_for(progress.state)
+        required = Requirement(strongest(progress.methods), CHANGE_AGE)
+        window_open = session.enrol_until is not None and now < session.enrol_until
+        if failing(session.level, session.proofs, required, now) and not (window_open and self.recovered(session, now)):
+            raise StepUpRequired(requirement=required)
+        if window_open or (required.level >= Level.PHISHING_RESISTANT and level <= required.level):
+            return
+        raise ActivationRequired
+
+    def use_activation(self, tx: Transaction, session: Session) -> None:
+        """Spend the activation code with the first authenticator that it let be enrolled.
+
+        Raises:
+            EnrolmentGone: it was replaced, spent or out of time meanwhile, and there is no session to fall back on.
+        """
+        spent = activations.spend(tx, session.account_id, session.sign_in, self.house.clock())
+        if not spent and session.level < Level.MFA:
+            raise EnrolmentGone
+
+    @staticmethod
+    def recovered(session: Session, now: float) -> bool:
+        """Whether the session was proven by a recovery code, minutes ago."""
+        return any(proof.method == RECOVERY and now - proof.at < CHANGE_AGE for proof in session.proofs)
 
     @staticmethod
     def methods_in(tx: Transaction, account_id: str) -> frozenset[str]:

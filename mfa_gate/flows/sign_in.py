@@ -11,7 +11,7 @@ from ..exc import AccountClosed, SealBroken, Unavailable, WrongCode, WrongState
 from ..factors import totp
 from ..limits import Attempt, Scope, lane_of
 from ..session import Session
-from ..store import Transaction, accounts, activations, authenticators
+from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.authenticators import TOTPRow
 from .ceremony import Ceremony, Risen, Visit, log
 
@@ -139,6 +139,7 @@ class SignIn(Ceremony):
     def leave(self, tx: Transaction, session: Session) -> None:
         self.house.sessions.end(tx, session)
         authenticators.abandon_enrolments(tx, session.sign_in)
+        credentials.abandon_challenges(tx, session.sign_in)
         activations.release(tx, session.sign_in)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from ..factors.totp import STEP
 from .engine import Transaction
-from .schema import accounts, authenticators, enrolments, totp_seeds
+from .schema import accounts, authenticators, enrolments, totp_seeds, webauthn_credentials
 from .statement import Statement
 
 
@@ -19,6 +20,14 @@ class TOTPRow(NamedTuple):
     seed: str
     last_step: int
     spent: str
+
+
+class AuthenticatorRow(NamedTuple):
+    id: str
+    method: str
+    label: str
+    created_at: float
+    last_used_at: float | None
 
 
 class EnrolmentRow(NamedTuple):
@@ -85,6 +94,32 @@ def reseal(tx: Transaction, authenticator_id: str, seed: str, spent: str) -> Non
     """Put the same seed back under another key; the row is held."""
     statement = update(totp_seeds).where(totp_seeds.c.authenticator_id == authenticator_id)
     tx.execute(statement.values(seed=seed, spent=spent))
+
+
+def of_account(tx: Transaction, account_id: str) -> list[AuthenticatorRow]:
+    """The authenticators of an account, oldest first; an app's last use is the time of its last spent step."""
+    last_used = func.coalesce(webauthn_credentials.c.last_used_at, totp_seeds.c.last_step * STEP)
+    statement = (
+        select(*(authenticators.c[name] for name in AuthenticatorRow._fields[:4]), last_used.label("last_used_at"))
+        .select_from(authenticators.outerjoin(totp_seeds).outerjoin(webauthn_credentials))
+        .where(authenticators.c.account_id == account_id)
+        .order_by(authenticators.c.created_at, authenticators.c.id)
+    )
+    return [AuthenticatorRow._make(row) for row in tx.execute(statement)]
+
+
+def rename(tx: Transaction, account_id: str, authenticator_id: str, label: str) -> bool:
+    statement = update(authenticators).where(
+        authenticators.c.account_id == account_id, authenticators.c.id == authenticator_id
+    )
+    return tx.execute(statement.values(label=label)).rowcount == 1
+
+
+def remove(tx: Transaction, account_id: str, authenticator_id: str) -> bool:
+    statement = delete(authenticators).where(
+        authenticators.c.account_id == account_id, authenticators.c.id == authenticator_id
+    )
+    return tx.execute(statement).rowcount == 1
 
 
 def begin_enrolment(tx: Transaction, row: EnrolmentRow) -> None:

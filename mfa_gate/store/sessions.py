@@ -20,6 +20,7 @@ class SessionRow(NamedTuple):
     proofs: str
     last_seen: float
     ends_at: float
+    enrol_until: float | None = None
 
 
 _INSERT = insert(sessions)
@@ -32,6 +33,7 @@ _MOVE = Statement(
         proofs=bindparam("new_proofs"),
         last_seen=bindparam("now"),
         ends_at=bindparam("new_end"),
+        enrol_until=bindparam("new_enrol_until"),
     )
 )
 _TOUCH = (
@@ -57,6 +59,7 @@ def move(tx: Transaction, old: str, row: SessionRow) -> bool:
         "new_proofs": row.proofs,
         "now": row.last_seen,
         "new_end": row.ends_at,
+        "new_enrol_until": row.enrol_until,
     }
     return _MOVE.changes_one(tx, values)
 
@@ -65,12 +68,32 @@ def touch(tx: Transaction, id_hash: str, now: float) -> None:
     tx.execute(_TOUCH, {"id": id_hash, "now": now})
 
 
+def set_proofs(tx: Transaction, id_hash: str, level: int, proofs: str) -> None:
+    tx.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(level=level, proofs=proofs))
+
+
 def remove(tx: Transaction, id_hash: str) -> bool:
     return tx.execute(delete(sessions).where(sessions.c.id_hash == id_hash)).rowcount == 1
 
 
 def of_account(tx: Transaction, account_id: str) -> Sequence[SessionRow]:
     return [SessionRow(*row) for row in tx.execute(_OF_ACCOUNT, {"account": account_id})]
+
+
+class ListedRow(NamedTuple):
+    """What an owner sees of a session: its sign-in, which opens nothing."""
+
+    sign_in: str
+    level: int
+    created_at: float
+    last_seen: float
+    ends_at: float
+
+
+def listed(tx: Transaction, account_id: str) -> list[ListedRow]:
+    """The sessions of an account, the newest first."""
+    statement = select(*(sessions.c[name] for name in ListedRow._fields)).where(sessions.c.account_id == account_id)
+    return [ListedRow(*row) for row in tx.execute(statement.order_by(sessions.c.created_at.desc()))]
 
 
 def remove_account(tx: Transaction, account_id: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from flask import request
 
@@ -13,13 +13,47 @@ from . import inputs
 from .visitor import Visitor
 
 CODE_LENGTH: Final = 128
+# the members that a browser's `toJSON()` may have (W3C WebAuthn L3 §5.1)
+CREDENTIAL: Final = ("id", "rawId", "type", "response", "authenticatorAttachment", "clientExtensionResults")
 
 
-def prove_totp(here: Visitor, *more: str) -> dict[str, str]:
-    """Verify a TOTP code; what was sent, for whatever else the caller lets be sent with it."""
-    fields = inputs.read(request, here, "code", *more)
-    let_rise(here, here.parts.sign_in.verify_totp(here.visit, needed(fields, "code")))
+def prove(here: Visitor, *more: str) -> dict[str, str]:
+    """Verify what a page's form carries; what was sent, for whatever else the caller lets be sent with it."""
+    fields = inputs.read(request, here, "method", "code", "answer", *more)
+    method = fields.get("method", "totp")
+    if method == "totp":
+        risen = here.parts.sign_in.verify_totp(here.visit, needed(fields, "code"))
+    elif method == "recovery":
+        risen = here.parts.recovery.verify(here.visit, needed(fields, "code"))
+    elif method == "webauthn":
+        risen = here.parts.webauthn.complete_verify(here.visit, inputs.parsed(fields.get("answer", "")))
+    else:
+        raise InvalidRequest
+    let_rise(here, risen)
     return fields
+
+
+def prove_totp(here: Visitor) -> None:
+    """Verify a TOTP code."""
+    fields = inputs.read(request, here, "code")
+    let_rise(here, here.parts.sign_in.verify_totp(here.visit, needed(fields, "code")))
+
+
+def prove_recovery(here: Visitor) -> None:
+    """Verify a recovery code."""
+    fields = inputs.read(request, here, "code")
+    let_rise(here, here.parts.recovery.verify(here.visit, needed(fields, "code")))
+
+
+def prove_webauthn(here: Visitor) -> None:
+    """Verify an assertion: the body is the `toJSON()` of it."""
+    let_rise(here, here.parts.webauthn.complete_verify(here.visit, inputs.read_object(request, here, *CREDENTIAL)))
+
+
+def begin_verify(here: Visitor) -> dict[str, Any]:
+    """Options for an assertion."""
+    inputs.read(request, here)
+    return here.parts.webauthn.begin_verify(here.visit)
 
 
 def activate(here: Visitor) -> None:
@@ -34,11 +68,32 @@ def begin_totp(here: Visitor, *more: str) -> BegunTOTP:
     return here.parts.enrolment.begin_totp(here.visit)
 
 
-def complete_totp(here: Visitor, *more: str) -> None:
-    """Confirm an authenticator app by its first code."""
+def complete_totp(here: Visitor, *more: str) -> tuple[str, ...] | None:
+    """Confirm an authenticator app by its first code; the account's first recovery codes, where it has none yet."""
     fields = inputs.read(request, here, "enrolment", "code", "label", *more)
     enrolment, code = needed(fields, "enrolment"), needed(fields, "code")
     let_rise(here, here.parts.enrolment.complete_totp(here.visit, enrolment, code, fields.get("label")))
+    return here.parts.recovery.first(here.visit)
+
+
+def begin_enrol(here: Visitor) -> dict[str, Any]:
+    """Options for a new credential."""
+    inputs.read(request, here)
+    return here.parts.webauthn.begin_enrol(here.visit)
+
+
+def complete_enrol(here: Visitor) -> tuple[str, ...] | None:
+    """Enrol a credential: the body is its `toJSON()`, with a label beside it."""
+    sent = inputs.read_object(request, here, *CREDENTIAL, "label")
+    return enrol_credential(here, sent, sent.pop("label", None))
+
+
+def enrol_credential(here: Visitor, answer: dict[str, Any], label: Any) -> tuple[str, ...] | None:
+    """Enrol what a browser made; the account's first recovery codes, where it has none yet."""
+    if label is not None and not isinstance(label, str):
+        raise InvalidRequest
+    let_rise(here, here.parts.webauthn.complete_enrol(here.visit, answer, label))
+    return here.parts.recovery.first(here.visit)
 
 
 def sign_out(here: Visitor) -> None:
