@@ -38,6 +38,7 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_NAMES: Final = frozenset(name.lower() for name in HEADERS)
 _STEP_OF: Final = {"pending": "challenge", "activation": "activate", "enrolling": "enrol"}
 HEADINGS: Final = {
     401: N_("Please sign in"),
@@ -81,9 +82,8 @@ class OwnAnswer(Response):
     """An answer of the gate's own: its headers are put on last, whatever an `after_request` of the portal's did."""
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
-        headers = super().get_wsgi_headers(environ)
-        headers.update(HEADERS)
-        return headers
+        kept = [(name, value) for name, value in super().get_wsgi_headers(environ) if name.lower() not in _NAMES]
+        return Headers([*kept, *HEADERS.items()])
 
 
 def secured(response: Response, wait: int | None = None) -> Response:
