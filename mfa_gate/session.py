@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .assurance import METHODS, Level, Proof, level_of
@@ -125,12 +124,9 @@ class Sessions:
     def end(self, tx: Transaction, session: Session) -> bool:
         return rows.remove_sign_in(tx, session.sign_in)
 
-    def end_account(self, tx: Transaction, account_id: str, which: Callable[[Session], bool] | None = None) -> int:
-        """End all sessions of an account, or those that `which` picks; how many."""
-        if which is None:
-            return rows.remove_account(tx, account_id)
-        picked = [row for row in rows.of_account(tx, account_id) if which(_session(row))]
-        return sum(rows.remove(tx, row.id_hash) for row in picked)
+    def end_account(self, tx: Transaction, account_id: str) -> int:
+        """End all sessions of an account; how many."""
+        return rows.remove_account(tx, account_id)
 
     def _move(
         self, tx: Transaction, session: Session, proofs: list[Proof], now: float, ends_at: float

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, update
 
 from .engine import Transaction
 from .schema import sessions
@@ -39,9 +38,6 @@ _TOUCH = (
     .where(sessions.c.id_hash == bindparam("id"), sessions.c.last_seen < bindparam("now"))
     .values(last_seen=bindparam("now"))
 )
-_OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
-    sessions.c.account_id == bindparam("account")
-)
 
 
 def add(tx: Transaction, row: SessionRow) -> None:
@@ -63,14 +59,6 @@ def move(tx: Transaction, old: str, row: SessionRow) -> bool:
 
 def touch(tx: Transaction, id_hash: str, now: float) -> None:
     tx.execute(_TOUCH, {"id": id_hash, "now": now})
-
-
-def remove(tx: Transaction, id_hash: str) -> bool:
-    return tx.execute(delete(sessions).where(sessions.c.id_hash == id_hash)).rowcount == 1
-
-
-def of_account(tx: Transaction, account_id: str) -> Sequence[SessionRow]:
-    return [SessionRow(*row) for row in tx.execute(_OF_ACCOUNT, {"account": account_id})]
 
 
 def remove_account(tx: Transaction, account_id: str) -> int:
