@@ -31,7 +31,7 @@ check: $(VENV)/.dev $(VENV)/.package ## ruff, mypy and import-linter
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-system: $(VENV)/.dev ## the programs that tests drive: Chromium, oathtool, zbarimg
+system: $(VENV)/.dev ## the programs that tests drive: Chromium, Firefox, oathtool, zbarimg
 	@tools/system-programs $(PY)
 
 red: $(VENV)/.dev $(VENV)/.package system ## take each defence out in turn; its test must fail
