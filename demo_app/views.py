@@ -100,13 +100,13 @@ def patient(nir: str) -> Answer:
 
 
 @portal.get("/account/bank-details")
-@gate.require(Level.MFA, max_age=timedelta(minutes=10))
+@gate.require(Level.PHISHING_RESISTANT, max_age=timedelta(minutes=10))
 def bank_details() -> Answer:
     return render_template("portal/bank_details.html", errors={}, values={})
 
 
 @portal.post("/account/bank-details")
-@gate.require(Level.MFA, max_age=timedelta(minutes=10))
+@gate.require(Level.PHISHING_RESISTANT, max_age=timedelta(minutes=10))
 def change_bank_details() -> Answer:
     require_csrf_token()
     values = {name: request.form.get(name, "")[:200] for name in ("iban", "holder")}

@@ -3,11 +3,13 @@
 from .account import Account
 from .assurance import Level
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
+from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
 from .rules import LimitPolicy, Rule
 
 __all__ = [
     "Account",
+    "AttestationPolicy",
     "ConfigurationError",
     "Level",
     "LimitPolicy",

@@ -29,18 +29,22 @@ Category = Literal["knowledge", "possession"]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way of proving: RFC 8176 name, the category of the factor, and the level it can lift a session to."""
+    """A way of proving: its name (RFC 8176 where that has one), its category, and the level it can lift to."""
 
     amr: str
     category: Category
     ceiling: Level
 
 
+RECOVERY: Final = "recovery"
 METHODS: Final = {
     method.amr: method
     for method in (
         Method("pwd", "knowledge", Level.PASSWORD),
         Method("otp", "possession", Level.MFA),
+        Method("pop", "possession", Level.PHISHING_RESISTANT),
+        Method("hwk", "possession", Level.HARDWARE),
+        Method(RECOVERY, "possession", Level.MFA),
     )
 }
 
@@ -107,6 +111,11 @@ def level_of(proofs: Iterable[Proof]) -> Level:
     if len({method.category for method in methods}) < 2:
         return Level.PASSWORD
     return max(method.ceiling for method in methods)
+
+
+def strongest(methods: Iterable[str]) -> Level:
+    """The highest level that an account's authenticators reach; recovery codes are none."""
+    return max((METHODS[amr].ceiling for amr in methods if amr != RECOVERY), default=Level.PASSWORD)
 
 
 def failing(level: Level, proofs: Iterable[Proof], required: Requirement, now: float) -> Failing | None:

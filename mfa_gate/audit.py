@@ -21,6 +21,10 @@ KINDS: Final = frozenset(
         "activation_revoked",
         "activation_redeemed",
         "authenticator_added",
+        "authenticator_removed",
+        "authenticator_renamed",
+        "recovery_codes_renewed",
+        "sign_count_went_back",
         "account_locked",
         "account_unlocked",
         "account_forgotten",
@@ -90,6 +94,6 @@ class Audit:
                 method,
                 outcome,
                 reason,
-                _written(data),
+                _written(data) if data else "{}",
             ),
         )

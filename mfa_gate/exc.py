@@ -94,7 +94,7 @@ class NoMethod(Refusal):
     status = 403
     code = "no_suitable_method"
     sentence = N_(
-        "This page asks for a stronger authenticator than your account has. Your help desk can tell you more."
+        "This page asks for a surer proof than what is linked to your account can give, such as a security key."
     )
 
 
@@ -136,6 +136,24 @@ class EnrolmentGone(Refusal):
     status = 409
     code = "enrolment_gone"
     sentence = N_("This set-up is no longer open. Please begin again with a new picture.")
+
+
+class NotFound(Refusal):
+    status = 404
+    code = "not_found"
+    sentence = N_("There is nothing of this name.")
+
+
+class WrongMethod(Refusal):
+    status = 405
+    code = "method_not_allowed"
+    sentence = N_("This cannot be asked for in this way.")
+
+
+class LastAuthenticator(Refusal):
+    status = 409
+    code = "last_authenticator"
+    sentence = N_("This is your last authenticator. Set up another one before you remove it.")
 
 
 class TooManyAttempts(Refusal):

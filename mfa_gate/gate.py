@@ -15,6 +15,7 @@ from .account import Account
 from .assurance import Level, Requirement
 from .assurance import requirement as checked_requirement
 from .exc import ConfigurationError
+from .factors.attestation import AttestationPolicy
 from .marks import Kind, Mark, Marks
 from .portal import EXTENSION, START, Portal
 from .rules import LimitPolicy
@@ -32,6 +33,7 @@ class MFAGate:
         app: the app, or None for `init_app` later.
         account_loader, signed_in, identity, signed_out: the callbacks, also given by decorators.
         limits: another `LimitPolicy`.
+        attestation: an `AttestationPolicy`: which makes of authenticators may be enrolled, and then count as hardware.
         level, max_age: what a view without a mark asks for.
         clock: seconds since the epoch; for tests.
 
@@ -48,12 +50,14 @@ class MFAGate:
         identity: Callable[[], str | None] | None = None,
         signed_out: Callable[[], Any] | None = None,
         limits: LimitPolicy | None = None,
+        attestation: AttestationPolicy | None = None,
         level: Level = Level.MFA,
         max_age: timedelta | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.portal = Portal(account_loader, signed_in, identity, signed_out)
         self._limits = limits or LimitPolicy()
+        self._attestation = attestation
         self._default = checked_requirement(level, max_age)
         self.clock = clock
         self._marks = Marks()
@@ -71,7 +75,7 @@ class MFAGate:
         # the rest of the house comes with the first app: who only imports us need not wait for it
         from .start import install
 
-        install(app, self.portal, self._marks, self._default, self.clock, self._limits)
+        install(app, self.portal, self._marks, self._default, self.clock, self._limits, self._attestation)
 
     # --- callbacks ---------------------------------------------------------------------------------------------
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, redirect, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Request, Response, redirect, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import NotFound as NothingThere
 
 from .assurance import Level, Requirement, failing
-from .exc import NoMethod, Refusal, SignInRequired, StepUpRequired, Unavailable
+from .exc import NoMethod, NotFound, Refusal, SignInRequired, StepUpRequired, Unavailable, WrongMethod
 from .flows.ceremony import log
 from .marks import Marks
 from .session import Session
-from .web import answers, held, is_own, pages
+from .web import API, answers, held, is_own, pages
 from .web.visitor import Visitor, this_request, visitor_of
 from .wiring import Parts
 
@@ -39,13 +40,24 @@ class Guard:
         asked = this_request()
         rule = asked.url_rule
         if rule is None:
-            return None
+            return self._nowhere(asked)
         required = self.requirement_of(rule.endpoint)
         if required is None:
             return None
         if asked.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
         return self.enforce(required, visitor_of(asked, self._parts))
+
+    def _nowhere(self, asked: Request) -> Response | None:
+        """An unknown URL is the portal's own to answer; under the API programs get a problem for that as well."""
+        error, settings = asked.routing_exception, self._parts.settings
+        if not asked.path.startswith(f"{settings.url_prefix}{API}/"):
+            return None
+        if isinstance(error, MethodNotAllowed):
+            response = answers.problem(WrongMethod())
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return response
+        return answers.problem(NotFound()) if isinstance(error, NothingThere) else None
 
     def requirement_of(self, endpoint: str) -> Requirement | None:
         """What an endpoint asks for now; worked out anew where another view stands there."""
@@ -128,7 +140,7 @@ class Guard:
             methods = answers.allowed(progress, required.level)
             if not methods:
                 return answers.refuse(NoMethod(), required)
-            sealed = held.hold(here.parts, request, session) if answers.wants_page() else None
+            sealed = held.hold(here.parts, request, session, required.level) if answers.wants_page() else None
             if sealed is not None:
                 return pages.challenge_page(here, progress, methods, sealed=sealed, status=401)
         return answers.refuse(refusal, required)

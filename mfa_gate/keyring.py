@@ -91,6 +91,10 @@ class Keyring:
         except (InvalidTag, ValueError):
             raise SealBroken("a sealed value does not open in its place") from None
 
+    def is_current(self, made: str) -> bool:
+        """Whether something sealed or hashed was made under the current key."""
+        return made.startswith(f"{self.current}.")
+
     def hash(self, purpose: str, value: str, key_id: str | None = None) -> str:
         """Keyed hash (HMAC-SHA-256) as `id.hex`, for looking up what need not be read."""
         key_id = key_id or self.current

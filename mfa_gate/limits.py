@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final, Literal
 
@@ -128,6 +129,7 @@ def typed_name(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name[:1000]).casefold()).strip()
 
 
+@lru_cache(maxsize=1024)
 def network(address: str | None) -> str:
     """The counted source: an IPv4 address, or the /64 that an IPv6 subscriber has to himself (RFC 6177)."""
     try:

@@ -74,6 +74,11 @@ class LimitPolicy:
     code_known: Rule = Rule(((40, QUARTER),), streak=40, free=5, first_wait=2.0, greatest_wait=300.0)
     # 80 bits cannot be guessed: only slowed, per session and source, so that nobody can lock an owner out of it
     activation: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
+    # nothing to guess either, but each try costs a computation
+    assertion: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
+    recovery: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
+    # each draws ten, which takes a second of a processor
+    renewal: Rule = Rule(((10, DAY),))
     confirm: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
     password: Rule = Rule(((100, DAY),), free=5, first_wait=1.0, greatest_wait=60.0)
     source: Rule = Rule(((60, HOUR), (240, DAY)))

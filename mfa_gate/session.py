@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from .assurance import METHODS, Level, Proof, level_of
 from .exc import SignInRequired
@@ -28,8 +29,9 @@ class Session:
         sign_in: random name of the sign-in; it stays while the id changes at each rise.
         account_id: whose it is.
         level: what its proofs amount to.
-        proofs: the latest proof of each method.
+        proofs: the latest proof of each method and authenticator.
         last_seen, ends_at: seconds since the epoch.
+        enrol_until: until when an activation code that it redeemed lets it change authenticators, or None.
     """
 
     id_hash: str
@@ -38,6 +40,7 @@ class Session:
     level: Level
     last_seen: float
     ends_at: float
+    enrol_until: float | None
     _proofs: str
     _read: list[Proof] | None = field(default=None, repr=False)
 
@@ -50,7 +53,7 @@ class Session:
     @property
     def methods(self) -> tuple[str, ...]:
         """How it was proven (RFC 8176 `amr`)."""
-        return tuple(proof.method for proof in self.proofs)
+        return tuple(dict.fromkeys(proof.method for proof in self.proofs))
 
     @property
     def authenticated_at(self) -> float | None:
@@ -102,20 +105,49 @@ class Sessions:
         """Add a proof: a new id, and from the first second factor on the full lifetime.
 
         Raises:
-            SignInRequired: the session has ended meanwhile.
+            SignInRequired: the session has ended meanwhile, or lost a proof.
         """
-        proofs = [kept for kept in session.proofs if kept.method != proof.method] + [proof]
+        same = (proof.method, proof.authenticator)
+        proofs = [kept for kept in session.proofs if (kept.method, kept.authenticator) != same] + [proof]
         level = level_of(proofs)
         rises = session.level < Level.MFA <= level
         return self._move(tx, session, proofs, now, now + self._settings.lifetime if rises else session.ends_at)
 
-    def extend(self, tx: Transaction, session: Session, now: float, ends_at: float) -> tuple[str, Session]:
-        """Give a session that may now enrol a new id and another end.
+    def let_enrol(self, tx: Transaction, session: Session, now: float, until: float) -> tuple[str, Session]:
+        """Let a session change authenticators until then, under a new id; one that is pending lives as long.
 
         Raises:
             SignInRequired: the session has ended meanwhile.
         """
-        return self._move(tx, session, session.proofs, now, ends_at)
+        ends_at = until if session.level < Level.MFA else session.ends_at
+        return self._move(tx, replace(session, enrol_until=until), session.proofs, now, ends_at)
+
+    def drop_authenticator(self, tx: Transaction, session: Session, authenticator: str) -> Session | None:
+        """After an authenticator is removed: end the sessions that it made, and take its proof from this one.
+
+        Returns:
+            This session as it is now; None where it was made by that authenticator alone.
+        """
+
+        def made_by_it(other: Session) -> bool:
+            return any(proof.authenticator == authenticator for proof in other.proofs)
+
+        kept = [proof for proof in session.proofs if proof.authenticator != authenticator]
+        stays = level_of(kept) >= Level.MFA
+        self.end_account(
+            tx,
+            session.account_id,
+            lambda other: made_by_it(other) and not (stays and other.sign_in == session.sign_in),
+        )
+        if not stays or len(kept) == len(session.proofs):
+            return session if stays else None
+        proofs = _dump(kept)
+        rows.set_proofs(tx, session.id_hash, int(level_of(kept)), proofs)
+        return replace(session, level=level_of(kept), _proofs=proofs, _read=None)
+
+    def is_there(self, tx: Transaction, session: Session, now: float) -> bool:
+        """Whether it lives still, by the proofs that it was read with; a rise finds out by itself."""
+        return rows.is_there(tx, session.id_hash, session._proofs, now)
 
     def touch(self, tx: Transaction, session: Session, now: float) -> None:
         rows.touch(tx, session.id_hash, now)
@@ -124,9 +156,12 @@ class Sessions:
     def end(self, tx: Transaction, session: Session) -> bool:
         return rows.remove_sign_in(tx, session.sign_in)
 
-    def end_account(self, tx: Transaction, account_id: str) -> int:
-        """End all sessions of an account; how many."""
-        return rows.remove_account(tx, account_id)
+    def end_account(self, tx: Transaction, account_id: str, which: Callable[[Session], bool] | None = None) -> int:
+        """End all sessions of an account, or those that `which` picks; how many."""
+        if which is None:
+            return rows.remove_account(tx, account_id)
+        picked = [row for row in rows.of_account(tx, account_id) if which(_session(row))]
+        return sum(rows.remove(tx, row.id_hash) for row in picked)
 
     def _move(
         self, tx: Transaction, session: Session, proofs: list[Proof], now: float, ends_at: float
@@ -140,8 +175,9 @@ class Sessions:
             _dump(proofs),
             now,
             ends_at,
+            session.enrol_until,
         )
-        if not rows.move(tx, session.id_hash, row):
+        if not rows.move(tx, session.id_hash, session._proofs, row):
             raise SignInRequired
         return self._keyring.sign(PURPOSE, token), _session(row)
 
@@ -156,5 +192,5 @@ def _dump(proofs: list[Proof]) -> str:
 
 
 def _session(row: SessionRow) -> Session:
-    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at = row
-    return Session(id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, proofs)
+    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at, enrol_until = row
+    return Session(id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, enrol_until, proofs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from .exc import ConfigurationError
@@ -17,6 +17,11 @@ from .exc import ConfigurationError
 PREFIX: Final = "MFA_GATE_"
 SHORTEST_CODE: Final = 60.0  # seconds
 LANGUAGES: Final = ("fr", "en")
+UserVerification = Literal["required", "preferred", "discouraged"]
+ALGORITHMS: Final = (-7, -8, -257)  # COSE: ES256, EdDSA, RS256
+ML_DSA: Final = (-48, -49, -50)
+METHODS: Final = ("webauthn", "totp", "recovery")
+HINTS: Final = ("security-key", "client-device", "hybrid")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -30,6 +35,9 @@ class Settings:
         database_url: SQLAlchemy URL of the gate's store.
         own_store: the store is the embedded one, which upgrades itself at start.
         name: the portal's name, shown on pages and in authenticator apps.
+        methods: what people may enrol and prove by; the rest answers 404.
+        rp_id: what passkeys belong to, for ever (W3C WebAuthn L3 §4); None where the portal has no host name.
+        related_origins: other addresses whose pages may use the passkeys of this RP ID (L3 §5.11).
     """
 
     base_url: str
@@ -51,6 +59,12 @@ class Settings:
     languages: tuple[str, ...] = LANGUAGES
     stylesheet: str | None = None
     support: str | None = None
+    methods: tuple[str, ...] = METHODS
+    rp_id: str | None = None
+    user_verification: UserVerification = "preferred"
+    algorithms: tuple[int, ...] = ALGORITHMS
+    hints: tuple[str, ...] = ()
+    related_origins: tuple[str, ...] = ()
 
     @cached_property
     def secure(self) -> bool:
@@ -155,6 +169,52 @@ def _languages(name: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _methods(name: str, value: object) -> tuple[str, ...]:
+    listed = tuple(value) if isinstance(value, list | tuple) else ()
+    if not all(method in METHODS for method in listed) or not {"webauthn", "totp"}.intersection(listed):
+        raise _wrong(name, value, "write a list of 'webauthn', 'totp' and 'recovery', with one of the first two")
+    return tuple(method for method in METHODS if method in listed)
+
+
+def _rp_id(name: str, value: object) -> str:
+    if not isinstance(value, str) or not _is_name(value):
+        raise _wrong(name, value, "write a host name alone, in small letters, such as 'portal.example'")
+    return value
+
+
+def _is_name(host: str) -> bool:
+    """Whether passkeys can belong to a host: browsers take names alone, no addresses."""
+    return re.fullmatch(r"(?=.{1,253}$)([a-z0-9-]{1,63}\.)*(?![0-9]+$)[a-z0-9-]{1,63}", host) is not None
+
+
+def _hints(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or any(hint not in HINTS for hint in value):
+        raise _wrong(name, value, f"write a list of some of {', '.join(map(repr, HINTS))}")
+    return tuple(value)
+
+
+def _user_verification(name: str, value: object) -> object:
+    if value not in ("required", "preferred", "discouraged"):
+        raise _wrong(name, value, "write 'required', 'preferred' or 'discouraged'")
+    return value
+
+
+def _algorithms(name: str, value: object) -> tuple[int, ...]:
+    known = (*ALGORITHMS, *ML_DSA)
+    if not isinstance(value, list | tuple) or not value or any(number not in known for number in value):
+        raise _wrong(name, value, f"write a list of COSE numbers among {known}, the best liked first")
+    return tuple(value)
+
+
+def _related_origins(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > 5:
+        raise _wrong(name, value, "write a list of at most five addresses, such as ['https://portal.example.org']")
+    origins = tuple(_base_url(name, origin) for origin in value)
+    if any(urlsplit(origin).path for origin in origins):
+        raise _wrong(name, value, "write each address without a path")
+    return origins
+
+
 def _keys(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{PREFIX}KEYS is not a text: write what 'flask mfa keys new' prints")
@@ -187,6 +247,12 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "languages": _languages,
     "stylesheet": _path,
     "support": _text,
+    "methods": _methods,
+    "rp_id": _rp_id,
+    "user_verification": _user_verification,
+    "algorithms": _algorithms,
+    "hints": _hints,
+    "related_origins": _related_origins,
 }
 
 
@@ -221,10 +287,24 @@ def read(config: Mapping[str, Any], *, instance: Path, name: str, made_for_you: 
     if own_store:
         values["database_url"] = f"sqlite:///{instance / 'mfa_gate.sqlite3'}"
     values.setdefault("name", _text("name", name))
+    _choose_rp_id(values)
     settings = Settings(own_store=own_store, **values)
     if settings.idle > settings.lifetime:
         raise _wrong("idle", settings.idle, "it must not be longer than MFA_GATE_LIFETIME")
     return settings
+
+
+def _choose_rp_id(values: dict[str, Any]) -> None:
+    """The RP ID is the exact host unless it is set; a portal without a host name can have no passkeys."""
+    host = urlsplit(values["base_url"]).hostname or ""
+    if _is_name(host):
+        rp_id = values.setdefault("rp_id", host)
+        if "." not in rp_id and rp_id != host:
+            raise _wrong("rp_id", rp_id, "write a whole host name: browsers let no portal have a top-level domain")
+    elif "webauthn" in values.get("methods", ()) or "rp_id" in values:
+        raise _wrong("base_url", values["base_url"], "write a host name: passkeys cannot belong to an address")
+    else:
+        values["methods"] = tuple(method for method in values.get("methods", METHODS) if method != "webauthn")
 
 
 _NO_DEFAULT: Final = {

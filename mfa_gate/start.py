@@ -14,6 +14,7 @@ from .account import Account
 from .assurance import Level, Requirement
 from .debug import made_for_you
 from .exc import Refusal, Unavailable
+from .factors.attestation import AttestationPolicy
 from .flows.ceremony import log
 from .guard import Guard, localhost_in_debug
 from .login import LoginTry
@@ -175,6 +176,7 @@ def install(
     default: Requirement,
     clock: Callable[[], float],
     limits: LimitPolicy,
+    attestation: AttestationPolicy | None,
 ) -> None:
     """Build the parts of an app and put the gate in front of it.
 
@@ -183,8 +185,10 @@ def install(
     """
     instance = Path(app.instance_path)
     settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
-    app.extensions[EXTENSION] = parts = build(settings, portal, clock, limits)
+    app.extensions[EXTENSION] = parts = build(settings, portal, clock, limits, attestation)
     app.register_blueprint(web.blueprint(settings.url_prefix))
+    if settings.related_origins and "webauthn" in settings.methods:
+        app.add_url_rule("/.well-known/webauthn", web.RELATED_ORIGINS, web.related_origins)
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
     app.extensions[START] = start = Start(app, marks, Guard(app, parts, marks, default))
     app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""For a portal's own tests: a clock that one sets, people who are signed in, authenticator apps."""
+"""For a portal's own tests: a clock that one sets, people who are signed in, authenticator apps and security keys."""
 
 from __future__ import annotations
 
@@ -10,16 +10,30 @@ from urllib.parse import urlsplit
 import pyotp
 from flask import Flask, session
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from .account import Account
 from .assurance import Level, Proof
 from .factors.totp import STEP
 from .flows import Visit
 from .portal import EXTENSION
+from .session import Session
+from .software_key import KeyRefused, SoftwareKey
 from .wiring import Parts
 
+__all__ = [
+    "Clock",
+    "KeyRefused",
+    "SoftwareKey",
+    "enrol_key",
+    "enrol_totp",
+    "prove_by_key",
+    "signed_in",
+    "totp_code",
+]
+
 LOOPBACK: Final = "127.0.0.1"
-_AMR: Final = {Level.MFA: "otp"}
+_AMR: Final = {Level.MFA: "otp", Level.PHISHING_RESISTANT: "pop", Level.HARDWARE: "hwk"}
 
 
 class Clock:
@@ -45,14 +59,14 @@ def signed_in(client: FlaskClient, account: Account, level: Level = Level.MFA) -
 
     Args:
         client: gets the gate's cookie, and the portal's session as the portal's `signed_in` callback opens it.
-        account: who. Where a step-up is tested, call `enrol_totp` first: it needs an authenticator.
-        level: a level that some method of this version reaches.
+        account: who. Where a step-up is tested, call `enrol_totp` or `enrol_key` first: it needs an authenticator.
+        level: at least `Level.MFA`.
 
     Raises:
-        ValueError: no method reaches the level.
+        ValueError: nobody is signed in at this level.
     """
     if level not in _AMR:
-        raise ValueError(f"no method of this version proves {level!r}")
+        raise ValueError(f"nobody is signed in at {level!r}: write Level.MFA or a greater one")
     app = client.application
     parts = _parts(app)
     with app.app_context():
@@ -77,20 +91,65 @@ def enrol_totp(app: Flask, account: Account) -> str:
         except in the strict profile.
     """
     with app.app_context():
-        return _enrol_totp(_parts(app), account)
-
-
-def _enrol_totp(parts: Parts, account: Account) -> str:
-    code = parts.activation.issue(account.id, "test").code
-    risen = parts.sign_in.begin(account, Visit(None, LOOPBACK))
-    risen = parts.activation.redeem(Visit(risen.session, LOOPBACK), code)
-    visit = Visit(risen.session, LOOPBACK)
-    begun = parts.enrolment.begin_totp(visit)
-    # the code before this one, so that this one can still sign in
-    confirming = totp_code(begun.secret, parts.house.clock() - parts.settings.totp_window * STEP)
-    risen = parts.enrolment.complete_totp(visit, begun.enrolment, confirming, "test")
-    parts.sign_in.sign_out(Visit(risen.session, LOOPBACK))
+        parts = _parts(app)
+        visit = _activated(parts, account)
+        begun = parts.enrolment.begin_totp(visit)
+        # the code before this one, so that this one can still sign in
+        confirming = totp_code(begun.secret, parts.house.clock() - parts.settings.totp_window * STEP)
+        risen = parts.enrolment.complete_totp(visit, begun.enrolment, confirming, "test")
+        parts.sign_in.sign_out(Visit(risen.session, LOOPBACK))
     return begun.secret
+
+
+def enrol_key(app: Flask, account: Account, key: SoftwareKey | None = None) -> SoftwareKey:
+    """Enrol a security key for an account through every real step.
+
+    Args:
+        app: an app with a gate.
+        account: as the portal's loader gives it; it must not have an authenticator yet.
+        key: by default a new one, on the portal's own pages.
+
+    Returns:
+        The key, for `prove_by_key` or one's own calls of `assert_`.
+    """
+    with app.app_context():
+        parts = _parts(app)
+        key = key or SoftwareKey(parts.settings.origin)
+        visit = _activated(parts, account)
+        risen = parts.webauthn.complete_enrol(visit, key.register(parts.webauthn.begin_enrol(visit)), "test")
+        parts.sign_in.sign_out(Visit(risen.session, LOOPBACK))
+    return key
+
+
+def prove_by_key(client: FlaskClient, key: SoftwareKey) -> TestResponse:
+    """Complete a sign-in, or step up, as a single-page portal does: over the JSON API.
+
+    Args:
+        client: of whoever is signed in, or has given the right password.
+        key: that `enrol_key` enrolled.
+
+    Returns:
+        The answer to the assertion: 200 with `{next, session}`, or a problem document.
+
+    Raises:
+        KeyRefused: the browser, or the key, would not.
+    """
+    settings = _parts(client.application).settings
+    api = f"{settings.script_root}{settings.url_prefix}/api/v1"
+    token = client.get(f"{api}/session", base_url=settings.origin).get_json()["csrf_token"]
+    headers = {"X-MFA-CSRF": token or "", "Origin": settings.origin}
+    begun = client.post(f"{api}/webauthn/verify/begin", base_url=settings.origin, headers=headers)
+    if begun.status_code != 200:
+        return begun
+    answer = key.assert_(begun.get_json())  # noqa: PT009  (not unittest's)
+    return client.post(f"{api}/webauthn/verify/complete", base_url=settings.origin, headers=headers, json=answer)
+
+
+def _activated(parts: Parts, account: Account) -> Visit:
+    """A session that may enrol."""
+    code = parts.activation.issue(account.id, "test").code
+    begun: Session = parts.sign_in.begin(account, Visit(None, LOOPBACK)).session
+    return Visit(parts.activation.redeem(Visit(begun, LOOPBACK), code).session, LOOPBACK)
 
 
 def totp_code(secret: str, at: float) -> str:

@@ -9,7 +9,9 @@ from typing import Any, Final, Protocol
 
 from .audit import Audit
 from .exc import ConfigurationError, Unavailable
-from .flows import Activation, Enrolment, House, Keys, Life, Password, SignIn, check_keys
+from .factors.attestation import AttestationPolicy
+from .factors.relying_party import RelyingParty
+from .flows import Activation, Enrolment, House, Keys, Life, Own, Password, Recovery, SignIn, WebAuthn, check_keys
 from .keyring import Keyring
 from .limits import Limiter
 from .portal import Portal
@@ -38,6 +40,9 @@ class Parts:
     life: Life
     password: Password
     keys: Keys
+    webauthn: WebAuthn
+    recovery: Recovery
+    own: Own
     login_path: str | None = None
 
     @property
@@ -61,7 +66,27 @@ class Inspector(Protocol):
         """Every route: rule, methods, endpoint, kind (guarded, public, static, gate), level and max_age."""
 
 
-def build(settings: Settings, portal: Portal, clock: Callable[[], float], limits: LimitPolicy) -> Parts:
+def _relying_party(settings: Settings, attestation: AttestationPolicy | None) -> RelyingParty | None:
+    if settings.rp_id is None:
+        return None
+    return RelyingParty(
+        settings.rp_id,
+        settings.name,
+        (settings.origin,),
+        user_verification=settings.user_verification,
+        algorithms=settings.algorithms,
+        attestation=attestation,
+        hints=settings.hints,
+    )
+
+
+def build(
+    settings: Settings,
+    portal: Portal,
+    clock: Callable[[], float],
+    limits: LimitPolicy,
+    attestation: AttestationPolicy | None,
+) -> Parts:
     """Build the parts of one app on a store that is in order.
 
     Raises:
@@ -86,6 +111,7 @@ def build(settings: Settings, portal: Portal, clock: Callable[[], float], limits
         Limiter(keyring, limits),
         Audit(keyring),
         clock,
+        _relying_party(settings, attestation),
         portal.load,
     )
     return Parts(
@@ -97,4 +123,7 @@ def build(settings: Settings, portal: Portal, clock: Callable[[], float], limits
         Life(house),
         Password(house),
         Keys(house),
+        WebAuthn(house),
+        Recovery(house),
+        Own(house),
     )

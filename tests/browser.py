@@ -37,16 +37,20 @@ def _answers(path: str) -> bool:
         return False
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, *more: str) -> Browser:
     """Start a headless Chromium that reaches only this machine.
 
     Without its sandbox, which neither root nor most containers can have; it only sees pages of these tests.
+
+    Args:
+        playwright: running.
+        more: further arguments; of two that set the same the last one counts.
 
     Raises:
         playwright.sync_api.Error: there is none, or it does not start.
     """
     return playwright.chromium.launch(
-        executable_path=chromium_path(), headless=True, chromium_sandbox=False, args=[*QUIET]
+        executable_path=chromium_path(), headless=True, chromium_sandbox=False, args=[*QUIET, *more]
     )
 
 

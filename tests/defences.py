@@ -14,7 +14,15 @@ import pytest
 
 Defence = Callable[[pytest.MonkeyPatch], None]
 VARIABLE = "MFA_GATE_WITHOUT"
-PARTS = ("defences_codes", "defences_guard", "defences_web")
+PARTS = (
+    "defences_codes",
+    "defences_guard",
+    "defences_web",
+    "defences_own",
+    "defences_relay",
+    "defences_passkeys",
+    "defences_review",
+)
 
 
 def defences() -> dict[str, Defence]:

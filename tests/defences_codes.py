@@ -14,13 +14,12 @@ import pytest
 from itsdangerous import Signer
 from sqlalchemy import text
 
-from mfa_gate import wiring
+from mfa_gate import crockford, wiring
 from mfa_gate.audit import Audit
 from mfa_gate.exc import SealBroken, WrongCode
 from mfa_gate.factors import totp
-from mfa_gate.flows import activation, enrolment, keys, password, sign_in
+from mfa_gate.flows import enrolment, keys, password, sign_in
 from mfa_gate.flows.ceremony import Ceremony, Progress, log
-from mfa_gate.flows.enrolment import Enrolment
 from mfa_gate.keyring import Keyring
 from mfa_gate.limits import Attempt, Limiter, Scope
 from mfa_gate.rules import Rule
@@ -43,16 +42,16 @@ OF_THE_ACCOUNT = "account_id = :account"
 
 
 def enrolment_in_any_state(patch: Patch) -> None:
-    patch.setattr(Enrolment, "_may_enrol", lambda *_: None)
+    patch.setattr(Ceremony, "may_change", lambda *_, **__: None)
 
 
 def enrolment_without_a_code(patch: Patch) -> None:
-    def may(self: Enrolment, tx: Any, session: Any) -> None:
+    def may(self: Ceremony, tx: Any, session: Any, **_: Any) -> None:
         state = self.progress_in(tx, session).state
         if state not in ("enrolling", "activation"):
             raise self.refusal_for(state)
 
-    patch.setattr(Enrolment, "_may_enrol", may)
+    patch.setattr(Ceremony, "may_change", may)
 
 
 def bind_where(*conditions: str) -> Callable[[Patch], None]:
@@ -100,7 +99,9 @@ def enrolling_without_an_end(patch: Patch) -> None:
         really = getattr(authenticators, name)
         patch.setattr(authenticators, name, lambda tx, id_, sign_in, now, really=really: really(tx, id_, sign_in, 0))
     really_move = session_rows.move
-    patch.setattr(session_rows, "move", lambda tx, old, row: really_move(tx, old, row._replace(last_seen=0.0)))
+    patch.setattr(
+        session_rows, "move", lambda tx, old, was, row: really_move(tx, old, was, row._replace(last_seen=0.0))
+    )
 
 
 def seeds_of_all_accounts(patch: Patch) -> None:
@@ -220,7 +221,7 @@ def enrolments_are_not_taken(patch: Patch) -> None:
     """Completing neither takes the enrolment nor spends the code, and a second authenticator gets an id of its own."""
     patch.setattr(authenticators, "take_enrolment", lambda *_: True)
     patch.setattr(activations, "spend", lambda *_: True)
-    patch.setattr(Enrolment, "_may_enrol", lambda *_: None)
+    patch.setattr(Ceremony, "may_change", lambda *_, **__: None)
     patch.setattr(authenticators, "add_totp", lambda *_: None)
     patch.setattr(session_rows, "move", lambda *_: True)
 
@@ -371,7 +372,7 @@ def codes_are_logged(patch: Patch) -> None:
 
 def codes_are_told_in_events(patch: Patch) -> None:
     really, issued = Audit.record, threading.local()
-    grouped = activation._grouped
+    grouped = crockford.grouped
 
     def remember(code: str) -> str:
         issued.code = grouped(code)
@@ -380,7 +381,7 @@ def codes_are_told_in_events(patch: Patch) -> None:
     def record(self: Audit, tx: Any, kind: str, *args: Any, **more: Any) -> None:
         really(self, tx, kind, *args, **more, typed=getattr(issued, "code", ""))
 
-    patch.setattr(activation, "_grouped", remember)
+    patch.setattr(crockford, "grouped", remember)
     patch.setattr(Audit, "record", record)
 
 

@@ -13,9 +13,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, inspect, text
 from werkzeug.test import TestResponse
 
-from mfa_gate import Account, Level, MFAGate
+from mfa_gate import Account, AttestationPolicy, Level, MFAGate
 from mfa_gate.rules import LimitPolicy
-from mfa_gate.testing import Clock, enrol_totp, totp_code
+from mfa_gate.software_key import STRAIGHT, Bent
+from mfa_gate.testing import Clock, SoftwareKey, enrol_key, enrol_totp, totp_code
 
 KEYS = "test1:" + "A" * 43
 BASE_URL = "https://portal.example"
@@ -46,6 +47,10 @@ class Portal:
         """Enrol an authenticator app through every step; its secret."""
         return enrol_totp(self.app, self.people[account])
 
+    def key(self, account: str = "anne", **made: Any) -> SoftwareKey:
+        """Enrol a security key through every step, for an account that has no authenticator yet."""
+        return enrol_key(self.app, self.people[account], SoftwareKey(BASE_URL, **made))
+
     def code(self, secret: str) -> str:
         return totp_code(secret, self.clock())
 
@@ -69,7 +74,13 @@ class Portal:
 
 
 class Browser:
-    """A person's browser: cookies, an address, and the hidden token of the page it is on."""
+    """A person's browser: cookies, an address, and the hidden token of the page it is on.
+
+    Attributes:
+        one: id of what the next call changes, where its path names one.
+    """
+
+    one = ""
 
     def __init__(self, portal: Portal, client: FlaskClient, address: str) -> None:
         self.portal = portal
@@ -124,6 +135,21 @@ class Browser:
         self.password(account)
         return self.step("activate", code=code)
 
+    def add_key(self, key: SoftwareKey | None = None, label: str = "Key", bent: Bent = STRAIGHT) -> TestResponse:
+        """Enrol a security key where this browser stands, over the API; the answer to the credential."""
+        begun = self.api("POST", "webauthn/enrol/begin")
+        if begun.status_code != 200:
+            return begun
+        made = (key or SoftwareKey(BASE_URL)).register(begun.json, bent)
+        return self.api("POST", "webauthn/enrol/complete", {**made, "label": label})
+
+    def prove(self, key: SoftwareKey, bent: Bent = STRAIGHT) -> TestResponse:
+        """Prove by a security key where this browser stands, over the API; the answer to the assertion."""
+        begun = self.api("POST", "webauthn/verify/begin")
+        if begun.status_code != 200:
+            return begun
+        return self.api("POST", "webauthn/verify/complete", key.assert_(begun.json, bent))
+
     def begin_enrolment(self) -> dict[str, str]:
         """Begin to enrol an authenticator app; what is handed over."""
         answer: dict[str, str] = self.api("POST", "totp/enrol/begin").json
@@ -154,7 +180,13 @@ class Browser:
 
 
 def make_portal(
-    database_url: str, folder: Path, clock: Clock | None = None, *, limits: LimitPolicy | None = None, **config: Any
+    database_url: str,
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    limits: LimitPolicy | None = None,
+    attestation: AttestationPolicy | None = None,
+    **config: Any,
 ) -> Portal:
     """The portal, on a store whose tables are there already."""
     app = Flask("portal", instance_path=str(folder))
@@ -171,7 +203,7 @@ def make_portal(
         "anne": Account("anne", "Anne Martin", "anne@portal.example", group="pharmacist", locale="fr"),
         "bob": Account("bob", "Bob Stone", "bob@portal.example", group="doctor", locale="en"),
     }
-    gate = MFAGate(app, clock=clock or Clock(), limits=limits)
+    gate = MFAGate(app, clock=clock or Clock(), limits=limits, attestation=attestation)
     portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
     add_callbacks(portal)
     add_views(portal)
@@ -230,6 +262,11 @@ def add_views(portal: Portal) -> None:
     @gate.require(Level.MFA, max_age=timedelta(minutes=10))
     def bank() -> str:
         return f"bank {request.form.to_dict(flat=False)}" if request.method == "POST" else "bank form"
+
+    @app.route("/safe", methods=["GET", "POST"])
+    @gate.require(Level.PHISHING_RESISTANT, max_age=timedelta(minutes=10))
+    def safe() -> str:
+        return f"safe {request.form.to_dict()}" if request.method == "POST" else "safe form"
 
     @app.get("/open")
     @gate.public

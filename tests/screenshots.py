@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from mfa_gate.testing import totp_code
 from tests.browser import launch
 from tests.demo import ROOT, Demo
+from tests.virtual_key import VirtualKey
 
 IMAGES = ROOT / "docs" / "images"
 GREATEST = 200_000  # bytes of one picture
@@ -79,7 +80,8 @@ def main() -> int:
         try:
             camera = Camera(browser, demo, Path(folder))
             enrolment = first_enrolment(camera)
-            challenge, record = signing_in(camera)
+            _, record = signing_in(camera)
+            challenge = with_a_key(camera)
             collage(camera, challenge, enrolment, record)
         finally:
             demo.stop()
@@ -96,6 +98,7 @@ def first_enrolment(camera: Camera) -> Path:
     camera.take(page, "activation")
     page.fill("#code", account["activation_code"])
     page.click("main form button")
+    camera.take(page, "ways", full_page=True)
     page.click("main form button")
     page.locator(".mfa-qr").wait_for()
     camera.take(page, "enrolment", full_page=True)
@@ -124,6 +127,28 @@ def signing_in(camera: Camera) -> tuple[Path, Path]:
     return IMAGES / "challenge-phone.png", camera.upright(page, "record")
 
 
+def with_a_key(camera: Camera) -> Path:
+    """Setting up a key on a phone, the recovery codes, one's own authenticators, and signing in by the key."""
+    account = camera.demo.new[1]
+    page = camera.person(PHONE, device_scale_factor=1.5)
+    VirtualKey(page, transport="internal")
+    enter(page, account)
+    page.fill("#code", account["activation_code"])
+    page.click("main form button")
+    page.fill("form[data-mfa-webauthn] [name=label]", "Mon téléphone")
+    page.click("form[data-mfa-webauthn] button")
+    page.locator(".mfa-codes").wait_for()
+    camera.take(page, "recovery-codes-phone")
+    page.goto("/mfa/authenticators")
+    camera.take(page, "authenticators-phone", full_page=True)
+    page.goto("/mfa/sign-out")
+    page.click("main form button")
+    page.goto("/login")
+    enter(page, account)
+    camera.take(page, "challenge-key-phone")
+    return IMAGES / "challenge-key-phone.png"
+
+
 def enter(page: Page, account: dict[str, Any]) -> None:
     """Type user name and password, wherever the portal asks for them."""
     if page.url == "about:blank":
@@ -131,7 +156,7 @@ def enter(page: Page, account: dict[str, Any]) -> None:
     page.fill("#email", account["email"])
     page.fill("#password", account["password"])
     page.click("main form button")
-    page.locator("#code").wait_for()
+    page.locator(".mfa-main form").first.wait_for()
 
 
 def collage(camera: Camera, *files: Path) -> None:

@@ -37,9 +37,10 @@ RECORD = FORM.split("<form")[0]
 WORDS = {
     "fr": {
         "activate": "Saisissez votre code d’activation",
-        "start": "Protégez votre compte avec votre téléphone",
+        "start": "Protégez votre compte",
         "scan": "Reliez votre téléphone",
         "retype": "Saisissez le code encore une fois",
+        "codes": "Conservez ces codes de secours",
         "challenge": "Saisissez le code affiché sur votre téléphone",
         "step_up": "Confirmez que c’est toujours vous",
         "resume": "Envoyez votre formulaire",
@@ -48,9 +49,10 @@ WORDS = {
     },
     "en": {
         "activate": "Enter your activation code",
-        "start": "Protect your account with your phone",
+        "start": "Protect your account",
         "scan": "Link your phone",
         "retype": "Enter the code once more",
+        "codes": "Keep these recovery codes",
         "challenge": "Enter the code shown on your phone",
         "step_up": "Confirm that it is still you",
         "resume": "Send your form",
@@ -246,6 +248,10 @@ class Walk:
         self.sees("retype")
         self.tab.fill(code=oathtool(uri, self.portal.clock), label="Téléphone")
         self.tab.press(complete)
+        self.sees("codes")
+        assert self.tab.page.locator(".mfa-codes code").count() == 10
+        with self.tab.page.expect_navigation():
+            self.tab.page.locator(".mfa-onward a").click()
         assert self.tab.heading == "Record 17"
         assert self.tab.page.url == f"{self.tab.url}/patients/17?tab=rights"
         return uri

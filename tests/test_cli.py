@@ -224,7 +224,7 @@ def test_issue_as_json(portal: Portal, browser: Browser) -> None:
 
 def test_issue_says_when_the_account_has_an_authenticator_already(portal: Portal) -> None:
     portal.enrolled()
-    assert "opens nothing beside it" in run(portal, "activation", "issue", "anne").stdout
+    assert "its owner signs in and changes it with this code" in run(portal, "activation", "issue", "anne").stdout
     assert document(portal, "activation", "issue", "anne")["enrolled"] is True
 
 

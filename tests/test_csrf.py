@@ -53,7 +53,7 @@ def forged(answer: TestResponse, step: Step) -> bool:
 def bodies(step: Step, fields: dict[str, str]) -> list[dict[str, Any]]:
     """The same fields as a form, as JSON, and as a page of another site sends JSON without a preflight."""
     text = json.dumps(fields)
-    sent: list[dict[str, Any]] = [{"data": fields}, {"data": text, "content_type": "text/plain"}]
+    sent: list[dict[str, Any]] = [step.packed(fields), {"data": text, "content_type": "text/plain"}]
     return (
         sent if step.page else [*sent, {"json": fields}, {"data": text, "content_type": "application/csp-report+json"}]
     )
@@ -72,7 +72,7 @@ def refused_and_unchanged(
             unread = body.get("content_type") == "text/plain" and answer.status_code == 400
             assert unread or forged(answer, step), (body, more, answer.status_code)
     assert rows(portal, COUNTERS) == before
-    passed = step.send(browser, data=fields)
+    passed = step.send(browser, **step.packed(fields))
     assert passed.status_code in (200, 303), passed.text
 
 
@@ -134,8 +134,10 @@ def test_a_token_that_was_made_up_is_refused(portal: Portal, browser: Browser, s
         for place in ("header", "field"):
             if (place == "header" and not token.isprintable()) or "\u2019" in token:
                 continue
+            if place == "field" and step.nested:
+                continue
             answer = (
-                step.send(browser, token, data=fields)
+                step.send(browser, token, **step.packed(fields))
                 if place == "header"
                 else step.send(browser, "", data={**fields, "csrf_token": token})
             )
@@ -151,7 +153,7 @@ def test_a_second_tab_keeps_working_while_the_session_rises(portal: Portal, brow
     fields = step.fields(portal, browser)
     early = browser.token
     browser.get("/mfa/challenge")
-    assert step.send(browser, early, data=fields).status_code in (200, 303)
+    assert step.send(browser, early, **step.packed(fields)).status_code in (200, 303)
 
 
 @pytest.mark.abuse("A50")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import stat
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from demo_app import create_app, nir
 from demo_app.accounts import provide
-from mfa_gate.testing import totp_code
+from mfa_gate.testing import SoftwareKey, totp_code
 from tests.demo import Demo, Http
 from tests.statements import statements
 from tests.test_first_factor import shape
@@ -42,6 +43,20 @@ def inside(demo: Demo) -> Http:
     assert http.password(account).location == f"{demo.url}/mfa/challenge"
     answer = http.step("challenge", code=totp_code(account["totp_secret"], time.time()))
     assert answer.status == 303, answer.text
+    return http
+
+
+@pytest.fixture(scope="module")
+def with_key(demo: Demo) -> Http:
+    """Somebody who has just set up a security key with the code of the letter."""
+    http, account = Http(demo.url), demo.new[2]
+    http.password(account)
+    http.step("activate", code=account["activation_code"])
+    token = http.get("/mfa/api/v1/session", Accept="application/json").json["csrf_token"]
+    sent = {"Accept": "application/json", "Content_Type": "application/json", "X_MFA_CSRF": token, "Origin": demo.url}
+    options = http.open("POST", "/mfa/api/v1/webauthn/enrol/begin", b"{}", **sent).json
+    made = json.dumps(SoftwareKey(demo.url).register(options)).encode()
+    assert http.open("POST", "/mfa/api/v1/webauthn/enrol/complete", made, **sent).json["session"]["account"]
     return http
 
 
@@ -102,7 +117,7 @@ def test_a_new_account_is_activated_enrolled_and_reads_a_record(demo: Demo, http
     secret = re.findall("secret=([A-Z2-7]{32})", scan.text)[0]
     fields = {"action": "complete", "enrolment": scan.hidden("enrolment"), "label": "Test"}
     done = http.step("enrol", code=totp_code(secret, time.time()), **fields)
-    assert done.location == f"{http.url}/patients?q=martin"
+    assert f'href="{http.url}/patients?q=martin"' in done.text
     number = a_record(http)
     assert nir.is_valid(number)
     page = http.get(f"/patients/{number}")
@@ -111,28 +126,38 @@ def test_a_new_account_is_activated_enrolled_and_reads_a_record(demo: Demo, http
     assert page.headers["Cache-Control"] == "no-store"
 
 
-def test_bank_details_are_changed_by_who_has_just_proven_it(inside: Http) -> None:
-    page = inside.get("/account/bank-details")
+def test_bank_details_are_changed_by_who_has_just_used_a_key(with_key: Http) -> None:
+    page = with_key.get("/account/bank-details")
     fields = {"csrf_token": page.hidden("csrf_token"), "iban": GOOD_IBAN, "holder": "Pharmacie"}
-    assert inside.post("/account/bank-details", fields).status == 302
-    assert "••••" in inside.get("/account/bank-details").text
+    assert with_key.post("/account/bank-details", fields).status == 302
+    assert "••••" in with_key.get("/account/bank-details").text
 
 
-def test_bank_details_that_are_wrong_get_a_sentence_beside_the_field(inside: Http) -> None:
-    token = inside.get("/account/bank-details").hidden("csrf_token")
-    answer = inside.post("/account/bank-details", {"csrf_token": token, "iban": "FR76 1", "holder": ""})
+def test_bank_details_are_not_open_to_a_code_of_the_phone(inside: Http) -> None:
+    """A site that looks like the portal can pass such a code on."""
+    answer = inside.get("/account/bank-details")
+    assert answer.status == 403
+    assert "<code>no_suitable_method</code>" in answer.text
+    assert 'href="/mfa/authenticators"' in answer.text
+    refused = inside.post("/account/bank-details", {"iban": GOOD_IBAN, "holder": "Thief"})
+    assert refused.status == 403
+
+
+def test_bank_details_that_are_wrong_get_a_sentence_beside_the_field(with_key: Http) -> None:
+    token = with_key.get("/account/bank-details").hidden("csrf_token")
+    answer = with_key.post("/account/bank-details", {"csrf_token": token, "iban": "FR76 1", "holder": ""})
     assert answer.status == 422
     assert answer.text.count('aria-invalid="true"') == 2
 
 
 @pytest.mark.abuse("A50")
-def test_bank_details_are_not_changed_from_another_site(inside: Http) -> None:
-    before = inside.get("/account/bank-details").text
+def test_bank_details_are_not_changed_from_another_site(with_key: Http) -> None:
+    before = with_key.get("/account/bank-details").text
     for fields in ({}, {"csrf_token": ""}, {"csrf_token": "x"}, {"csrf_token": "é"}):
-        answer = inside.post("/account/bank-details", {**fields, "iban": GOOD_IBAN, "holder": "Evil"})
+        answer = with_key.post("/account/bank-details", {**fields, "iban": GOOD_IBAN, "holder": "Evil"})
         assert answer.status == 400
         assert "rouvrez la page" in answer.text
-    assert inside.get("/account/bank-details").text == before
+    assert with_key.get("/account/bank-details").text == before
 
 
 @pytest.mark.abuse("A50")
@@ -173,8 +198,8 @@ def test_senseless_requests_get_a_page_that_says_so(inside: Http, method: str, p
     assert "Traceback" not in answer.text
 
 
-def test_a_form_that_is_too_large_is_refused(inside: Http) -> None:
-    answer = inside.post("/account/bank-details", {"iban": "1" * 100_000})
+def test_a_form_that_is_too_large_is_refused(with_key: Http) -> None:
+    answer = with_key.post("/account/bank-details", {"iban": "1" * 100_000})
     assert answer.status == 413
 
 

@@ -59,7 +59,7 @@ def test_a_confirmed_authenticator_signs_the_person_in(portal: Portal) -> None:
         "level": "MFA",
         "methods": ["pwd", "otp"],
         "authenticated_at": portal.clock(),
-        "allowed_methods": ["totp"],
+        "allowed_methods": ["totp", "recovery"],
         "csrf_token": answer.json["session"]["csrf_token"],
     }
     assert portal.opened == ["anne"]

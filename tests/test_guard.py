@@ -270,9 +270,9 @@ OUT_OF_ORDER: dict[str, dict[str, tuple[int, str]]] = {
     },
     "enrolling": {"totp": (409, "wrong_state"), "activation": (409, "wrong_state")},
     "signed_in": {
-        "activation": (409, "wrong_state"),
-        "begin": (409, "wrong_state"),
-        "complete": (409, "wrong_state"),
+        "activation": (422, "wrong_activation_code"),
+        "begin": (401, "activation_required"),
+        "complete": (401, "activation_required"),
     },
 }
 PAGE_OF = {"pending": CHALLENGE, "activation": ACTIVATE, "enrolling": ENROL}

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from mfa_gate import web
 from mfa_gate.factors import totp
 from mfa_gate.rules import DAY, QUARTER, LimitPolicy, Rule
-from mfa_gate.testing import totp_code
-from tests.portal import Browser, Portal
+from mfa_gate.software_key import Bent
+from mfa_gate.testing import SoftwareKey, totp_code
+from tests.portal import BASE_URL, Browser, Portal
 
 MakePortal = Callable[..., Portal]
 OWNER = "203.0.113.200"
@@ -303,7 +304,15 @@ def posts() -> list[str]:
     return sorted({rule.endpoint.removeprefix("mfa_gate.") for rule in rules})
 
 
-VERIFIES_NOTHING = {"sign-out", "api_sign-out", "api_totp_enrol_begin"}
+VERIFIES_NOTHING = {
+    "sign-out",
+    "api_sign-out",
+    "api_totp_enrol_begin",
+    "api_webauthn_verify_begin",
+    "api_webauthn_enrol_begin",
+    "api_recovery_renew",
+    "authenticators",
+}
 
 
 def prove_totp(portal: Portal) -> Callable[[str], Any]:
@@ -333,6 +342,38 @@ def confirm(portal: Portal) -> Callable[[str], Any]:
     return send
 
 
+def prove_recovery(portal: Portal) -> Callable[[str], Any]:
+    browser = portal.browser()
+    browser.activate()
+    browser.add_key()
+    browser.step("sign-out")
+    browser.password()
+    return lambda path: browser.post(path, {"csrf_token": browser.token, "code": "0000-0000-0000-0000"})
+
+
+def by_key(begin: str) -> Callable[[Portal], Callable[[str], Any]]:
+    """A right answer to a right question, with a signature of something else."""
+
+    def prepare(portal: Portal) -> Callable[[str], Any]:
+        browser = portal.browser()
+        if begin.endswith("verify/begin"):
+            key = portal.key()
+            browser.password()
+        else:
+            key = SoftwareKey(BASE_URL)
+            browser.activate()
+
+        def send(path: str) -> Any:
+            options = browser.api("POST", begin).json
+            bent = Bent(bad_signature=True, origin="https://evil.example")
+            answer = key.assert_(options, bent) if "verify" in begin else key.register(options, bent)
+            return browser.api("POST", path.removeprefix("/mfa/api/v1/"), answer)
+
+        return send
+
+    return prepare
+
+
 DRIVEN: dict[str, Callable[[Portal], Callable[[str], Any]]] = {
     "challenge": prove_totp,
     "api_totp_verify": prove_totp,
@@ -340,6 +381,9 @@ DRIVEN: dict[str, Callable[[Portal], Callable[[str], Any]]] = {
     "api_activation_verify": activate,
     "enrol": confirm,
     "api_totp_enrol_complete": confirm,
+    "api_recovery_verify": prove_recovery,
+    "api_webauthn_verify_complete": by_key("webauthn/verify/begin"),
+    "api_webauthn_enrol_complete": by_key("webauthn/enrol/begin"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account
+from mfa_gate.testing import SoftwareKey
 from tests.portal import BASE_URL, JSON, Browser, Portal, hidden
 from tests.web import Page, dump, everything_logged
 
@@ -52,6 +54,72 @@ def _resume(portal: Portal, browser: Browser) -> TestResponse:
     return browser.step("challenge", code=portal.code(secret), held=held)
 
 
+def _codes(portal: Portal, browser: Browser) -> TestResponse:
+    """The first enrolment, of a key with a name, by the page."""
+    browser.activate()
+    made = SoftwareKey(BASE_URL).register(browser.api("POST", "webauthn/enrol/begin").json)
+    return browser.step("enrol", action="webauthn", answer=json.dumps(made), label="Blue key")
+
+
+def _three_ways(portal: Portal, browser: Browser) -> TestResponse:
+    _codes(portal, browser)
+    begun = browser.begin_enrolment()
+    browser.step("enrol", action="complete", enrolment=begun["enrolment"], code=portal.code(begun["secret"]))
+    browser.step("sign-out")
+    browser.password()
+    return browser.get("/mfa/challenge")
+
+
+def _removed(portal: Portal, browser: Browser) -> TestResponse:
+    """Two keys, both proven in this session: it stays by the other one."""
+    _two_keys(browser)
+    answer = _remove_first(browser)
+    assert browser.state == "signed_in"
+    return answer
+
+
+def _removed_own(portal: Portal, browser: Browser) -> TestResponse:
+    """Two keys, and signed in by the one that goes."""
+    first = _two_keys(browser)
+    browser.step("sign-out")
+    browser.password()
+    browser.prove(first)
+    answer = _remove_first(browser)
+    assert browser.state == "anonymous"
+    return answer
+
+
+def _two_keys(browser: Browser) -> SoftwareKey:
+    """Enrol two keys in one sitting; the first of them."""
+    first = SoftwareKey(BASE_URL)
+    browser.activate()
+    browser.add_key(first, "First key")
+    browser.add_key(label="Second key")
+    return first
+
+
+def _remove_first(browser: Browser) -> TestResponse:
+    rows = browser.api("GET", "authenticators").json["authenticators"]
+    (gone,) = [row["id"] for row in rows if row["label"] == "First key"]
+    return browser.step("authenticators", action="remove", id=gone)
+
+
+def _renewed_too_often(portal: Portal, browser: Browser) -> TestResponse:
+    _codes(portal, browser)
+    for _ in range(10):
+        browser.api("POST", "recovery/renew")
+    return browser.step("authenticators", action="renew")
+
+
+def _key_alone(portal: Portal, browser: Browser) -> TestResponse:
+    """On the way to a page that an app's code does not open."""
+    _three_ways(portal, browser)
+    browser.step("sign-out")
+    browser.get("/safe")
+    browser.password()
+    return browser.get("/mfa/challenge")
+
+
 def _after(*steps: Callable[[Portal, Browser], Any]) -> Show:
     def show(portal: Portal, browser: Browser) -> TestResponse:
         answer: Any = None
@@ -91,6 +159,35 @@ PAGES: dict[str, tuple[int, Show]] = {
     "sign out": (200, _after(lambda p, b: b.sign_in(p.enrolled()), lambda p, b: b.get("/mfa/sign-out"))),
     "signed out": (200, _after(lambda p, b: b.sign_in(p.enrolled()), lambda p, b: b.step("sign-out"))),
     "sign out, nobody there": (200, _after(lambda p, b: b.get("/mfa/sign-out"))),
+    "recovery codes": (200, _codes),
+    "challenge, a key first": (
+        200,
+        _after(lambda p, b: p.key(), lambda p, b: b.password(), lambda p, b: b.get("/mfa/challenge")),
+    ),
+    "challenge, three ways": (200, _three_ways),
+    "challenge, the key alone": (200, _key_alone),
+    "challenge, wrong key": (
+        422,
+        _after(
+            lambda p, b: p.key(),
+            lambda p, b: b.password(),
+            lambda p, b: b.step("challenge", method="webauthn", answer="{}"),
+        ),
+    ),
+    "challenge, wrong recovery code": (
+        422,
+        _after(_three_ways, lambda p, b: b.step("challenge", method="recovery", code="0000-0000-0000-0000")),
+    ),
+    "own authenticators": (200, _after(_codes, lambda p, b: b.get("/mfa/authenticators"))),
+    "own authenticators, one more": (200, _after(_codes, lambda p, b: b.get("/mfa/enrol"))),
+    "own authenticators, removed": (200, _removed),
+    "own authenticators, renewed too often": (429, _renewed_too_often),
+    "signed out by removing": (200, _removed_own),
+    "activation beside a proof": (
+        200,
+        _after(lambda p, b: b.sign_in(p.enrolled()), lambda p, b: b.get("/mfa/activate")),
+    ),
+    "no suitable method": (403, _after(lambda p, b: b.sign_in(p.enrolled()), lambda p, b: b.get("/safe"))),
     "forged": (403, _after(lambda p, b: b.password(), lambda p, b: b.post("/mfa/activate", {"code": "x"}))),
 }
 every_page = pytest.mark.parametrize("name", PAGES)
@@ -106,7 +203,7 @@ def show(name: str, portal: Portal, browser: Browser) -> TestResponse:
 
 @every_page
 def test_a_page_is_whole(portal: Portal, browser: Browser, name: str) -> None:
-    """Its language, one heading that its title begins with, a label for every field, and no script at all."""
+    """Its language, one heading that its title begins with, a label for every field."""
     answer = show(name, portal, browser)
     page = Page(answer.text)
     assert page.of("html") == [{"lang": "fr"}]
@@ -147,7 +244,7 @@ def test_a_page_keeps_to_default_src_self_without_exceptions(portal: Portal, bro
     assert directives.get("default-src") == "'self'"
     assert set(directives.values()) <= {"'self'", "'none'"}
     page = Page(answer.text)
-    assert not page.of("script")
+    assert_only_our_script(page)
     assert not page.of("style")
     assert not page.of("base")
     for _, attributes in page.elements:
@@ -163,6 +260,14 @@ def test_a_page_keeps_to_default_src_self_without_exceptions(portal: Portal, bro
         assert link is not None
         own = link.startswith(f"{BASE_URL}/") or (link.startswith(("/", "#")) and not link.startswith("//"))
         assert own or link.startswith("otpauth://")
+
+
+def assert_only_our_script(page: Page) -> None:
+    """The one module, from a file, and nothing between its tags."""
+    assert len(page.of("script")) <= 1
+    for script in page.of("script"):
+        assert script == {"type": "module", "src": "/mfa/static/mfa_gate.js"}
+    assert not "".join(page.texts.get("script", []))
 
 
 @pytest.mark.abuse("A51")
@@ -207,7 +312,7 @@ def test_a_page_sends_whoever_stands_elsewhere_on(portal: Portal, browser: Brows
     assert goes_to(browser) in ("enrol", f"{BASE_URL}/mfa/enrol")
     begun = browser.begin_enrolment()
     browser.step("enrol", action="complete", enrolment=begun["enrolment"], code=portal.code(begun["secret"]))
-    assert goes_to(browser) in ("challenge", f"{BASE_URL}/")
+    assert goes_to(browser) == step  # signed in: each of them changes or proves something more
     browser.step("sign-out")
     browser.password()
     assert goes_to(browser) in ("challenge", f"{BASE_URL}/mfa/challenge")
@@ -307,7 +412,7 @@ def test_a_name_is_inert_on_every_page(portal: Portal, browser: Browser, name: s
 
 def assert_inert(answer: TestResponse) -> None:
     page = Page(answer.text)
-    assert not page.of("script")
+    assert_only_our_script(page)
     assert not page.of("img")
     assert "evil" not in page.texts["h1"][0]
     assert not [key for _, attributes in page.elements for key in attributes if key.startswith("on")]
@@ -326,7 +431,8 @@ def test_a_label_is_inert_where_it_is_shown_stored_and_logged(portal: Portal, br
         assert_inert(shown)
         begun = browser.begin_enrolment()
         sent = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"]), "label": text}
-        assert browser.step("enrol", action="complete", **sent).status_code == 303
+        assert browser.step("enrol", action="complete", **sent).status_code == 200
+        assert_inert(browser.get("/mfa/authenticators"))
     held = dump(portal)
     for character in "\r\n\u202e\u2066\u2069\u200f":
         assert character not in held.replace("\\u202e", "\u202e")

@@ -15,6 +15,7 @@ from mfa_gate.exc import WrongCode
 from mfa_gate.factors import recovery
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+pytestmark = pytest.mark.full_cost
 
 
 @pytest.fixture(scope="module")

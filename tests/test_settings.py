@@ -133,6 +133,27 @@ WRONG: list[tuple[str, Any]] = [
     ("IDLE", 43_201),
     ("IDLE", timedelta(days=2)),
     *(("STRICT", value) for value in (1, 0, "yes", "False", [])),
+    *(("METHODS", value) for value in ([], ["recovery"], ["sms"], "totp", 5, [["totp"]], ["totp", "sms"])),
+    *(("RP_ID", value) for value in ("", "Portal.example", "portal.example.", "https://portal.example", "*.example")),
+    ("RP_ID", "portal.example:443"),
+    *(("RP_ID", value) for value in ("192.0.2.1", "::1", "[::1]", "por tal", "x" * 64, "a." * 130 + "b", 5, b"x")),
+    *(("USER_VERIFICATION", value) for value in ("", "Required", "always", True, 5, ["required"])),
+    *(("ALGORITHMS", value) for value in ([], [-8, -36], ["ES256"], -7, {-7}, [-257.5], [[-7]], [None])),
+    *(("HINTS", value) for value in ("hybrid", ["phone"], ["hybrid", 5], 5, {"hybrid"}, [["hybrid"]])),
+    *(
+        ("RELATED_ORIGINS", value)
+        for value in (
+            "https://portal.example.org",
+            ["portal.example.org"],
+            ["http://portal.example.org"],
+            ["https://portal.example.org/path"],
+            ["https://user@portal.example.org"],
+            ["https://*.example.org"],
+            [5],
+            5,
+            [f"https://portal{number}.example" for number in range(6)],
+        )
+    ),
     *(("LANGUAGES", value) for value in ("fr", [], ["de"], ["fr", "de"], ("en", 5), {"fr"}, 5, [["fr"]])),
 ]
 

@@ -161,7 +161,12 @@ def test_the_first_enrolment_ends_on_the_page_that_was_wanted(portal: Portal, br
     browser.activate()
     begun = browser.begin_enrolment()
     fields = {"action": "complete", "enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert browser.step("enrol", **fields).location == f"{BASE_URL}/patients/17"
+    codes = browser.step("enrol", **fields)
+    assert f'<a class="mfa-button" href="{BASE_URL}/patients/17">' in codes.text
+    assert browser.get("/mfa/challenge", headers={"Sec-Fetch-Dest": "document"}).status_code == 200
+    portal.clock.advance(30)
+    again = browser.step("challenge", code=portal.code(begun["secret"]))
+    assert again.location == f"{BASE_URL}/"  # it was wanted once
 
 
 @pytest.mark.abuse("A22")

@@ -8,7 +8,16 @@ import pytest
 from flask import session
 
 from mfa_gate import Level
-from mfa_gate.testing import Clock, enrol_totp, signed_in, totp_code
+from mfa_gate.testing import (
+    Clock,
+    KeyRefused,
+    SoftwareKey,
+    enrol_key,
+    enrol_totp,
+    prove_by_key,
+    signed_in,
+    totp_code,
+)
 from tests.conftest import MakePortal
 from tests.portal import BASE_URL, JSON, Portal, stored
 
@@ -69,11 +78,50 @@ def test_it_works_inside_a_request_or_application_context_too(portal: Portal) ->
         assert portal.app.test_client().get("/", base_url=BASE_URL).status_code == 401
 
 
-@pytest.mark.parametrize("level", [Level.PASSWORD, Level.PHISHING_RESISTANT, Level.HARDWARE])
-def test_a_level_that_no_method_reaches_is_refused(portal: Portal, level: Level) -> None:
-    with pytest.raises(ValueError, match="no method"):
-        signed_in(portal.app.test_client(), portal.people["anne"], level)
+def test_nobody_is_signed_in_by_a_password_alone(portal: Portal) -> None:
+    with pytest.raises(ValueError, match=r"write Level\.MFA"):
+        signed_in(portal.app.test_client(), portal.people["anne"], Level.PASSWORD)
     assert stored(portal)["mfa_sessions"] == []
+
+
+@pytest.mark.parametrize("level", [Level.MFA, Level.PHISHING_RESISTANT, Level.HARDWARE])
+def test_somebody_is_signed_in_at_any_level_above(portal: Portal, level: Level) -> None:
+    with portal.app.test_client() as client:
+        signed_in(client, portal.people["anne"], level)
+        assert client.get("/mfa/api/v1/session", base_url=BASE_URL).get_json()["level"] == level.name
+        wanted = 200 if level >= Level.PHISHING_RESISTANT else 403
+        assert client.get("/safe", base_url=BASE_URL).status_code == wanted
+
+
+def test_a_step_up_is_tested_with_a_security_key(portal: Portal) -> None:
+    key = enrol_key(portal.app, portal.people["anne"])
+    with portal.app.test_client() as client:
+        signed_in(client, portal.people["anne"])
+        refused = client.get("/safe", base_url=BASE_URL)
+        assert (refused.status_code, refused.get_json()["code"]) == (401, "step_up_required")
+        assert prove_by_key(client, key).status_code == 200
+        assert client.get("/safe", base_url=BASE_URL).text == "safe form"
+
+
+def test_a_security_key_completes_a_sign_in(portal: Portal) -> None:
+    key = enrol_key(portal.app, portal.people["anne"])
+    with portal.app.test_client() as client:
+        client.post("/login", base_url=BASE_URL, data={"email": "anne", "password": "pw-anne"})
+        assert prove_by_key(client, key).get_json()["session"]["level"] == "PHISHING_RESISTANT"
+
+
+def test_a_key_of_somebody_else_proves_nothing(portal: Portal) -> None:
+    enrol_key(portal.app, portal.people["anne"])
+    with portal.app.test_client() as client:
+        client.post("/login", base_url=BASE_URL, data={"email": "anne", "password": "pw-anne"})
+        with pytest.raises(KeyRefused, match="NotAllowedError"):
+            prove_by_key(client, SoftwareKey(BASE_URL))
+
+
+def test_whoever_is_not_there_proves_nothing(portal: Portal) -> None:
+    key = enrol_key(portal.app, portal.people["anne"])
+    answer = prove_by_key(portal.app.test_client(), key)
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "sign_in_required")
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -99,7 +99,7 @@ def test_the_picture_of_the_page_holds_the_uri_byte_for_byte_and_its_codes_open(
 
     enrolment = re.search(r'name="enrolment" value="(\w+)"', page).group(1)  # type: ignore[union-attr]
     code = by_oathtool(uri, portal.clock())
-    assert browser.step("enrol", action="complete", enrolment=enrolment, code=code).status_code == 303
+    assert browser.step("enrol", action="complete", enrolment=enrolment, code=code).status_code == 200
     assert browser.get("/").text == "home of zoe"
     portal.clock.advance(60)
     later = portal.browser()
@@ -338,7 +338,7 @@ def test_a_counter_lowered_by_hand_does_not_make_a_spent_code_good(portal: Porta
     assert (answer.status_code, answer.json.get("code")) == (503, "unavailable")
     code_of_check, words = in_order(portal)
     assert code_of_check == 1
-    assert "counter was changed" in words
+    assert "was changed or moved by hand" in words
 
 
 def test_a_seed_that_does_not_open_is_put_right_by_forgetting_the_account(portal: Portal, browser: Browser) -> None:

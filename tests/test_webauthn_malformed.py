@@ -34,7 +34,7 @@ from tests.ceremonies import (
     registration,
 )
 
-MUTATED = int(os.environ.get("MFA_GATE_MUTATED", "20000"))  # of each kind
+MUTATED = int(os.environ.get("MFA_GATE_MUTATED", "34000"))  # of each kind
 SEED = int(os.environ.get("MFA_GATE_SEED", "1"))
 
 

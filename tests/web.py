@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +16,11 @@ from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from mfa_gate.store.schema import metadata
+from mfa_gate.testing import SoftwareKey
 from tests.portal import BASE_URL, JSON, PAGE, Browser, Portal
 
 COUNTERS = frozenset({"mfa_counters", "mfa_events"})
-Prepare = Callable[[Portal, Browser], dict[str, str]]
+Prepare = Callable[[Portal, Browser], dict[str, Any]]
 
 
 # --- each step of the gate, ready to be passed -----------------------------------------------------------------------
@@ -51,13 +54,81 @@ def _ready_to_leave(portal: Portal, browser: Browser) -> dict[str, str]:
     return {}
 
 
+def _ready_for_recovery(portal: Portal, browser: Browser) -> dict[str, str]:
+    browser.activate()
+    begun = browser.begin_enrolment()
+    sent = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+    codes = browser.api("POST", "totp/enrol/complete", sent).json["recovery_codes"]
+    browser.step("sign-out")
+    browser.password()
+    return {"code": codes[0]}
+
+
+def _ready_for_options(portal: Portal, browser: Browser) -> dict[str, str]:
+    portal.key()
+    browser.password()
+    return {}
+
+
+def _ready_for_assertion(portal: Portal, browser: Browser) -> dict[str, Any]:
+    key = portal.key()
+    browser.password()
+    return key.assert_(browser.api("POST", "webauthn/verify/begin").json)
+
+
+def _ready_for_registration(portal: Portal, browser: Browser) -> dict[str, Any]:
+    browser.activate()
+    return {**SoftwareKey(BASE_URL).register(browser.api("POST", "webauthn/enrol/begin").json), "label": "Key"}
+
+
+def _as_form(prepare: Prepare) -> Prepare:
+    """What the script of a page puts into its form."""
+
+    def ready(portal: Portal, browser: Browser) -> dict[str, Any]:
+        answer = prepare(portal, browser)
+        label = {"label": answer.pop("label")} if "label" in answer else {}
+        return {"answer": json.dumps(answer), **label}
+
+    return ready
+
+
+def _ready_to_change(portal: Portal, browser: Browser) -> dict[str, str]:
+    """Signed in by a key a moment ago, with a second one; `browser.one` is that."""
+    browser.activate()
+    browser.add_key()
+    browser.add_key()
+    browser.one = browser.api("GET", "authenticators").json["authenticators"][1]["id"]
+    return {}
+
+
+def _ready_to_rename(portal: Portal, browser: Browser) -> dict[str, str]:
+    return {**_ready_to_change(portal, browser), "label": "Blue key"}
+
+
+def _on_page(prepare: Prepare) -> Prepare:
+    """The page's form names in a field what a call names in its path."""
+    return lambda portal, browser: {**prepare(portal, browser), "id": browser.one}
+
+
+def _ready_to_end(portal: Portal, browser: Browser) -> dict[str, str]:
+    key = portal.key()
+    for there in (portal.browser(), browser):
+        there.password()
+        there.prove(key)
+    ids = [row["id"] for row in browser.api("GET", "sessions").json["sessions"] if not row["this"]]
+    browser.one = ids[0]
+    return {}
+
+
 @dataclass(frozen=True)
 class Step:
     """One state-changing route of the gate: its right fields come from `prepare`, which signs the browser in so far.
 
     Attributes:
+        path: the rule; an id in it is `browser.one`.
         needs: the fields without which it is refused.
         also: fields that only the page's form sends.
+        nested: its fields are no texts, so no form can hold them.
     """
 
     name: str
@@ -67,9 +138,15 @@ class Step:
     needs: tuple[str, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
     page: bool = False
+    nested: bool = False
+    method: str = "POST"
 
-    def fields(self, portal: Portal, browser: Browser) -> dict[str, str]:
+    def fields(self, portal: Portal, browser: Browser) -> dict[str, Any]:
         return {**self.prepare(portal, browser), **dict(self.also)}
+
+    def packed(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields as its own page, or program, sends them."""
+        return {"json": fields} if self.nested else {"data": fields}
 
     def send(self, browser: Browser, token: str | None = None, **kwargs: Any) -> TestResponse:
         """Send a request as it is given, with the token (None: the right one, "": none) in its header."""
@@ -78,7 +155,8 @@ class Step:
         if sent:
             headers["X-MFA-CSRF"] = sent
         headers |= kwargs.pop("headers", {})
-        return browser.open("POST", self.path, headers={k: v for k, v in headers.items() if v != ""}, **kwargs)
+        path = re.sub(r"<\w+>", browser.one, self.path)
+        return browser.open(self.method, path, headers={k: v for k, v in headers.items() if v != ""}, **kwargs)
 
 
 STEPS = (
@@ -112,6 +190,96 @@ STEPS = (
         ("enrolment", "code"),
     ),
     Step("api sign-out", "api_sign-out", "/mfa/api/v1/sign-out", _ready_to_leave),
+    Step(
+        "recovery page",
+        "challenge",
+        "/mfa/challenge",
+        _ready_for_recovery,
+        ("code",),
+        (("method", "recovery"),),
+        page=True,
+    ),
+    Step(
+        "key page",
+        "challenge",
+        "/mfa/challenge",
+        _as_form(_ready_for_assertion),
+        also=(("method", "webauthn"),),
+        page=True,
+    ),
+    Step(
+        "new key page",
+        "enrol",
+        "/mfa/enrol",
+        _as_form(_ready_for_registration),
+        also=(("action", "webauthn"),),
+        page=True,
+    ),
+    Step(
+        "rename page",
+        "authenticators",
+        "/mfa/authenticators",
+        _on_page(_ready_to_rename),
+        ("id",),
+        (("action", "rename"),),
+        page=True,
+    ),
+    Step(
+        "remove page",
+        "authenticators",
+        "/mfa/authenticators",
+        _on_page(_ready_to_change),
+        ("id",),
+        (("action", "remove"),),
+        page=True,
+    ),
+    Step(
+        "renew page",
+        "authenticators",
+        "/mfa/authenticators",
+        _ready_to_change,
+        also=(("action", "renew"),),
+        page=True,
+    ),
+    Step("api recovery/verify", "api_recovery_verify", "/mfa/api/v1/recovery/verify", _ready_for_recovery, ("code",)),
+    Step("api recovery/renew", "api_recovery_renew", "/mfa/api/v1/recovery/renew", _ready_to_change),
+    Step(
+        "api webauthn/verify/begin",
+        "api_webauthn_verify_begin",
+        "/mfa/api/v1/webauthn/verify/begin",
+        _ready_for_options,
+    ),
+    Step(
+        "api webauthn/verify/complete",
+        "api_webauthn_verify_complete",
+        "/mfa/api/v1/webauthn/verify/complete",
+        _ready_for_assertion,
+        nested=True,
+    ),
+    Step("api webauthn/enrol/begin", "api_webauthn_enrol_begin", "/mfa/api/v1/webauthn/enrol/begin", _ready_to_begin),
+    Step(
+        "api webauthn/enrol/complete",
+        "api_webauthn_enrol_complete",
+        "/mfa/api/v1/webauthn/enrol/complete",
+        _ready_for_registration,
+        nested=True,
+    ),
+    Step(
+        "api rename",
+        "api_authenticators_one",
+        "/mfa/api/v1/authenticators/<authenticator_id>",
+        _ready_to_rename,
+        method="PATCH",
+    ),
+    Step(
+        "api remove",
+        "api_authenticators_one",
+        "/mfa/api/v1/authenticators/<authenticator_id>",
+        _ready_to_change,
+        method="DELETE",
+    ),
+    Step("api end others", "api_sessions", "/mfa/api/v1/sessions", _ready_to_end, method="DELETE"),
+    Step("api end one", "api_sessions_one", "/mfa/api/v1/sessions/<session_id>", _ready_to_end, method="DELETE"),
 )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from mfa_gate.factors import totp
+from mfa_gate.factors import recovery, totp, webauthn
 from mfa_gate.rules import DAY, LimitPolicy, Rule
 from mfa_gate.testing import Clock
 from tests.defences import take_out_from_environment
@@ -32,7 +32,9 @@ POLICIES = {
     "default": LimitPolicy(),
     # nothing but a window, so that all of a crowd get as far as it allows
     "five": LimitPolicy(code=Rule(((5, DAY),), free=1000)),
-    "none": LimitPolicy(code=Rule(((10**6, DAY),), free=10**6), confirm=Rule(((10**6, DAY),), free=10**6)),
+    "none": LimitPolicy(
+        **dict.fromkeys(("code", "confirm", "assertion", "recovery", "source"), Rule(((10**6, DAY),), free=10**6))
+    ),
 }
 
 
@@ -53,7 +55,7 @@ class Call:
 
     browser: Browser
     path: str
-    body: dict[str, str]
+    body: dict[str, Any]
     token: str
 
 
@@ -99,7 +101,7 @@ class Workers:
 
     @property
     def evaluated(self) -> int:
-        """How many codes were checked by all workers together."""
+        """How many codes and answers of keys were checked by all workers together."""
         tally = self._folder / "tally"
         return tally.stat().st_size if tally.exists() else 0
 
@@ -148,7 +150,7 @@ class Workers:
                 process.stdout.close()
 
 
-def call(browser: Browser, path: str, **body: str) -> Call:
+def call(browser: Browser, path: str, **body: Any) -> Call:
     """A call of somebody who has signed in half way, with the token of that sign-in."""
     return Call(browser, path, body, browser.token)
 
@@ -184,6 +186,7 @@ class _Quiet(WSGIRequestHandler):
 def serve(database_url: str, folder: Path, policy: str) -> None:
     """Be one worker until killed; prints the port first."""
     take_out_from_environment()
+    recovery._COST = 2**10  # type: ignore[misc]  # as in the process of the tests: see conftest.py
     portal = make_portal(database_url, folder / "instance", SharedClock(folder / "clock"), limits=POLICIES[policy])
     _keep_tally(folder)
     inner = portal.app.wsgi_app
@@ -199,19 +202,23 @@ def serve(database_url: str, folder: Path, policy: str) -> None:
 
 
 def _keep_tally(folder: Path) -> None:
-    """Note each evaluated code in the file that all workers append to, and die there if told to."""
+    """Note each check in the file that all workers append to, and die there if told to."""
     tally = os.open(folder / "tally", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-    really = totp.complete
 
-    def complete(*args: Any, **kwargs: Any) -> int:
-        os.write(tally, b".")
-        try:
-            return really(*args, **kwargs)
-        finally:
-            if (folder / "die").exists():
-                os._exit(9)
+    def noting(really: Callable[..., Any]) -> Callable[..., Any]:
+        def check(*args: Any, **kwargs: Any) -> Any:
+            os.write(tally, b".")
+            try:
+                return really(*args, **kwargs)
+            finally:
+                if (folder / "die").exists():
+                    os._exit(9)
 
-    totp.complete = complete
+        return check
+
+    totp.complete = noting(totp.complete)
+    webauthn.complete_authentication = noting(webauthn.complete_authentication)
+    webauthn.complete_registration = noting(webauthn.complete_registration)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def issue(account_id: str, ttl: float | None, reason: str, as_json: bool) -> Non
         f"It works once, until {until}.",
     ]
     if issued.enrolled:
-        sentences.append("This account has an authenticator already, and the code opens nothing beside it.")
+        sentences.append("This account has an authenticator already: its owner signs in and changes it with this code.")
     document = {"account": account_id, "code": issued.code, "expires": until, "enrolled": issued.enrolled}
     tell(as_json, document, *sentences)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from flask import current_app
@@ -46,6 +47,8 @@ def _facts(here: Parts) -> dict[str, Any]:
         "absolute end": str(timedelta(seconds=settings.lifetime)),
         "languages": ", ".join(settings.languages),
         "identity": settings.identity or "callback",
+        "methods": ", ".join(settings.methods),
+        "RP ID": settings.rp_id,
     }
 
 
@@ -54,9 +57,9 @@ def _errors(here: Parts) -> Iterator[str]:
         _inspector().check()
     except ConfigurationError as error:
         yield str(error)
-    for authenticator in here.keys.broken_seeds():
+    for authenticator in here.keys.broken():
         yield (
-            f"the seed of authenticator {authenticator} does not open, or its counter was changed by hand: "
+            f"authenticator {authenticator} was changed or moved by hand, or its seed does not open: "
             "its owner cannot sign in with it"
         )
 
@@ -72,6 +75,7 @@ def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
         yield "activation codes may be redeemed for very long"
     if len(here.keyring.ids) > 2:
         yield "MFA_GATE_KEYS holds more than two keys: run 'flask mfa keys rotate' and take the old ones out"
+    yield from _passkey_warnings(settings)
     if settings.support is None:
         yield "MFA_GATE_SUPPORT is not set: pages and letters cannot say whom to call"
     if current_app.debug:
@@ -80,6 +84,17 @@ def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
         yield "no login page is known: set MFA_GATE_LOGIN_URL, or wrap the login view in @gate.first_factor"
     if settings.identity == "gate":
         yield "identity is 'gate': the portal must read gate.session.account_id and nothing else"
+
+
+def _passkey_warnings(settings: Settings) -> Iterator[str]:
+    host, rp_id = urlsplit(settings.base_url).hostname or "", settings.rp_id or ""
+    if "webauthn" not in settings.methods:
+        yield "passkeys and security keys are off: every other second factor can be relayed by a phishing site"
+        return
+    if host != rp_id and not host.endswith(f".{rp_id}"):
+        yield f"the RP ID {rp_id} is another host: it must list this portal in its own MFA_GATE_RELATED_ORIGINS"
+    if settings.related_origins and settings.script_root:
+        yield f"browsers look for /.well-known/webauthn at the root of {host}, and not under {settings.script_root}"
 
 
 @click.command()

@@ -30,7 +30,7 @@ def rotate(as_json: bool) -> None:
     """Seal everything under the first key of MFA_GATE_KEYS, so that older ones may be taken out."""
     check_keys(parts().house.store, parts().keyring)
     resealed, needed = parts().keys.rotate()
-    sentences = [f"{resealed} seeds sealed anew under key {parts().keyring.current}."]
+    sentences = [f"{resealed} authenticators sealed anew under key {parts().keyring.current}."]
     if needed:
         sentences.append(f"Still needed by open activation codes or enrolments: {', '.join(needed)}.")
     else:

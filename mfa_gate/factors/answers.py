@@ -15,6 +15,7 @@ CLIENT_DATA: Final = 4096
 ATTESTATION_OBJECT: Final = 16_384
 AUTHENTICATOR_DATA: Final = 4096
 SIGNATURE: Final = 8192  # of ML-DSA-87: 4627
+CHALLENGE: Final = 64
 USER_HANDLE: Final = 64  # L3 §5.4.3
 
 
@@ -79,3 +80,14 @@ def check_client_data(rp: RelyingParty, raw: bytes, kind: str, challenge: bytes)
     # there only in a frame of another site; `top_origins` is empty unless that is allowed
     if "topOrigin" in data and not (crossing and data["topOrigin"] in rp.top_origins):
         raise WrongAssertion(reason="cross_origin")
+
+
+def answered_challenge(answer: Any) -> bytes:
+    """The challenge that an answer names: by it the asker finds, and spends, what was asked.
+
+    Raises:
+        WrongAssertion: it names none.
+    """
+    raw = decoded(response_of(answer).get("clientDataJSON"), CLIENT_DATA)
+    with refused_as("malformed"):
+        return decoded(json.loads(raw.decode())["challenge"], CHALLENGE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any, Final, cast
 from uuid import UUID
@@ -88,13 +89,13 @@ class Asserted:
 
     Attributes:
         sign_count: as the authenticator counts; the greater of this and the stored one is to be kept.
-        went_back: it did not rise, as with a copied authenticator, or in a race. A sign, no proof (L3 §6.1.1).
+        counted: this authenticator counts, so a count that does not rise is a sign of a copy, and no proof (L3 §6.1.1).
         backed_up: as it is now.
         user_verified: the authenticator told who used it.
     """
 
     sign_count: int
-    went_back: bool
+    counted: bool
     backed_up: bool
     user_verified: bool
 
@@ -253,11 +254,9 @@ def complete_authentication(
         raise WrongAssertion(reason="backup_flags")
     with refused_as("signature"):
         _verify_signature(credential.public_key, signature, authenticator_data + sha256(client_data).digest())
-    # L3 §7.2: counting begins where either of them is not 0
-    counted = data.sign_count > 0 or credential.sign_count > 0
     return Asserted(
         sign_count=data.sign_count,
-        went_back=counted and data.sign_count <= credential.sign_count,
+        counted=data.sign_count > 0 or credential.sign_count > 0,  # L3 §7.2
         backed_up=data.has(cose.BACKED_UP),
         user_verified=data.has(cose.USER_VERIFIED),
     )
@@ -319,11 +318,18 @@ def _verify_registration(
 
 def _verify_signature(key: bytes, signature: bytes, signed: bytes) -> None:
     """The library's ceremony would parse and check everything a second time, for a third of the whole."""
-    from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography, verify_signature
+    library = _library()
+    read = library.decode_credential_public_key(key)
+    public = library.decoded_public_key_to_cryptography(read)
+    library.verify_signature(public_key=public, signature_alg=read.alg, signature=signature, data=signed)
 
-    read = decode_credential_public_key(key)
-    public = decoded_public_key_to_cryptography(read)
-    verify_signature(public_key=public, signature_alg=read.alg, signature=signature, data=signed)
+
+@cache
+def _library() -> Any:
+    """Loaded when first needed, so that starting a portal stays cheap; looked up once."""
+    from webauthn import helpers
+
+    return helpers
 
 
 def _transports(given: Any) -> tuple[str, ...]:

@@ -7,8 +7,11 @@ from .ceremony import House, Progress, Risen, State, Visit
 from .enrolment import BegunTOTP, Enrolment
 from .keys import Keys, check_keys
 from .life import Life
+from .own import Own, Owned, Removed
 from .password import Password
+from .recovery import Recovery
 from .sign_in import SignIn
+from .webauthn import WebAuthn
 
 __all__ = [
     "Activation",
@@ -18,12 +21,17 @@ __all__ = [
     "Issued",
     "Keys",
     "Life",
+    "Own",
+    "Owned",
     "Password",
     "Progress",
+    "Recovery",
+    "Removed",
     "Risen",
     "SignIn",
     "State",
     "UnknownAccount",
     "Visit",
+    "WebAuthn",
     "check_keys",
 ]

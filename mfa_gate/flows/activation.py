@@ -8,11 +8,13 @@ from typing import Final
 
 from .. import crockford
 from ..account import Account
+from ..assurance import Requirement, failing, strongest
 from ..audit import Who
-from ..exc import MFAGateError, WrongActivationCode, WrongState
+from ..exc import MFAGateError, StepUpRequired, WrongActivationCode, WrongState
 from ..limits import Scope
+from ..session import Session
 from ..store import Transaction, accounts, activations, sessions
-from .ceremony import Ceremony, Risen, Visit
+from .ceremony import CHANGE_AGE, Ceremony, Risen, Visit
 
 SYMBOLS: Final = 16  # of five bits each: 80 bits, out of reach of guessing
 
@@ -28,7 +30,7 @@ class Issued:
     Attributes:
         code: in groups of four.
         ends_at: seconds since the epoch.
-        enrolled: the account has an authenticator already, beside which the code opens nothing.
+        enrolled: the account has an authenticator already: the code serves beside a proof of that.
     """
 
     account: Account
@@ -41,7 +43,7 @@ class Activation(Ceremony):
     """Issuing and redeeming activation codes."""
 
     def issue(self, account_id: str, reason: str, ttl: float | None = None) -> Issued:
-        """Issue a code; an earlier one of the account, and a session that was enrolling by it, end.
+        """Issue a code; an earlier one of the account, and every session that may change things by it, end.
 
         Args:
             account_id: whose.
@@ -71,8 +73,9 @@ class Activation(Ceremony):
         bound_to = activations.replace(tx, row)
         if bound_to is not None:
             sessions.remove_sign_in(tx, bound_to)
+        ended = sessions.remove_enrolling(tx, account_id, now)
         subject = held.subject if held else None
-        house.audit.record(tx, "activation_issued", now, Who(subject), reason=None, why=reason, activation=row.id)
+        house.audit.record(tx, "activation_issued", now, Who(subject), why=reason, activation=row.id, ended=ended)
         return Issued(account, crockford.grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
 
     def portal_account(self, account_id: str) -> Account:
@@ -87,10 +90,11 @@ class Activation(Ceremony):
         return account
 
     def redeem(self, visit: Visit, code: str) -> Risen:
-        """Bind a code to this session, which may then enrol, and nothing else.
+        """Bind a code to this session, which may then enrol.
 
         Args:
-            visit: who is there, with the right password and no authenticator yet.
+            visit: who is there: with the right password and no authenticator yet, or signed in by the strongest
+                proof at hand, or by a recovery code, minutes ago.
             code: as typed.
 
         Raises:
@@ -101,19 +105,28 @@ class Activation(Ceremony):
         account = self.account_of(session)
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
-            if self.progress_in(tx, session).state != "activation":
-                raise WrongState
+            self._may_redeem(tx, session)
             attempt = self.count(tx, visit, Scope("activation", session.sign_in))
             subject = self.subject_in(tx, account.id)
         with self.told("activation_redeemed", visit, subject), house.store.begin() as tx:
             self.hold(tx, session)
-            if self.methods_in(tx, account.id):
-                raise WrongState
+            self._may_redeem(tx, session)
             until = now + house.settings.enrolling
             hashes = house.keyring.hashes("activation", crockford.normalised(code))
             if not activations.bind(tx, account.id, hashes, session.sign_in, now, until, house.settings.idle):
                 raise WrongActivationCode
-            cookie, risen = house.sessions.extend(tx, session, now, until)
+            cookie, risen = house.sessions.let_enrol(tx, session, now, until)
             house.limiter.succeeded(tx, attempt)
             house.audit.record(tx, "activation_redeemed", now, visit.who(subject))
         return Risen(cookie, risen, account)
+
+    def _may_redeem(self, tx: Transaction, session: Session) -> None:
+        progress = self.progress_in(tx, session)
+        if progress.state == "activation":
+            return
+        if progress.state != "signed_in":
+            raise WrongState
+        now = self.house.clock()
+        required = Requirement(strongest(progress.methods), CHANGE_AGE)
+        if failing(session.level, session.proofs, required, now) and not self.recovered(session, now):
+            raise StepUpRequired(requirement=required)

@@ -9,17 +9,20 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..account import Account
-from ..assurance import Level
+from ..assurance import RECOVERY, Level, Requirement, failing, strongest
 from ..audit import Audit, Who
 from ..exc import (
     AccountClosed,
     ActivationRequired,
+    EnrolmentGone,
     EnrolmentRequired,
+    NotFound,
     Refusal,
     SignInRequired,
     StepUpRequired,
     WrongState,
 )
+from ..factors.relying_party import RelyingParty
 from ..keyring import Keyring
 from ..limits import Attempt, Limiter, Scope, network
 from ..session import Session, Sessions
@@ -30,6 +33,8 @@ from ..store.accounts import AccountRow
 log: Final = logging.getLogger("mfa_gate")
 
 State = Literal["anonymous", "pending", "activation", "enrolling", "signed_in"]
+CHANGE_AGE: Final = 300.0  # seconds that a proof lets its session change authenticators
+
 _REFUSALS: Final[dict[State, type[Refusal]]] = {
     "anonymous": SignInRequired,
     "pending": StepUpRequired,
@@ -45,6 +50,7 @@ class House:
 
     Attributes:
         clock: seconds since the epoch.
+        relying_party: what WebAuthn answers must be meant for; None where the portal has no host name.
         load_account: the portal's `account_loader`.
     """
 
@@ -55,6 +61,7 @@ class House:
     limiter: Limiter
     audit: Audit
     clock: Callable[[], float]
+    relying_party: RelyingParty | None
     load_account: Callable[[str], Account | None]
 
 
@@ -124,7 +131,7 @@ class Ceremony:
             return self.progress_in(tx, session)
 
     def progress_in(self, tx: Transaction, session: Session) -> Progress:
-        methods = authenticators.methods(tx, session.account_id)
+        methods = frozenset(map(self.as_proven, authenticators.methods(tx, session.account_id)))
         if session.level >= Level.MFA:
             return Progress("signed_in", methods)
         # asked in any case: an account with and one without authenticators cost the same
@@ -133,10 +140,83 @@ class Ceremony:
             return Progress("pending", methods)
         return Progress("enrolling" if bound else "activation")
 
+    def as_proven(self, method: str) -> str:
+        """What an authenticator's method counts as now: hardware only while the portal asks for attestation."""
+        rp = self.house.relying_party
+        return "pop" if method == "hwk" and (rp is None or rp.attestation is None) else method
+
+    def offered(self, method: str) -> None:
+        """Raises:
+        NotFound: the portal has switched this method off.
+        """
+        if method not in self.house.settings.methods:
+            raise NotFound
+
     @staticmethod
     def refusal_for(state: State) -> Refusal:
         """Why a session in this state may not do what another state may."""
         return _REFUSALS[state]()
+
+    def signed_in(self, tx: Transaction, session: Session) -> frozenset[str]:
+        """The methods of an account that is signed in.
+
+        Raises:
+            SignInRequired: the session has ended meanwhile.
+            Refusal: it is not signed in; which, says what comes first.
+        """
+        self._still_there(tx, session)
+        progress = self.progress_in(tx, session)
+        if progress.state != "signed_in":
+            raise self.refusal_for(progress.state)
+        return progress.methods
+
+    def may_change(self, tx: Transaction, session: Session, *, level: Level = Level.PASSWORD) -> None:
+        """Whether this session may change the account's authenticators, or add one of this level.
+
+        It must have proven, minutes ago, what is strongest. What a phishing relay can prove (a code) changes nothing
+        by itself, and neither does a recovery code: beside them an activation code must have been redeemed here. The
+        same where the new authenticator would lift the highest level that the account can reach.
+
+        Raises:
+            StepUpRequired: a fresh proof is missing; `data["requirement"]` says which.
+            ActivationRequired: an activation code is missing besides.
+            SignInRequired: the session has ended meanwhile.
+            Refusal: it is not signed in.
+        """
+        self._still_there(tx, session)
+        now = self.house.clock()
+        progress = self.progress_in(tx, session)
+        if progress.state == "enrolling":
+            return
+        if progress.state != "signed_in":
+            raise self.refusal_for(progress.state)
+        required = Requirement(strongest(progress.methods), CHANGE_AGE)
+        lacking = failing(session.level, session.proofs, required, now) is not None
+        if lacking and not self.recovered(session, now):
+            raise StepUpRequired(requirement=required)
+        if session.enrol_until is not None and now < session.enrol_until:
+            return
+        if lacking or required.level < Level.PHISHING_RESISTANT or level > required.level:
+            raise ActivationRequired
+
+    def _still_there(self, tx: Transaction, session: Session) -> None:
+        if not self.house.sessions.is_there(tx, session, self.house.clock()):
+            raise SignInRequired
+
+    def use_activation(self, tx: Transaction, session: Session) -> None:
+        """Spend the activation code, if one was redeemed here, with the first change that it allowed.
+
+        Raises:
+            EnrolmentGone: it was replaced, spent or out of time meanwhile, and there is no session to fall back on.
+        """
+        spent = activations.spend(tx, session.account_id, session.sign_in, self.house.clock())
+        if not spent and session.level < Level.MFA:
+            raise EnrolmentGone
+
+    @staticmethod
+    def recovered(session: Session, now: float) -> bool:
+        """Whether the session was proven by a recovery code, minutes ago."""
+        return any(proof.method == RECOVERY and now - proof.at < CHANGE_AGE for proof in session.proofs)
 
     @staticmethod
     def methods_in(tx: Transaction, account_id: str) -> frozenset[str]:

@@ -7,18 +7,17 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..assurance import Proof
+from ..assurance import Level, Proof
 from ..exc import EnrolmentGone, InvalidRequest, SealBroken
 from ..factors import totp
 from ..limits import Scope
-from ..session import Session
-from ..store import Transaction, activations, authenticators
+from ..store import authenticators
 from ..store.authenticators import EnrolmentRow, TOTPRow
 from .ceremony import Ceremony, Risen, Visit, log
 from .sign_in import seed_context, step_mark
 
 LABEL_LENGTH: Final = 60
-_ID: Final = re.compile("[0-9a-f]{32}")
+_ID: Final = re.compile("[0-9a-f]{32}")  # not every text can be asked of every store
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +44,16 @@ class Enrolment(Ceremony):
         Raises:
             SignInRequired: no session.
             EnrolmentRequired, ActivationRequired, StepUpRequired: the session may not enrol.
+            NotFound: the portal has switched this method off.
         """
+        self.offered("totp")
         session = visit.there()
         account = self.account_of(session)
         house, now = self.house, self.house.clock()
         begun = totp.begin(house.settings.name, account.email or account.name)
         with house.store.begin() as tx:
             held = self.hold(tx, session)
-            self._may_enrol(tx, session)
+            self.may_change(tx, session, level=Level.MFA)
             row = EnrolmentRow(
                 secrets.token_hex(16), account.id, session.sign_in, "otp", "", now + house.settings.enrolling
             )
@@ -77,14 +78,14 @@ class Enrolment(Ceremony):
             WrongCode, ClockDrift: not confirmed; the enrolment stays open.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
+        self.offered("totp")
         session = visit.there()
         account = self.account_of(session)
         name = clean_label(label)
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
-            self._may_enrol(tx, session)
-            known = _ID.fullmatch(enrolment) is not None
-            begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now) if known else None
+            self.may_change(tx, session, level=Level.MFA)
+            begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now) if is_id(enrolment) else None
             if begun is None:
                 raise EnrolmentGone
             attempt = self.count(tx, visit, Scope("confirm", session.sign_in))
@@ -94,17 +95,16 @@ class Enrolment(Ceremony):
             step = totp.confirm(seed, code, now, house.settings.totp_window)
             with house.store.begin() as tx:
                 self.hold(tx, session)
-                self._may_enrol(tx, session)
+                self.may_change(tx, session, level=Level.MFA)
                 if not authenticators.take_enrolment(tx, begun.id, session.sign_in, now):
                     raise EnrolmentGone
-                if not activations.spend(tx, account.id, session.sign_in, now):
-                    raise EnrolmentGone
+                self.use_activation(tx, session)
                 row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
                 authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
                 cookie, risen = house.sessions.prove(tx, session, Proof("otp", now, row.id), now)
                 house.limiter.succeeded(tx, attempt)
                 house.audit.record(tx, "authenticator_added", now, visit.who(subject), method="otp", id=row.id)
-        return Risen(cookie, risen, account, signs_in=True)
+        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
 
     def _begun_seed(self, begun: EnrolmentRow, subject: str) -> bytes:
         try:
@@ -113,10 +113,10 @@ class Enrolment(Ceremony):
             log.error("the begun enrolment %s does not open", begun.id)
             raise EnrolmentGone from None
 
-    def _may_enrol(self, tx: Transaction, session: Session) -> None:
-        state = self.progress_in(tx, session).state
-        if state != "enrolling":
-            raise self.refusal_for(state)
+
+def is_id(text: str) -> bool:
+    """Whether an authenticator, or a begun enrolment, could have this id."""
+    return _ID.fullmatch(text) is not None
 
 
 def clean_label(label: str | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..exc import ConfigurationError, SealBroken
 from ..keyring import Keyring
-from ..store import Store, activations, authenticators, keys
+from ..store import Store, Transaction, activations, authenticators, credentials, keys
 from .ceremony import Ceremony
 from .sign_in import open_seed, seed_context, step_mark
+from .webauthn import binding, is_bound
 
 
 def check_keys(store: Store, keyring: Keyring) -> None:
@@ -39,10 +40,10 @@ def _context(key_id: str) -> str:
 
 
 class Keys(Ceremony):
-    """Rotation, and the search for seeds that do not open."""
+    """Rotation, and the search for authenticators that were changed by hand."""
 
-    def broken_seeds(self) -> list[str]:
-        """Ids of the authenticators whose seed does not open or whose counter was changed by hand."""
+    def broken(self) -> list[str]:
+        """Ids of the authenticators whose seed does not open, or whose counter or key was changed or moved by hand."""
         broken = []
         with self.house.store.begin() as tx:
             for row in authenticators.all_totp(tx):
@@ -50,35 +51,53 @@ class Keys(Ceremony):
                     open_seed(self, row)
                 except SealBroken:
                     broken.append(row.id)
+            every = credentials.every(tx)
+            broken += [key.authenticator_id for key, subject in every if not is_bound(self, key, subject)]
         return broken
 
     def rotate(self) -> tuple[int, tuple[str, ...]]:
-        """Seal every seed anew under the current key, after which the older ones may leave `MFA_GATE_KEYS`.
+        """Seal every authenticator anew under the current key, after which the older ones may leave `MFA_GATE_KEYS`.
 
         Returns:
-            How many seeds were sealed anew, and the older keys that an open activation code or a begun
+            How many authenticators were sealed anew, and the older keys that an open activation code or a begun
             enrolment still needs until it ends.
 
         Raises:
-            ConfigurationError: a seed does not open; nothing was changed.
+            ConfigurationError: one was changed by hand; nothing was changed here.
         """
-        keyring, resealed = self.house.keyring, 0
+        keyring = self.house.keyring
         with self.house.store.begin() as tx:
-            for row in authenticators.all_totp(tx, hold=True):
-                try:
-                    seed = open_seed(self, row)
-                except SealBroken:
-                    raise ConfigurationError(
-                        f"the seed of authenticator {row.id} does not open: run 'flask mfa check'"
-                    ) from None
-                if row.seed.startswith(f"{keyring.current}.") and row.spent.startswith(f"{keyring.current}."):
-                    continue
-                sealed = keyring.seal(seed, seed_context(row.subject, row.id))
-                mark = step_mark(self, row, row.last_step)
-                authenticators.reseal(tx, row.id, sealed, mark)
-                resealed += 1
+            resealed = self._reseal_seeds(tx) + self._rebind_keys(tx)
             now = self.house.clock()
             needed = {keyring.current} | activations.key_ids(tx, now) | authenticators.enrolment_key_ids(tx, now)
             for key_id in keys.seals(tx).keys() - needed:
                 keys.remove(tx, key_id)
         return resealed, tuple(sorted(needed - {keyring.current}))
+
+    def _reseal_seeds(self, tx: Transaction) -> int:
+        keyring, resealed = self.house.keyring, 0
+        for row in authenticators.all_totp(tx, hold=True):
+            try:
+                seed = open_seed(self, row)
+            except SealBroken:
+                raise ConfigurationError(
+                    f"the seed of authenticator {row.id} does not open: run 'flask mfa check'"
+                ) from None
+            if keyring.is_current(row.seed) and keyring.is_current(row.spent):
+                continue
+            sealed = keyring.seal(seed, seed_context(row.subject, row.id))
+            authenticators.reseal(tx, row.id, sealed, step_mark(self, row, row.last_step))
+            resealed += 1
+        return resealed
+
+    def _rebind_keys(self, tx: Transaction) -> int:
+        rebound = 0
+        for row, subject in credentials.every(tx, hold=True):
+            if not is_bound(self, row, subject):
+                raise ConfigurationError(
+                    f"the key of authenticator {row.authenticator_id} was changed or moved: run 'flask mfa check'"
+                )
+            if not self.house.keyring.is_current(row.binding):
+                credentials.rebind(tx, row.authenticator_id, binding(self, row, subject))
+                rebound += 1
+        return rebound

@@ -6,7 +6,7 @@ from ..assurance import CLOCK_SKEW
 from ..audit import Who
 from ..limits import Scope
 from ..session import Session
-from ..store import accounts, activations, authenticators, counters, sessions
+from ..store import accounts, activations, authenticators, counters, credentials, sessions
 from .ceremony import Ceremony
 
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
@@ -86,13 +86,21 @@ class Life(Ceremony):
             return accounts.remove(tx, account_id)
 
     def revoke_activation(self, account_id: str, reason: str) -> bool:
-        """Make an account's activation code worthless; False where it has none."""
+        """Make an account's activation code worthless, and end what it opened; False where there is neither."""
         with self.house.store.begin() as tx:
             row = accounts.hold(tx, account_id)
+            bound_to = activations.bound_to(tx, account_id)
             revoked = activations.revoke(tx, account_id)
-            if revoked and row is not None:
-                self.house.audit.record(tx, "activation_revoked", self.house.clock(), Who(row.subject), why=reason)
-        return revoked
+            if bound_to is not None:
+                sessions.remove_sign_in(tx, bound_to)
+            ended = sessions.remove_enrolling(tx, account_id, self.house.clock())
+            done = revoked or ended > 0
+            if done and row is not None:
+                who = Who(row.subject)
+                self.house.audit.record(
+                    tx, "activation_revoked", self.house.clock(), who, why=reason, ended=ended, was_open=revoked
+                )
+        return done
 
     def purge(self) -> dict[str, int]:
         """Clear away what has ended by itself; how much of each. Nothing depends on its being run."""
@@ -101,6 +109,7 @@ class Life(Ceremony):
             return {
                 "sessions": sessions.remove_ended(tx, now),
                 "enrolments": authenticators.remove_ended_enrolments(tx, now),
+                "challenges": credentials.remove_ended_challenges(tx, now),
                 "activations": activations.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),
             }

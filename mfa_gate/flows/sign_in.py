@@ -11,7 +11,7 @@ from ..exc import AccountClosed, SealBroken, Unavailable, WrongCode, WrongState
 from ..factors import totp
 from ..limits import Attempt, Scope, lane_of
 from ..session import Session
-from ..store import Transaction, accounts, activations, authenticators
+from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.authenticators import TOTPRow
 from .ceremony import Ceremony, Risen, Visit, log
 
@@ -75,7 +75,9 @@ class SignIn(Ceremony):
             WrongCode: wrong, or spent already.
             AccountClosed: locked, even while this was under way.
             Unavailable: the store does not answer, or a seed does not open.
+            NotFound: the portal has switched this method off.
         """
+        self.offered("totp")
         session = visit.there()
         account = self.account_of(session)
         with self.house.store.begin() as tx:
@@ -126,8 +128,8 @@ class SignIn(Ceremony):
         if visit.session is None:
             return
         with self.house.store.begin() as tx:
+            row = accounts.hold(tx, visit.session.account_id)
             self.leave(tx, visit.session)
-            row = accounts.find(tx, visit.session.account_id)
             self.house.audit.record(
                 tx,
                 "session_ended",
@@ -137,9 +139,11 @@ class SignIn(Ceremony):
             )
 
     def leave(self, tx: Transaction, session: Session) -> None:
-        self.house.sessions.end(tx, session)
+        # in the order in which an enrolment locks them
         authenticators.abandon_enrolments(tx, session.sign_in)
+        credentials.abandon_challenges(tx, session.sign_in)
         activations.release(tx, session.sign_in)
+        self.house.sessions.end(tx, session)
 
 
 def seed_context(subject: str, authenticator_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from . import accounts, activations, authenticators, counters, events, keys, sessions
+from . import accounts, activations, authenticators, counters, credentials, events, keys, recovery, sessions
 from .engine import Transaction, make_engine, transaction
 from .migrate import outdated, upgrade
 from .reader import SessionReader
@@ -16,8 +16,10 @@ __all__ = [
     "activations",
     "authenticators",
     "counters",
+    "credentials",
     "events",
     "keys",
+    "recovery",
     "sessions",
 ]
 

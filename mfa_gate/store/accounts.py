@@ -58,3 +58,12 @@ def unlock(tx: Transaction, account_id: str) -> bool:
 def remove(tx: Transaction, account_id: str) -> bool:
     """Delete the account and, by the foreign keys, all that hangs on it."""
     return tx.execute(delete(accounts).where(accounts.c.id == account_id)).rowcount == 1
+
+
+def user_handle(tx: Transaction, account_id: str) -> str:
+    """The account's random WebAuthn user handle, the same for all its credentials; the row is held."""
+    found: str | None = tx.execute(select(accounts.c.user_handle).where(accounts.c.id == account_id)).scalar_one()
+    if found is None:
+        found = secrets.token_urlsafe(32)
+        tx.execute(update(accounts).where(accounts.c.id == account_id).values(user_handle=found))
+    return found

@@ -48,12 +48,17 @@ _BOUND = select(activations.c.id).where(
 
 def replace(tx: Transaction, row: ActivationRow) -> str | None:
     """Put a new code in the place of the account's live one; the sign-in that the old one was bound to, if any."""
-    bound_to = tx.execute(
-        select(activations.c.bound_to).where(activations.c.account_id == row.account_id)
-    ).scalar_one_or_none()
+    bound = bound_to(tx, row.account_id)
     revoke(tx, row.account_id)
     tx.execute(insert(activations), row._asdict())
-    return bound_to
+    return bound
+
+
+def bound_to(tx: Transaction, account_id: str) -> str | None:
+    """The sign-in that the account's live code is bound to, if any."""
+    statement = select(activations.c.bound_to).where(activations.c.account_id == account_id)
+    found: str | None = tx.execute(statement).scalar_one_or_none()
+    return found
 
 
 def revoke(tx: Transaction, account_id: str) -> bool:

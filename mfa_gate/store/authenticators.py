@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal_column, select, union_all, update
 
+from ..assurance import RECOVERY
+from ..factors.totp import STEP
 from .engine import Transaction
-from .schema import accounts, authenticators, enrolments, totp_seeds
+from .schema import accounts, authenticators, enrolments, recovery_codes, totp_seeds, webauthn_credentials
 from .statement import Statement
 
 
@@ -21,6 +23,14 @@ class TOTPRow(NamedTuple):
     spent: str
 
 
+class AuthenticatorRow(NamedTuple):
+    id: str
+    method: str
+    label: str
+    created_at: float
+    last_used_at: float | None
+
+
 class EnrolmentRow(NamedTuple):
     id: str
     account_id: str
@@ -30,7 +40,16 @@ class EnrolmentRow(NamedTuple):
     ends_at: float
 
 
-_METHODS = Statement(select(authenticators.c.method).where(authenticators.c.account_id == bindparam("account")))
+# one statement: every step of a sign-in asks it
+_METHODS = Statement(
+    union_all(
+        select(authenticators.c.method).distinct().where(authenticators.c.account_id == bindparam("account")),
+        select(literal_column(f"'{RECOVERY}'")).where(
+            exists().where(recovery_codes.c.account_id == bindparam("account")),
+            exists().where(authenticators.c.account_id == bindparam("account")),
+        ),
+    )
+)
 _TOTP = select(
     authenticators.c.id,
     authenticators.c.account_id,
@@ -51,7 +70,7 @@ _SPEND = Statement(
 
 
 def methods(tx: Transaction, account_id: str) -> frozenset[str]:
-    """The methods (RFC 8176) of an account's authenticators."""
+    """The methods of an account's authenticators, and of its recovery codes while it has some of both."""
     return frozenset(method for (method,) in _METHODS.run(tx, {"account": account_id}))
 
 
@@ -85,6 +104,32 @@ def reseal(tx: Transaction, authenticator_id: str, seed: str, spent: str) -> Non
     """Put the same seed back under another key; the row is held."""
     statement = update(totp_seeds).where(totp_seeds.c.authenticator_id == authenticator_id)
     tx.execute(statement.values(seed=seed, spent=spent))
+
+
+def of_account(tx: Transaction, account_id: str) -> list[AuthenticatorRow]:
+    """The authenticators of an account, oldest first; an app's last use is the time of its last spent step."""
+    last_used = func.coalesce(webauthn_credentials.c.last_used_at, totp_seeds.c.last_step * STEP)
+    statement = (
+        select(*(authenticators.c[name] for name in AuthenticatorRow._fields[:4]), last_used.label("last_used_at"))
+        .select_from(authenticators.outerjoin(totp_seeds).outerjoin(webauthn_credentials))
+        .where(authenticators.c.account_id == account_id)
+        .order_by(authenticators.c.created_at, authenticators.c.id)
+    )
+    return [AuthenticatorRow._make(row) for row in tx.execute(statement)]
+
+
+def rename(tx: Transaction, account_id: str, authenticator_id: str, label: str) -> bool:
+    statement = update(authenticators).where(
+        authenticators.c.account_id == account_id, authenticators.c.id == authenticator_id
+    )
+    return tx.execute(statement.values(label=label)).rowcount == 1
+
+
+def remove(tx: Transaction, account_id: str, authenticator_id: str) -> bool:
+    statement = delete(authenticators).where(
+        authenticators.c.account_id == account_id, authenticators.c.id == authenticator_id
+    )
+    return tx.execute(statement).rowcount == 1
 
 
 def begin_enrolment(tx: Transaction, row: EnrolmentRow) -> None:

@@ -62,7 +62,8 @@ def _sqlite(url: str, database: str | None) -> Engine:
     except OSError as error:
         raise ConfigurationError(f"the store {database} cannot be written: {error.strerror}") from None
     arguments = {"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False}
-    engine = create_engine(url, connect_args=arguments, hide_parameters=True)
+    # `transaction` sees to what was not committed: the pool's own way costs as much as a statement
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_reset_on_return=None)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return _shared(engine)
@@ -137,7 +138,18 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
                 tx.driver.execute("BEGIN IMMEDIATE")  # elsewhere the driver begins by itself
             yield tx
             tx.driver.commit()
+        except BaseException:
+            _undo(held)
+            raise
         finally:
-            held.close()  # the pool rolls back what was not committed
+            held.close()
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         raise Unavailable from error
+
+
+def _undo(held: PoolProxiedConnection) -> None:
+    """Roll back; a connection that cannot even do that is not used again."""
+    try:
+        held.rollback()
+    except Exception:
+        held.invalidate()

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -36,7 +37,9 @@ accounts: Final = Table(
     Column("created_at", Double, nullable=False),
     Column("locked_at", Double),
     Column("lock_reason", Text),
+    Column("user_handle", String(64)),
 )
+Index("mfa_accounts_user_handle", accounts.c.user_handle, unique=True)
 
 # `sign_in` stays while the id changes at each rise: what must survive a rise is bound to it
 sessions: Final = Table(
@@ -50,6 +53,7 @@ sessions: Final = Table(
     Column("created_at", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
     Column("ends_at", Double, nullable=False),
+    Column("enrol_until", Double),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )
 
@@ -57,11 +61,13 @@ authenticators: Final = Table(
     "mfa_authenticators",
     metadata,
     Column("id", String(32), primary_key=True),
-    _account_id(index=True),
+    _account_id(),
     Column("method", String(16), nullable=False),
     Column("label", Text, nullable=False),
     Column("created_at", Double, nullable=False),
 )
+# which methods an account has is asked at every step, however many keys that are
+Index("mfa_authenticators_methods", authenticators.c.account_id, authenticators.c.method)
 
 # `spent` is a keyed hash over the last step, so that a counter lowered by hand is seen
 totp_seeds: Final = Table(
@@ -76,6 +82,55 @@ totp_seeds: Final = Table(
     Column("seed", Text, nullable=False),
     Column("last_step", BigInteger, nullable=False),
     Column("spent", Text, nullable=False),
+)
+
+# `binding` is a keyed hash over account, row, credential and key, so that a key moved to another row is seen
+webauthn_credentials: Final = Table(
+    "mfa_webauthn_credentials",
+    metadata,
+    Column("authenticator_id", String(32), ForeignKey("mfa_authenticators.id", ondelete="CASCADE"), primary_key=True),
+    _account_id(index=True),
+    Column("credential_id", Text, nullable=False, unique=True),
+    Column("public_key", Text, nullable=False),
+    Column("binding", String(128), nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("aaguid", String(36), nullable=False),
+    Column("rp_id", String(255), nullable=False),
+    Column("transports", Text, nullable=False),
+    Column("backup_eligible", Boolean, nullable=False),
+    Column("backed_up", Boolean, nullable=False),
+    Column("uv_initialised", Boolean, nullable=False),
+    Column("attested", Boolean, nullable=False),
+    Column("discoverable", Boolean),
+    Column("last_used_at", Double),
+)
+
+# one question that was asked and not answered; deleted before its answer is verified
+challenges: Final = Table(
+    "mfa_challenges",
+    metadata,
+    Column("challenge", String(64), primary_key=True),
+    _account_id(),
+    Column("sign_in", String(32), nullable=False, index=True),
+    Column("purpose", String(16), nullable=False),
+    Column("ends_at", Double, nullable=False),
+    sqlite_with_rowid=False,  # written and deleted at each sign-in: fewer trees to change
+)
+
+recovery_sets: Final = Table(
+    "mfa_recovery_sets",
+    metadata,
+    Column("account_id", String(255), ForeignKey("mfa_accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("salt", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+# a spent code is deleted
+recovery_codes: Final = Table(
+    "mfa_recovery_codes",
+    metadata,
+    Column("account_id", String(255), ForeignKey("mfa_recovery_sets.account_id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", String(128), primary_key=True),
 )
 
 # begun and not completed; its id becomes the authenticator's

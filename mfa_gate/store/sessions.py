@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from .engine import Transaction
 from .schema import sessions
@@ -19,18 +20,24 @@ class SessionRow(NamedTuple):
     proofs: str
     last_seen: float
     ends_at: float
+    enrol_until: float | None = None
 
 
 _INSERT = insert(sessions)
 _MOVE = Statement(
     update(sessions)
-    .where(sessions.c.id_hash == bindparam("old"), sessions.c.ends_at > bindparam("now"))
+    .where(
+        sessions.c.id_hash == bindparam("old"),
+        sessions.c.proofs == bindparam("old_proofs"),
+        sessions.c.ends_at > bindparam("now"),
+    )
     .values(
         id_hash=bindparam("new"),
         level=bindparam("new_level"),
         proofs=bindparam("new_proofs"),
         last_seen=bindparam("now"),
         ends_at=bindparam("new_end"),
+        enrol_until=bindparam("new_enrol_until"),
     )
 )
 _TOUCH = (
@@ -38,31 +45,79 @@ _TOUCH = (
     .where(sessions.c.id_hash == bindparam("id"), sessions.c.last_seen < bindparam("now"))
     .values(last_seen=bindparam("now"))
 )
+_OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
+    sessions.c.account_id == bindparam("account")
+)
 
 
 def add(tx: Transaction, row: SessionRow) -> None:
     tx.execute(_INSERT, {**row._asdict(), "created_at": row.last_seen})
 
 
-def move(tx: Transaction, old: str, row: SessionRow) -> bool:
-    """Give a session that still lives a new id and what it rose to; False where it has ended meanwhile."""
+def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow) -> bool:
+    """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not."""
     values = {
         "old": old,
+        "old_proofs": old_proofs,
         "new": row.id_hash,
         "new_level": row.level,
         "new_proofs": row.proofs,
         "now": row.last_seen,
         "new_end": row.ends_at,
+        "new_enrol_until": row.enrol_until,
     }
     return _MOVE.changes_one(tx, values)
+
+
+def is_there(tx: Transaction, id_hash: str, proofs: str, now: float) -> bool:
+    """Whether a session that was read at the beginning of a request lives still, and by the same proofs."""
+    statement = select(sessions.c.id_hash).where(
+        sessions.c.id_hash == id_hash, sessions.c.proofs == proofs, sessions.c.ends_at > now
+    )
+    return tx.execute(statement).first() is not None
 
 
 def touch(tx: Transaction, id_hash: str, now: float) -> None:
     tx.execute(_TOUCH, {"id": id_hash, "now": now})
 
 
+def set_proofs(tx: Transaction, id_hash: str, level: int, proofs: str) -> None:
+    tx.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(level=level, proofs=proofs))
+
+
+def remove(tx: Transaction, id_hash: str) -> bool:
+    return tx.execute(delete(sessions).where(sessions.c.id_hash == id_hash)).rowcount == 1
+
+
+def of_account(tx: Transaction, account_id: str) -> Sequence[SessionRow]:
+    return [SessionRow(*row) for row in tx.execute(_OF_ACCOUNT, {"account": account_id})]
+
+
+class ListedRow(NamedTuple):
+    """What an owner sees of a session: its sign-in, which opens nothing."""
+
+    sign_in: str
+    level: int
+    created_at: float
+    last_seen: float
+    ends_at: float
+
+
+def listed(tx: Transaction, account_id: str) -> list[ListedRow]:
+    """The sessions of an account, the newest first."""
+    statement = select(*(sessions.c[name] for name in ListedRow._fields)).where(sessions.c.account_id == account_id)
+    return [ListedRow(*row) for row in tx.execute(statement.order_by(sessions.c.created_at.desc()))]
+
+
 def remove_account(tx: Transaction, account_id: str) -> int:
     return tx.execute(delete(sessions).where(sessions.c.account_id == account_id)).rowcount
+
+
+def remove_enrolling(tx: Transaction, account_id: str, now: float) -> int:
+    """End the sessions of an account that may change its authenticators by an activation code."""
+    return tx.execute(
+        delete(sessions).where(sessions.c.account_id == account_id, sessions.c.enrol_until > now)
+    ).rowcount
 
 
 def remove_sign_in(tx: Transaction, sign_in: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -12,24 +13,40 @@ from ..exc import InvalidRequest, Refusal, TooLarge, Unavailable
 from ..flows.ceremony import log
 from . import answers, api, pages
 from .answers import BLUEPRINT, PROGRAMS
+from .visitor import current_parts
 
 API: Final = "/api/v1"
-View = Callable[[], Response]
+RELATED_ORIGINS: Final = f"{BLUEPRINT}.related_origins"
+View = Callable[..., Response]
 
 # each page with the step that a program drives at the same URL
 _PAGES: Final[dict[str, tuple[View, View]]] = {
     "challenge": (pages.challenge, api.verify_totp),
     "activate": (pages.activate, api.verify_activation),
     "enrol": (pages.enrol, api.enrol_totp),
+    "authenticators": (pages.authenticators, api.authenticators),
     "sign-out": (pages.sign_out, api.sign_out),
 }
-_POSTS: Final = {
-    "/totp/verify": api.verify_totp,
-    "/activation/verify": api.verify_activation,
-    "/totp/enrol/begin": api.begin_totp,
-    "/totp/enrol/complete": api.complete_totp,
-    "/sign-out": api.sign_out,
-}
+# rule, methods, view
+_API: Final[tuple[tuple[str, str, View], ...]] = (
+    ("/session", "GET", api.session),
+    ("/totp/verify", "POST", api.verify_totp),
+    ("/recovery/verify", "POST", api.verify_recovery),
+    ("/activation/verify", "POST", api.verify_activation),
+    ("/webauthn/verify/begin", "POST", api.begin_webauthn),
+    ("/webauthn/verify/complete", "POST", api.complete_webauthn),
+    ("/totp/enrol/begin", "POST", api.begin_totp),
+    ("/totp/enrol/complete", "POST", api.complete_totp),
+    ("/webauthn/enrol/begin", "POST", api.begin_webauthn_enrolment),
+    ("/webauthn/enrol/complete", "POST", api.complete_webauthn_enrolment),
+    ("/authenticators", "GET", api.authenticators),
+    ("/authenticators/<authenticator_id>", "PATCH DELETE", api.authenticator),
+    ("/recovery/renew", "POST", api.renew_recovery),
+    ("/sessions", "GET DELETE", api.sessions),
+    ("/sessions/<session_id>", "DELETE", api.one_session),
+    ("/sign-out", "POST", api.sign_out),
+    ("/openapi.json", "GET", api.openapi),
+)
 
 
 def blueprint(url_prefix: str) -> Blueprint:
@@ -37,19 +54,28 @@ def blueprint(url_prefix: str) -> Blueprint:
     made = Blueprint(BLUEPRINT, __name__, url_prefix=url_prefix, template_folder="templates", static_folder="static")
     for name, (page, step) in _PAGES.items():
         made.add_url_rule(f"/{name}", name, _for_both(page, step), methods=["GET", "POST"])
-    made.add_url_rule(f"{API}/session", f"{PROGRAMS}session", api.session)
-    for path, view in _POSTS.items():
-        made.add_url_rule(API + path, _program(path), view, methods=["POST"])
+    for rule, methods, view in _API:
+        made.add_url_rule(API + rule, _endpoint(rule), view, methods=methods.split())
     made.register_error_handler(Refusal, answers.refuse)
     made.register_error_handler(Exception, _closed)
     return made
+
+
+def related_origins() -> Response:
+    """At `/.well-known/webauthn`: which other addresses may use this portal's passkeys (W3C WebAuthn L3 §5.11)."""
+    return answers.json_answer({"origins": list(current_parts().settings.related_origins)})
+
+
+def _endpoint(rule: str) -> str:
+    """The endpoint of a call: its path, with "one" for an id."""
+    return PROGRAMS + re.sub(r"<\w+>", "one", rule).strip("/").replace("/", "_").removesuffix(".json")
 
 
 def _for_both(page: View, step: View) -> View:
     def view() -> Response:
         if answers.wants_page():
             return page()
-        return step() if request.method == "POST" else api.session()
+        return step() if request.method == "POST" or step is api.authenticators else api.session()
 
     return view
 
@@ -62,12 +88,9 @@ def _closed(error: Exception) -> Response:
     return answers.refuse(Unavailable())
 
 
-def _program(path: str) -> str:
-    return PROGRAMS + path.strip("/").replace("/", "_")
-
-
 _OWN: Final = frozenset(
-    f"{BLUEPRINT}.{name}" for name in (*_PAGES, *map(_program, _POSTS), f"{PROGRAMS}session", "static")
+    [RELATED_ORIGINS]
+    + [f"{BLUEPRINT}.{name}" for name in (*_PAGES, *(_endpoint(rule) for rule, _, _ in _API), "static")]
 )
 
 

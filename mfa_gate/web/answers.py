@@ -13,12 +13,15 @@ from ..exc import (
     N_,
     ActivationRequired,
     EnrolmentRequired,
+    NoMethod,
     Refusal,
     SignInRequired,
     StepUpRequired,
 )
 from ..flows import Progress, State
 from ..flows.ceremony import log
+from ..store.authenticators import AuthenticatorRow
+from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
 from .language import Translate, catalogue, choose
@@ -26,7 +29,8 @@ from .visitor import Visitor, visitor
 
 BLUEPRINT: Final = "mfa_gate"
 PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON alone
-METHOD_NAMES: Final = {"otp": "totp"}  # amr (RFC 8176) -> name in URLs and answers
+# method -> its name in URLs and answers, the strongest first
+METHOD_NAMES: Final = {"hwk": "webauthn", "pop": "webauthn", "otp": "totp", "recovery": "recovery"}
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Language, Cookie",
@@ -39,6 +43,7 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _NAMES: Final = frozenset(name.lower() for name in HEADERS)
+STEPS: Final = ("challenge", "activate", "enrol", "authenticators", "sign-out")
 _STEP_OF: Final = {"pending": "challenge", "activation": "activate", "enrolling": "enrol"}
 HEADINGS: Final = {
     401: N_("Please sign in"),
@@ -74,6 +79,7 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
         "support": settings.support,
         "account_name": account.name if account else None,
         "urls": _urls(parts),
+        "offers": settings.methods,
         **{"mfa_csrf": None, "error": None, "wait": None, **values},
     }
 
@@ -129,6 +135,7 @@ def said(refusal: Refusal, account: Account | None = None) -> str:
 
 def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
     """Answer a refusal: a redirect or a page for people, problem+json (RFC 9457) for programs."""
+    required = refusal.data.get("requirement") or required
     if not wants_page():
         return problem(refusal, required)
     here = visitor()
@@ -144,6 +151,7 @@ def _refusal_page(here: Visitor, refusal: Refusal, required: Requirement | None)
         "sentence": said(refusal, account),
         "code": refusal.code,
         "wait": wait,
+        "may_add": isinstance(refusal, NoMethod) and "webauthn" in here.parts.settings.methods,
     }
     try:
         return page("refusal", refusal.status, account, **values)
@@ -175,9 +183,12 @@ def _onward(here: Visitor, refusal: Refusal, required: Requirement | None) -> Re
         response = go(login)
     else:
         # the challenge sends whoever is at another step on to it
-        response = go(gate_path(parts, "challenge"))
-    if request.blueprint != BLUEPRINT and targets.is_navigation(request):
-        targets.keep(parts, response, targets.wanted(request), required.level if required else Level.MFA)
+        activates = isinstance(refusal, ActivationRequired) and request.blueprint == BLUEPRINT
+        response = go(gate_path(parts, "activate" if activates else "challenge"))
+    # of the gate's own pages only those that a step-up leads back to
+    if (request.blueprint != BLUEPRINT or "requirement" in refusal.data) and targets.is_navigation(request):
+        wanted = targets.wanted(request) or (request.path if request.blueprint == BLUEPRINT else None)
+        targets.keep(parts, response, wanted, required.level if required else Level.MFA)
     return response
 
 
@@ -202,7 +213,9 @@ def problem(refusal: Refusal, required: Requirement | None = None) -> Response:
 
 
 def _challenge(refusal: Refusal, required: Requirement | None) -> str:
-    if isinstance(refusal, SignInRequired):
+    # what a signed-in session lacks beside its proof is no level
+    beside = isinstance(refusal, ActivationRequired) and visitor().session_level >= Level.MFA
+    if isinstance(refusal, SignInRequired) or beside:
         return "Bearer"
     required = required or Requirement()
     values = [f'acr_values="{ACR[required.level]}"']
@@ -236,14 +249,37 @@ def half_way(here: Visitor) -> Response:
 
 
 def allowed(progress: Progress, level: Level) -> tuple[str, ...]:
-    """The methods of an account that satisfy a level, by their names in URLs."""
-    return tuple(METHOD_NAMES[amr] for amr in sorted(progress.methods) if METHODS[amr].ceiling >= level)
+    """The methods of an account that satisfy a level and are switched on, by their names in URLs."""
+    on = visitor().parts.settings.methods
+    good = [name for amr, name in METHOD_NAMES.items() if amr in progress.methods and METHODS[amr].ceiling >= level]
+    return tuple(name for name in dict.fromkeys(good) if name in on)
+
+
+def authenticator_document(row: AuthenticatorRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "method": METHOD_NAMES[row.method],
+        "level": METHODS[row.method].ceiling.name,
+        "label": row.label,
+        "created_at": row.created_at,
+        "last_used_at": row.last_used_at,
+    }
+
+
+def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
+    """A session by its sign-in, which opens nothing; its id is in no answer."""
+    return {
+        "id": row.sign_in,
+        "level": Level(row.level).name,
+        "created_at": row.created_at,
+        "last_seen": row.last_seen,
+        "this": row.sign_in == this,
+    }
 
 
 def _urls(parts: Parts) -> dict[str, str | None]:
     settings, root = parts.settings, parts.settings.script_root
-    steps = {
-        step.replace("-", "_"): root + gate_path(parts, step) for step in ("challenge", "activate", "enrol", "sign-out")
-    }
+    steps = {step.replace("-", "_"): root + gate_path(parts, step) for step in STEPS}
     login = parts.login_path
+    steps["api"] = root + gate_path(parts, "api/v1")
     return {**steps, "home": root + settings.home, "login": root + login if login else None}

@@ -11,6 +11,7 @@ from typing import Final
 
 from flask import Request
 
+from ..assurance import Level
 from ..exc import SealBroken
 from ..session import Session
 from ..wiring import Parts
@@ -24,13 +25,14 @@ MAX_AGE: Final = 1800  # seconds
 
 @dataclass(frozen=True, slots=True)
 class HeldForm:
-    """Where a form was going, and its fields in their order."""
+    """Where a form was going, the level that was asked for there, and its fields in their order."""
 
     path: str
+    level: Level
     fields: tuple[tuple[str, str], ...] = field(repr=False)
 
 
-def hold(parts: Parts, request: Request, session: Session) -> str | None:
+def hold(parts: Parts, request: Request, session: Session, level: Level) -> str | None:
     """Seal the form that this request sends; None for what is not a plain form of this site's own pages."""
     if request.method != "POST" or request.mimetype != "application/x-www-form-urlencoded":
         return None
@@ -42,7 +44,7 @@ def hold(parts: Parts, request: Request, session: Session) -> str | None:
     if not safe(path):
         return None
     fields = list(request.form.items(multi=True))
-    body = json.dumps([path, int(parts.house.clock()), fields])
+    body = json.dumps([path, int(level), int(parts.house.clock()), fields])
     sealed = parts.keyring.seal(body.encode(), _context(session))
     return sealed if len(sealed) <= MAX_SEALED else None
 
@@ -52,12 +54,12 @@ def release(parts: Parts, sealed: str | None, session: Session) -> HeldForm | No
     if not sealed:
         return None
     try:
-        path, at, fields = json.loads(parts.keyring.open(sealed, _context(session)))
+        path, level, at, fields = json.loads(parts.keyring.open(sealed, _context(session)))
     except SealBroken:
         return None
     if parts.house.clock() - at >= MAX_AGE:
         return None
-    return HeldForm(path, tuple((name, value) for name, value in fields))
+    return HeldForm(path, Level(level), tuple((name, value) for name, value in fields))
 
 
 def _context(session: Session) -> str:

@@ -4,14 +4,46 @@ from __future__ import annotations
 
 import gettext
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from flask import Request
 
 from ..settings import Settings
 
 Translate = Callable[[str], str]
+MONTHS: Final = {
+    "fr": [
+        "janvier",
+        "février",
+        "mars",
+        "avril",
+        "mai",
+        "juin",
+        "juillet",
+        "août",
+        "septembre",
+        "octobre",
+        "novembre",
+        "décembre",
+    ],
+    "en": [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+}
 
 
 @cache
@@ -38,3 +70,14 @@ def choose(settings: Settings, account_locale: str | None, request: Request | No
         if best:
             return best
     return settings.languages[0]
+
+
+def long_date(day: date, locale: str) -> str:
+    """A date as it is written in a letter: «1er mars 2027», "1 March 2027"."""
+    number = "1er" if locale == "fr" and day.day == 1 else str(day.day)
+    return f"{number} {MONTHS[locale][day.month - 1]} {day.year}"
+
+
+def date_of(at: float) -> date:
+    """The day, in UTC, of a time in seconds since the epoch."""
+    return datetime.fromtimestamp(at, UTC).date()

@@ -3,46 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import Final
 
 from flask import render_template
 
 from ..account import Account
 from ..wiring import Parts
-from .language import catalogue, choose
+from .language import catalogue, choose, date_of, long_date
 from .pages import qr
-
-MONTHS: Final = {
-    "fr": [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ],
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +37,6 @@ def render(parts: Parts, letter: Letter) -> str:
         code=letter.code.replace("-", " "),
         qr_svg=qr(settings.base_url),
         base_url=settings.base_url,
-        issued=long_date(_day(parts.house.clock()), locale),
-        expires=long_date(_day(letter.ends_at), locale),
+        issued=long_date(date_of(parts.house.clock()), locale),
+        expires=long_date(date_of(letter.ends_at), locale),
     )
-
-
-def long_date(day: date, locale: str) -> str:
-    """A date as it is written in a letter: «1er mars 2027», "1 March 2027"."""
-    number = "1er" if locale == "fr" and day.day == 1 else str(day.day)
-    return f"{number} {MONTHS[locale][day.month - 1]} {day.year}"
-
-
-def _day(at: float) -> date:
-    return datetime.fromtimestamp(at, UTC).date()

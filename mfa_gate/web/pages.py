@@ -9,23 +9,28 @@ from flask import Response, request
 from markupsafe import Markup
 
 from ..account import Account
-from ..assurance import Level
+from ..assurance import RECOVERY, Level, Requirement
 from ..exc import (
     EnrolmentGone,
     InvalidRequest,
+    LastAuthenticator,
     NoMethod,
+    NotFound,
     Refusal,
     SignInRequired,
+    StepUpRequired,
     TooManyAttempts,
+    WrongAssertion,
     WrongCode,
     WrongState,
 )
 from ..flows import BegunTOTP, Progress
 from . import answers, held, inputs, steps, targets
 from .answers import go, page, said
+from .language import choose, date_of, long_date
 from .visitor import Visitor, visitor
 
-RETRY = (WrongCode, TooManyAttempts, InvalidRequest)
+RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest)
 
 
 def challenge() -> Response:
@@ -41,12 +46,13 @@ def challenge() -> Response:
 
 def _prove(here: Visitor) -> Response:
     try:
-        fields = steps.prove_totp(here, "held")
+        fields = steps.prove(here, "held")
     except WrongState:
         return _to_step(_progress(here))
     except RETRY as refusal:
-        progress = _progress(here)
-        return challenge_page(here, progress, _offered(here, progress), refusal=refusal, sealed=_sent("held"))
+        progress, tried = _progress(here), _sent("method") or "totp"
+        methods = _offered(here, progress)
+        return challenge_page(here, progress, methods, refusal=refusal, sealed=_sent("held"), tried=tried)
     assert here.session is not None  # noqa: S101  (it has just risen)
     form = held.release(here.parts, fields.get("held"), here.session)
     if form is None:
@@ -56,9 +62,23 @@ def _prove(here: Visitor) -> Response:
 
 
 def _offered(here: Visitor, progress: Progress) -> tuple[str, ...]:
-    """The methods that satisfy what the wanted page asks for."""
+    """The methods that satisfy what the wanted page, or the held form, asks for."""
     target = targets.kept(here.parts, request)
-    return answers.allowed(progress, target.level if target else Level.MFA)
+    form = held.release(here.parts, _sent("held"), here.session) if here.session and request.method == "POST" else None
+    wanted = [one for one in (target, form) if one]
+    level = max((one.level for one in wanted), default=Level.MFA)
+    offered = _methods(here, progress, level, [one.path for one in wanted])
+    # who signs in without what that page asks for still signs in; the page will say what is missing
+    return offered if offered or progress.state == "signed_in" else answers.allowed(progress, Level.MFA)
+
+
+def _methods(here: Visitor, progress: Progress, level: Level, paths: list[str]) -> tuple[str, ...]:
+    """The methods that satisfy a level; for who came by a recovery code to replace a lost key, that as well."""
+    offered = answers.allowed(progress, level)
+    own = any(path.startswith(answers.gate_path(here.parts, "")) for path in paths)
+    if not own or here.session is None or RECOVERY not in here.session.methods:
+        return offered
+    return tuple(dict.fromkeys([*offered, *(way for way in answers.allowed(progress, Level.MFA) if way == RECOVERY)]))
 
 
 def challenge_page(
@@ -68,52 +88,128 @@ def challenge_page(
     *,
     refusal: Refusal | None = None,
     sealed: str | None = None,
+    tried: str | None = None,
     status: int = 200,
 ) -> Response:
     """Ask for a proof; with `sealed`, the form that will be sent after it."""
     if not methods:
-        account = _account(here)
-        heading = answers.translate(account)(answers.HEADINGS[403])
-        return page("refusal", 403, account, heading=heading, sentence=said(NoMethod(), account), code=NoMethod.code)
+        return answers.refuse(NoMethod())
     step_up = progress.state == "signed_in"
-    return _form_page("challenge", here, refusal, status, methods=methods, step_up=step_up, held=sealed)
+    narrowed = not step_up and methods != answers.allowed(progress, Level.MFA)
+    shown = {"methods": methods, "step_up": step_up, "narrowed": narrowed, "held": sealed, "tried": tried}
+    return _form_page("challenge", here, refusal, status, **shown)
 
 
 def activate() -> Response:
-    """The activation code: right password, no authenticator yet."""
+    """The activation code: before the first authenticator, or beside a proof to add or replace one."""
     here = visitor()
     progress = _progress(here)
-    if progress.state != "activation":
+    if progress.state not in ("activation", "signed_in"):
         return _to_step(progress)
+    beside = progress.state == "signed_in"
     if request.method != "POST":
-        return _form_page("activate", here)
+        return _form_page("activate", here, beside=beside)
     try:
         steps.activate(here)
     except RETRY as refusal:
-        return _form_page("activate", here, refusal)
-    return go(answers.gate_path(here.parts, "enrol"))
+        return _form_page("activate", here, refusal, beside=beside)
+    return go(answers.gate_path(here.parts, "authenticators" if beside else "enrol"))
 
 
 def enrol() -> Response:
-    """Set up an authenticator app: explain, show the picture once, confirm by the first code."""
+    """Set up an authenticator: choose, then an app (picture once, first code) or a passkey."""
     here = visitor()
     progress = _progress(here)
-    if progress.state != "enrolling":
+    if progress.state not in ("enrolling", "signed_in"):
         return _to_step(progress)
+    more = progress.state == "signed_in"
     if request.method != "POST":
-        return _form_page("enrol", here, stage="start")
+        here.parts.own.may_add(here.visit)
+        return _form_page("enrol", here, stage="start", more=more)
     action = inputs.body(request).get("action")
     if action == "begin":
         return _scan(here, steps.begin_totp(here, "action"))
-    if action != "complete":
-        raise InvalidRequest
     try:
-        steps.complete_totp(here, "action")
-    except EnrolmentGone as refusal:
-        return _form_page("enrol", here, refusal, stage="start")
+        if action == "complete":
+            codes = steps.complete_totp(here, "action")
+        elif action == "webauthn":
+            fields = inputs.read(request, here, "action", "answer", "label")
+            codes = steps.enrol_credential(here, steps.browser_answer(fields), fields.get("label"))
+        else:
+            raise InvalidRequest
     except RETRY as refusal:
-        return _form_page("enrol", here, refusal, stage="retype", enrolment=_sent("enrolment"), label=_sent("label"))
-    return onward(here)
+        if action == "complete":
+            enrolment, label = _sent("enrolment"), _sent("label")
+            return _form_page("enrol", here, refusal, stage="retype", enrolment=enrolment, label=label)
+        return _form_page("enrol", here, refusal, stage="start", more=more, label=_sent("label"), tried=action)
+    except EnrolmentGone as refusal:
+        return _form_page("enrol", here, refusal, stage="start", more=more)
+    if codes is not None:
+        return codes_page(here, codes, first=True)
+    return onward(here) if progress.state == "enrolling" else go(answers.gate_path(here.parts, "authenticators"))
+
+
+def codes_page(here: Visitor, codes: tuple[str, ...], *, first: bool) -> Response:
+    """Recovery codes, shown once; on the way in, with the way on."""
+    target = targets.kept(here.parts, request)
+    onward_to = targets.absolute(here.parts.settings, target.path if target else here.parts.settings.home)
+    response = _form_page("codes", here, codes=codes, first=first, onward=onward_to)
+    targets.drop(here.parts.settings, response)
+    return response
+
+
+def authenticators() -> Response:
+    """A person's own authenticators: listed, named, removed; recovery codes renewed."""
+    here = visitor()
+    if request.method != "POST":
+        return _authenticators_page(here)
+    fields = inputs.read(request, here, "action", "id", "label")
+    try:
+        match fields.get("action"):
+            case "rename":
+                steps.rename(here, steps.needed(fields, "id"), fields)
+            case "remove":
+                account = _account(here)
+                removed = steps.remove(here, steps.needed(fields, "id"))
+                if removed.signed_out:
+                    return page("signed_out", account=account, removed=removed)
+                return _authenticators_page(here, removed=removed)
+            case "renew":
+                return codes_page(here, here.parts.recovery.renew(here.visit), first=False)
+            case _:
+                raise InvalidRequest
+    except (LastAuthenticator, NotFound, InvalidRequest, WrongState, TooManyAttempts) as refusal:
+        return _authenticators_page(here, refusal)
+    except StepUpRequired as refusal:
+        return _confirm_first(here, refusal)
+    return go(answers.gate_path(here.parts, "authenticators"))
+
+
+def _confirm_first(here: Visitor, refusal: StepUpRequired) -> Response:
+    """Ask for the proof that a change needs, and keep what was to be changed until then."""
+    required: Requirement | None = refusal.data.get("requirement")
+    if here.session is None or required is None:
+        raise refusal
+    progress = _progress(here)
+    sealed = held.hold(here.parts, request, here.session, required.level)
+    methods = _methods(here, progress, required.level, [request.path])
+    if sealed is None or not methods:
+        raise refusal
+    return challenge_page(here, progress, methods, sealed=sealed, status=401)
+
+
+def _authenticators_page(here: Visitor, refusal: Refusal | None = None, **values: Any) -> Response:
+    owned = here.parts.own.owned(here.visit)
+    rows = [answers.authenticator_document(row) for row in owned.authenticators]
+    return _form_page(
+        "authenticators",
+        here,
+        refusal,
+        authenticators=rows,
+        recovery_codes=owned.recovery_codes,
+        **{"removed": None, **values},
+        day=lambda at: long_date(date_of(at), _locale(here)),
+    )
 
 
 def sign_out() -> Response:
@@ -174,6 +270,11 @@ def _form_page(name: str, here: Visitor, refusal: Refusal | None = None, status:
 
 def _account(here: Visitor) -> Account | None:
     return here.parts.portal.load(here.session.account_id) if here.session else None
+
+
+def _locale(here: Visitor) -> str:
+    account = _account(here)
+    return choose(here.parts.settings, account.locale if account else None, request)
 
 
 def _sent(name: str) -> str | None:

@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from flask import request
 
+from ..assurance import Level
 from ..exc import InvalidRequest, MFAGateError, Unavailable
-from ..flows import BegunTOTP, Risen
+from ..flows import BegunTOTP, Removed, Risen
 from ..flows.ceremony import log
-from . import inputs
+from . import inputs, targets
 from .visitor import Visitor
 
 CODE_LENGTH: Final = 128
+# the members that a browser's `toJSON()` may have (W3C WebAuthn L3 §5.1)
+CREDENTIAL: Final = ("id", "rawId", "type", "response", "authenticatorAttachment", "clientExtensionResults")
 
 
-def prove_totp(here: Visitor, *more: str) -> dict[str, str]:
-    """Verify a TOTP code; what was sent, for whatever else the caller lets be sent with it."""
-    fields = inputs.read(request, here, "code", *more)
-    let_rise(here, here.parts.sign_in.verify_totp(here.visit, needed(fields, "code")))
+def prove(here: Visitor, *more: str) -> dict[str, str]:
+    """Verify what a page's form carries; what was sent, for whatever else the caller lets be sent with it."""
+    fields = inputs.read(request, here, "method", "code", "answer", *more)
+    method = fields.get("method", "totp")
+    if method == "totp":
+        risen = here.parts.sign_in.verify_totp(here.visit, needed(fields, "code"))
+    elif method == "recovery":
+        risen = here.parts.recovery.verify(here.visit, needed(fields, "code"))
+    elif method == "webauthn":
+        risen = here.parts.webauthn.complete_verify(here.visit, browser_answer(fields))
+    else:
+        raise InvalidRequest
+    let_rise(here, risen)
     return fields
+
+
+def prove_totp(here: Visitor) -> None:
+    """Verify a TOTP code."""
+    fields = inputs.read(request, here, "code")
+    let_rise(here, here.parts.sign_in.verify_totp(here.visit, needed(fields, "code")))
+
+
+def prove_recovery(here: Visitor) -> None:
+    """Verify a recovery code."""
+    fields = inputs.read(request, here, "code")
+    let_rise(here, here.parts.recovery.verify(here.visit, needed(fields, "code")))
+
+
+def prove_webauthn(here: Visitor) -> None:
+    """Verify an assertion: the body is the `toJSON()` of it."""
+    let_rise(here, here.parts.webauthn.complete_verify(here.visit, inputs.read_object(request, here, *CREDENTIAL)))
+
+
+def begin_verify(here: Visitor) -> dict[str, Any]:
+    """Options for an assertion; in a step-up by keys that reach what the wanted page asks for."""
+    inputs.read(request, here)
+    target = targets.kept(here.parts, request) if here.session_level >= Level.MFA else None
+    hardware = target is not None and target.level == Level.HARDWARE
+    return here.parts.webauthn.begin_verify(here.visit, Level.HARDWARE if hardware else Level.PHISHING_RESISTANT)
 
 
 def activate(here: Visitor) -> None:
@@ -34,11 +71,32 @@ def begin_totp(here: Visitor, *more: str) -> BegunTOTP:
     return here.parts.enrolment.begin_totp(here.visit)
 
 
-def complete_totp(here: Visitor, *more: str) -> None:
-    """Confirm an authenticator app by its first code."""
+def complete_totp(here: Visitor, *more: str) -> tuple[str, ...] | None:
+    """Confirm an authenticator app by its first code; the account's first recovery codes, where it has none yet."""
     fields = inputs.read(request, here, "enrolment", "code", "label", *more)
     enrolment, code = needed(fields, "enrolment"), needed(fields, "code")
     let_rise(here, here.parts.enrolment.complete_totp(here.visit, enrolment, code, fields.get("label")))
+    return here.parts.recovery.first(here.visit)
+
+
+def begin_enrol(here: Visitor) -> dict[str, Any]:
+    """Options for a new credential."""
+    inputs.read(request, here)
+    return here.parts.webauthn.begin_enrol(here.visit)
+
+
+def complete_enrol(here: Visitor) -> tuple[str, ...] | None:
+    """Enrol a credential: the body is its `toJSON()`, with a label beside it."""
+    sent = inputs.read_object(request, here, *CREDENTIAL, "label")
+    return enrol_credential(here, sent, sent.pop("label", None))
+
+
+def enrol_credential(here: Visitor, answer: dict[str, Any], label: Any) -> tuple[str, ...] | None:
+    """Enrol what a browser made; the account's first recovery codes, where it has none yet."""
+    if label is not None and not isinstance(label, str):
+        raise InvalidRequest
+    let_rise(here, here.parts.webauthn.complete_enrol(here.visit, answer, label))
+    return here.parts.recovery.first(here.visit)
 
 
 def sign_out(here: Visitor) -> None:
@@ -71,6 +129,48 @@ def let_rise(here: Visitor, risen: Risen) -> None:
         if isinstance(error, MFAGateError):
             raise
         raise Unavailable from error
+
+
+def rename(here: Visitor, authenticator: str, fields: dict[str, str]) -> None:
+    """Give an authenticator another name; "" takes its name away.
+
+    Raises:
+        InvalidRequest: no name was sent.
+    """
+    if "label" not in fields:
+        raise InvalidRequest
+    here.parts.own.rename(here.visit, authenticator, fields["label"])
+
+
+def remove(here: Visitor, authenticator: str) -> Removed:
+    """Remove an authenticator, and this very session where it was made by it."""
+    removed = here.parts.own.remove(here.visit, authenticator)
+    if removed.session is None:
+        here.leaves()
+        here.close_portal()
+    else:
+        here.stays(removed.session)
+    return removed
+
+
+def end_session(here: Visitor, sign_in: str) -> None:
+    """End one session of the account; where it is this one, it is a sign-out."""
+    this = here.session is not None and here.session.sign_in == sign_in
+    here.parts.own.end_session(here.visit, sign_in)
+    if this:
+        here.leaves()
+        here.close_portal()
+
+
+def browser_answer(fields: dict[str, str]) -> dict[str, Any]:
+    """What the script of a page has put into its form.
+
+    Raises:
+        InvalidRequest: nothing, or something else.
+    """
+    if not fields.get("answer"):
+        raise InvalidRequest
+    return inputs.parsed(fields["answer"])
 
 
 def needed(fields: dict[str, str], name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from flask import Request, Response, after_this_request, current_app, request, session
 
+from ..assurance import Level
 from ..flows import Progress, Visit
 from ..portal import EXTENSION
 from ..session import Session
@@ -48,6 +49,10 @@ class Visitor:
         return self._session
 
     @property
+    def session_level(self) -> Level:
+        return self.session.level if self.session else Level.PASSWORD
+
+    @property
     def visit(self) -> Visit:
         return Visit(self.session, self.request.remote_addr)
 
@@ -59,6 +64,10 @@ class Visitor:
     def rises(self, cookie: str, risen: Session, progress: Progress | None = None) -> None:
         self._session, self._risen_to = risen, progress
         self._hand_over(cookie)
+
+    def stays(self, changed: Session) -> None:
+        """The same session by the same id, with a proof less."""
+        self._session, self._risen_to = changed, None
 
     def leaves(self) -> None:
         """Forget the session in this request and drop its cookie; the flows have ended it."""

@@ -1,0 +1,156 @@
+"""A person's own authenticators and sessions: listed, named, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..assurance import Level, Requirement, failing, strongest
+from ..exc import LastAuthenticator, NotFound
+from ..session import Session
+from ..store import authenticators, credentials, recovery, sessions
+from ..store.authenticators import AuthenticatorRow
+from .ceremony import CHANGE_AGE, Ceremony, Visit
+from .enrolment import clean_label, is_id
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What an account has enrolled, and how many recovery codes are left."""
+
+    authenticators: tuple[AuthenticatorRow, ...]
+    recovery_codes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed.
+
+    Attributes:
+        credential: its WebAuthn credential id, for the browser to be told; None for an app.
+        rp_id: whose that credential is.
+        session: this very session as it is now; None where it was made by that alone, and has ended with it.
+    """
+
+    credential: str | None
+    rp_id: str | None
+    session: Session | None
+
+    @property
+    def signed_out(self) -> bool:
+        return self.session is None
+
+
+class Own(Ceremony):
+    """What an owner may do alone."""
+
+    def owned(self, visit: Visit) -> Owned:
+        """The authenticators of the session's account.
+
+        Raises:
+            SignInRequired, StepUpRequired, ...: the session is not signed in; nothing is listed then.
+        """
+        session = visit.there()
+        with self.house.store.begin() as tx:
+            self.signed_in(tx, session)
+            rows = [
+                row._replace(method=self.as_proven(row.method))
+                for row in authenticators.of_account(tx, session.account_id)
+            ]
+            return Owned(tuple(rows), recovery.left(tx, session.account_id))
+
+    def may_add(self, visit: Visit) -> None:
+        """Whether this session may enrol an authenticator of some kind.
+
+        Raises:
+            StepUpRequired, ActivationRequired, SignInRequired, ...: it may not.
+        """
+        with self.house.store.begin() as tx:
+            self.may_change(tx, visit.there(), level=Level.MFA)
+
+    def rename(self, visit: Visit, authenticator: str, label: str) -> None:
+        """Give an authenticator another name.
+
+        Raises:
+            NotFound: the account has none of this id.
+            StepUpRequired, ActivationRequired: the strongest proof is missing or too old; so is what may stand for it.
+            InvalidRequest: the name is too long.
+        """
+        session, name = visit.there(), clean_label(label)
+        with self.house.store.begin() as tx:
+            held = self.hold(tx, session)
+            methods = self.signed_in(tx, session)
+            required = Requirement(strongest(methods), CHANGE_AGE)
+            now = self.house.clock()
+            if failing(session.level, session.proofs, required, now):
+                self.may_change(tx, session)  # by a recovery code, as any other change
+            if not is_id(authenticator) or not authenticators.rename(tx, session.account_id, authenticator, name):
+                raise NotFound
+            self.house.audit.record(tx, "authenticator_renamed", now, visit.who(held.subject), id=authenticator)
+
+    def remove(self, visit: Visit, authenticator: str) -> Removed:
+        """Remove an authenticator and end the sessions that it made.
+
+        Raises:
+            LastAuthenticator: an owner cannot remove the last one.
+            NotFound, StepUpRequired, ActivationRequired: as for any change.
+        """
+        session = visit.there()
+        with self.house.store.begin() as tx:
+            held = self.hold(tx, session)
+            self.may_change(tx, session)
+            rows = authenticators.of_account(tx, session.account_id)
+            row = next((row for row in rows if row.id == authenticator), None)
+            if row is None:
+                raise NotFound
+            if len(rows) == 1:
+                raise LastAuthenticator
+            keys = credentials.of_account(tx, session.account_id)
+            key = next((key for key in keys if key.authenticator_id == row.id), None)
+            self.use_activation(tx, session)
+            authenticators.remove(tx, session.account_id, row.id)
+            now = self.house.sessions.drop_authenticator(tx, session, row.id)
+            self.house.audit.record(
+                tx,
+                "authenticator_removed",
+                self.house.clock(),
+                visit.who(held.subject),
+                method=row.method,
+                id=row.id,
+            )
+        return Removed(key.credential_id if key else None, key.rp_id if key else None, now)
+
+    def sessions(self, visit: Visit) -> list[sessions.ListedRow]:
+        """The account's living sessions, the newest first; each is named by its sign-in."""
+        session, now = visit.there(), self.house.clock()
+        with self.house.store.begin() as tx:
+            self.signed_in(tx, session)
+            rows = sessions.listed(tx, session.account_id)
+        idle = self.house.settings.idle
+        return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
+
+    def end_session(self, visit: Visit, sign_in: str) -> None:
+        """End one session of the account.
+
+        Raises:
+            NotFound: the account has none of this name.
+        """
+        self._end(visit, lambda other: other.sign_in == sign_in, needed=True)
+
+    def end_others(self, visit: Visit) -> int:
+        """End all sessions of the account but this one; how many."""
+        this = visit.there().sign_in
+        return self._end(visit, lambda other: other.sign_in != this)
+
+    def _end(self, visit: Visit, which: Callable[[Session], bool], *, needed: bool = False) -> int:
+        session = visit.there()
+        with self.house.store.begin() as tx:
+            held = self.hold(tx, session)
+            self.signed_in(tx, session)
+            ended = self.house.sessions.end_account(tx, session.account_id, which)
+            if needed and not ended:
+                raise NotFound
+            self.house.audit.record(
+                tx, "sessions_ended", self.house.clock(), visit.who(held.subject), ended=ended, why="by the owner"
+            )
+        return ended

@@ -1,0 +1,99 @@
+"""Recovery codes: the way back when the phone is gone. One memory-hard computation per try, each code spent once."""
+
+from __future__ import annotations
+
+import secrets
+
+from ..assurance import RECOVERY, Level, Proof
+from ..exc import WrongCode, WrongState
+from ..factors import recovery as factor
+from ..limits import Scope
+from ..store import Transaction, recovery
+from .ceremony import Ceremony, Risen, Visit
+
+
+class Recovery(Ceremony):
+    """Verifying and renewing recovery codes."""
+
+    def verify(self, visit: Visit, code: str) -> Risen:
+        """Prove a second factor by a recovery code. It gives `Level.MFA` and never more.
+
+        Raises:
+            WrongState: the account has no codes left.
+            WrongCode: wrong, or spent already.
+            TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
+            NotFound: the portal has switched this method off.
+        """
+        self.offered(RECOVERY)
+        session = visit.there()
+        account = self.account_of(session)
+        house = self.house
+        with house.store.begin() as tx:
+            if RECOVERY not in self.progress_in(tx, session).methods:
+                raise WrongState
+            salt = recovery.salt_of(tx, account.id) or secrets.token_hex(factor.SALT_BYTES)
+            attempt = self.count(tx, visit, Scope("recovery", session.sign_in))
+            subject = self.subject_in(tx, account.id)
+        with self.told("second_factor", visit, subject, RECOVERY):
+            hashed = factor.complete(bytes.fromhex(salt), code)
+            now = house.clock()
+            with house.store.begin() as tx:
+                self.hold(tx, session)
+                if not recovery.spend(tx, account.id, hashed):
+                    raise WrongCode
+                cookie, risen = house.sessions.prove(tx, session, Proof(RECOVERY, now), now)
+                house.limiter.succeeded(tx, attempt)
+                left = recovery.left(tx, account.id)
+                house.audit.record(tx, "second_factor", now, visit.who(subject), method=RECOVERY, left=left)
+        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
+
+    def renew(self, visit: Visit) -> tuple[str, ...]:
+        """Draw a new set in the place of the old one; told once, here.
+
+        Raises:
+            StepUpRequired, ActivationRequired, SignInRequired, AccountClosed: the session may not change anything.
+            TooManyAttempts: there were ten today.
+            WrongState: another set was drawn meanwhile.
+        """
+        self.offered(RECOVERY)
+        session = visit.there()
+        self.account_of(session)
+        with self.house.store.begin() as tx:
+            self.signed_in(tx, session)
+            self.may_change(tx, session)
+            replaced = recovery.salt_of(tx, session.account_id)
+            scope = Scope("renewal", f"account {self.subject_in(tx, session.account_id)}")
+            self.house.limiter.count(tx, [scope], self.house.clock())  # it stays counted
+        drawn = factor.begin()  # takes a second: nothing waits for it
+        with self.house.store.begin() as tx:
+            self.hold(tx, session)
+            self.may_change(tx, session)
+            if recovery.salt_of(tx, session.account_id) != replaced:
+                raise WrongState  # another one was faster, and its codes are the ones that were told
+            self.use_activation(tx, session)
+            self._put(tx, visit, drawn)
+        return drawn.codes
+
+    def first(self, visit: Visit) -> tuple[str, ...] | None:
+        """The first set of an account that has just enrolled; None where it has one already, or none are offered."""
+        if RECOVERY not in self.house.settings.methods:
+            return None
+        session = visit.there()
+        with self.house.store.begin() as tx:
+            if recovery.salt_of(tx, session.account_id) is not None:
+                return None
+        drawn = factor.begin()
+        with self.house.store.begin() as tx:
+            self.hold(tx, session)
+            self.signed_in(tx, session)
+            if recovery.salt_of(tx, session.account_id) is not None:
+                return None
+            self._put(tx, visit, drawn)
+        return drawn.codes
+
+    def _put(self, tx: Transaction, visit: Visit, drawn: factor.Codes) -> None:
+        session = visit.there()
+        now = self.house.clock()
+        recovery.replace(tx, session.account_id, drawn.salt.hex(), drawn.hashes, now)
+        subject = self.subject_in(tx, session.account_id)
+        self.house.audit.record(tx, "recovery_codes_renewed", now, visit.who(subject), method=RECOVERY)

@@ -1,0 +1,271 @@
+"""Passkeys and security keys: each ceremony asks, spends its challenge, and only then looks at the answer."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from ..account import Account
+from ..assurance import METHODS, Level, Proof
+from ..exc import NotFound, SignInRequired, WrongAssertion, WrongState
+from ..factors import answers, webauthn
+from ..factors.relying_party import RelyingParty
+from ..limits import Attempt, Scope
+from ..session import Session
+from ..store import Transaction, accounts, credentials
+from ..store.credentials import ChallengeRow, CredentialRow
+from .ceremony import Ceremony, Risen, Visit, log
+from .enrolment import clean_label
+
+LIFETIME: Final = 300.0  # seconds, as the options tell the browser (W3C WebAuthn L3 §15.1)
+
+Purpose = Literal["verify", "enrol"]
+
+
+class WebAuthn(Ceremony):
+    """Verification and enrolment by WebAuthn."""
+
+    def begin_verify(self, visit: Visit, level: Level = Level.PHISHING_RESISTANT) -> dict[str, Any]:
+        """Options for `navigator.credentials.get`, over the account's own credentials.
+
+        Args:
+            visit: who is there.
+            level: what is asked for; for `Level.HARDWARE` other keys are left out.
+
+        Raises:
+            SignInRequired, AccountClosed: no session, or the account is locked.
+            WrongState: the account has no such authenticator.
+            NoMethod: it has, but none that belongs to this RP ID or reaches the level.
+            NotFound: the portal has switched this method off.
+        """
+        rp, session = self._relying_party(), visit.there()
+        self.account_of(session)
+        with self.house.store.begin() as tx:
+            self.hold(tx, session)
+            rows = credentials.of_account(tx, session.account_id)
+            if not rows:
+                raise WrongState
+            known = [_credential(row) for row in rows if METHODS[_amr(rp, row.attested)].ceiling >= level]
+            options, challenge = webauthn.begin_authentication(rp, known)
+            self._ask(tx, session, "verify", challenge)
+        return options
+
+    def complete_verify(self, visit: Visit, answer: Mapping[str, Any]) -> Risen:
+        """Prove a second factor by an assertion.
+
+        Args:
+            visit: who is there.
+            answer: `toJSON()` of the browser's credential.
+
+        Raises:
+            WrongAssertion: for every bad answer the same.
+            TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
+        """
+        rp, session = self._relying_party(), visit.there()
+        account = self.account_of(session)
+        house = self.house
+        with house.store.begin() as tx:
+            attempt = self.count(tx, visit, Scope("assertion", session.sign_in))
+            named = credentials.named(tx, account.id, _asserted_id(answer))
+            if named is None:
+                raise SignInRequired
+            challenge = self._spend_challenge(tx, session, "verify", answer)
+        subject, handle, row = named
+        with self.told("second_factor", visit, subject, "pop"):
+            if challenge is None or row is None:
+                raise WrongAssertion(reason="challenge" if challenge is None else "credential_id")
+            self._check_binding(row, subject)
+            asserted = webauthn.complete_authentication(rp, challenge, answer, _credential(row), _unb64(handle or ""))
+            return self._settle(visit, session, account, attempt, row, asserted, subject, _amr(rp, row.attested))
+
+    def _settle(
+        self,
+        visit: Visit,
+        session: Session,
+        account: Account,
+        attempt: Attempt,
+        row: CredentialRow,
+        asserted: webauthn.Asserted,
+        subject: str,
+        method: str,
+    ) -> Risen:
+        house, now, who = self.house, self.house.clock(), visit.who(subject)
+        verified = row.uv_initialised or asserted.user_verified
+        with house.store.begin() as tx:
+            self.hold(tx, session)
+            # the store's count, and not the one that was read before: a copy may have answered meanwhile
+            key = row.authenticator_id
+            count = credentials.used(tx, key, asserted.sign_count, asserted.backed_up, verified, now)
+            if count == "gone":
+                raise WrongAssertion(reason="removed")
+            if count == "stayed" and asserted.counted:
+                house.audit.record(tx, "sign_count_went_back", now, who, method=method, id=key)
+            cookie, risen = house.sessions.prove(tx, session, Proof(method, now, key), now)
+            house.limiter.succeeded(tx, attempt)
+            house.audit.record(tx, "second_factor", now, who, method=method)
+            progress = self.progress_in(tx, risen)
+        return Risen(cookie, risen, account, progress, signs_in=session.level < Level.MFA)
+
+    def begin_enrol(self, visit: Visit) -> dict[str, Any]:
+        """Options for `navigator.credentials.create`.
+
+        Raises:
+            StepUpRequired, ActivationRequired, SignInRequired: the session may not enrol now.
+        """
+        rp, session = self._relying_party(), visit.there()
+        account = self.account_of(session)
+        with self.house.store.begin() as tx:
+            self.hold(tx, session)
+            self.may_change(tx, session, level=_level(rp))
+            handle = accounts.user_handle(tx, account.id)
+            known = [_credential(row) for row in credentials.of_account(tx, account.id)]
+            options, challenge = webauthn.begin_registration(
+                rp, _unb64(handle), account.email or account.name, account.name, known
+            )
+            self._ask(tx, session, "enrol", challenge)
+        return options
+
+    def complete_enrol(self, visit: Visit, answer: Mapping[str, Any], label: str | None = None) -> Risen:
+        """Enrol what the browser made.
+
+        Args:
+            visit: who is there.
+            answer: `toJSON()` of the browser's credential.
+            label: the person's name for it, at most 60 characters.
+
+        Raises:
+            WrongAssertion: for every bad answer the same.
+            StepUpRequired, ActivationRequired, SignInRequired, AccountClosed, TooManyAttempts, Unavailable.
+        """
+        rp, session = self._relying_party(), visit.there()
+        account = self.account_of(session)
+        name = clean_label(label)
+        house, now = self.house, self.house.clock()
+        with house.store.begin() as tx:
+            self.may_change(tx, session, level=_level(rp))
+            attempt = self.count(tx, visit, Scope("assertion", session.sign_in))
+            subject = self.subject_in(tx, account.id)
+            challenge = self._spend_challenge(tx, session, "enrol", answer)
+        with self.told("authenticator_added", visit, subject, "pop"):
+            if challenge is None:
+                raise WrongAssertion(reason="challenge")
+            registered = webauthn.complete_registration(rp, challenge, answer)
+            made = registered.credential
+            method = _amr(rp, made.attested)
+            with house.store.begin() as tx:
+                self.hold(tx, session)
+                self.may_change(tx, session, level=METHODS[method].ceiling)
+                row = self._row(registered, account.id, subject)
+                if not credentials.add(tx, row, method, name, now):
+                    raise WrongAssertion(reason="credential_id")
+                self.use_activation(tx, session)
+                cookie, risen = house.sessions.prove(tx, session, Proof(method, now, row.authenticator_id), now)
+                house.limiter.succeeded(tx, attempt)
+                house.audit.record(
+                    tx, "authenticator_added", now, visit.who(subject), method=method, id=row.authenticator_id
+                )
+        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
+
+    def _relying_party(self) -> RelyingParty:
+        """Raises:
+        NotFound: the portal has switched this method off.
+        """
+        self.offered("webauthn")
+        if self.house.relying_party is None:
+            raise NotFound
+        return self.house.relying_party
+
+    def _ask(self, tx: Transaction, session: Session, purpose: Purpose, challenge: bytes) -> None:
+        now = self.house.clock()
+        row = ChallengeRow(answers.encoded(challenge), session.account_id, session.sign_in, purpose, now + LIFETIME)
+        credentials.ask(tx, row, now)
+
+    def _spend_challenge(
+        self, tx: Transaction, session: Session, purpose: Purpose, answer: Mapping[str, Any]
+    ) -> bytes | None:
+        """Take the challenge that an answer names out of the store; None where it was not asked here, or is gone."""
+        try:
+            challenge = answers.answered_challenge(answer)
+        except WrongAssertion:
+            return None
+        row = ChallengeRow(answers.encoded(challenge), session.account_id, session.sign_in, purpose, 0.0)
+        return challenge if credentials.take_challenge(tx, row, self.house.clock()) else None
+
+    def _row(self, registered: webauthn.Registered, account_id: str, subject: str) -> CredentialRow:
+        made = registered.credential
+        row = CredentialRow(
+            secrets.token_hex(16),
+            account_id,
+            answers.encoded(made.id),
+            answers.encoded(made.public_key),
+            "",
+            made.sign_count,
+            made.aaguid,
+            made.rp_id,
+            json.dumps(list(made.transports)),
+            made.backup_eligible,
+            made.backed_up,
+            made.uv_initialised,
+            made.attested,
+            registered.discoverable,
+        )
+        return row._replace(binding=binding(self, row, subject))
+
+    def _check_binding(self, row: CredentialRow, subject: str) -> None:
+        if not is_bound(self, row, subject):
+            log.error("the key of authenticator %s was changed or moved", row.authenticator_id)
+            raise WrongAssertion(reason="seal_broken")
+
+
+def binding(flow: Ceremony, row: CredentialRow, subject: str) -> str:
+    """The keyed hash that belongs to a credential's row."""
+    return flow.house.keyring.hash("credential", _bound(row, subject))
+
+
+def is_bound(flow: Ceremony, row: CredentialRow, subject: str) -> bool:
+    """Whether a credential is this account's, and its key the one that was enrolled."""
+    return flow.house.keyring.matches("credential", _bound(row, subject), row.binding)
+
+
+def _asserted_id(answer: Mapping[str, Any]) -> str:
+    """The credential that an answer names; "", which nothing has, where it names none."""
+    try:
+        return answers.encoded(webauthn.asserted_id(answer))
+    except WrongAssertion:
+        return ""
+
+
+def _level(rp: RelyingParty) -> Level:
+    return Level.HARDWARE if rp.attestation else Level.PHISHING_RESISTANT
+
+
+def _bound(row: CredentialRow, subject: str) -> str:
+    flags = f"{int(row.attested)} {int(row.backup_eligible)}"
+    return " ".join([subject, row.authenticator_id, row.credential_id, row.public_key, row.rp_id, flags])
+
+
+def _amr(rp: RelyingParty, attested: bool) -> str:
+    """A key counts as hardware while the portal asks for attestation, and no longer."""
+    return "hwk" if attested and rp.attestation is not None else "pop"
+
+
+def _credential(row: CredentialRow) -> webauthn.Credential:
+    return webauthn.Credential(
+        _unb64(row.credential_id),
+        _unb64(row.public_key),
+        row.sign_count,
+        row.aaguid,
+        row.rp_id,
+        tuple(json.loads(row.transports)),
+        bool(row.backup_eligible),
+        bool(row.backed_up),
+        bool(row.uv_initialised),
+        bool(row.attested),
+    )
+
+
+def _unb64(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
