@@ -8,13 +8,13 @@ import platform
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from . import guarded, imports, peers, sign_in
+from . import guarded, imports, passkeys, peers, sign_in
 from .measure import Spread, Times, added, added_on_average, interleave
 from .portal import ACCOUNTS
 
@@ -30,8 +30,9 @@ class Row:
     Attributes:
         cost: median over the rounds; microseconds added to the bare app, or milliseconds of an import.
         mean: the same by the means of the calls, where rare slow ones count; None for imports.
-        ratio: to the floor, round by round.
+        ratio: to the floor, or to what the row before it is measured against, round by round.
         bound: what the ratio must not be above; None where only shown.
+        most: what the cost must not be above; None where the ratio is bound.
     """
 
     what: str
@@ -41,10 +42,12 @@ class Row:
     mean: Spread | None
     ratio: Spread
     bound: float | None
+    most: float | None = None
 
     @property
     def within(self) -> bool:
-        return self.bound is None or self.ratio.median <= self.bound
+        kept = self.bound is None or self.ratio.median <= self.bound
+        return kept and (self.most is None or self.cost.median <= self.most)
 
 
 def rows_of_requests(what: str, times: Mapping[str, Times], bounds: Mapping[str, float]) -> list[Row]:
@@ -59,6 +62,45 @@ def rows_of_requests(what: str, times: Mapping[str, Times], bounds: Mapping[str,
         cost, mean = Spread.of(cost * US for cost in costs), Spread.of(cost * US for cost in means)
         rows.append(Row(what, name, "µs", cost, mean, ratio, bounds.get(name)))
     return rows
+
+
+def rows_of_passkeys(signing_in: Mapping[str, Times], verifying: Mapping[str, Times]) -> list[Row]:
+    """Lines for a sign-in by WebAuthn, and for the check of one assertion by itself."""
+    least, factor = verifying.values()
+    one, hundred = added(signing_in, "one key", "bare"), added(signing_in, "a hundred keys", "bare")
+    means = {name: added_on_average(signing_in, name, "bare") for name in ("one key", "a hundred keys")}
+    ecdsa = Spread.of(least.typical).median
+    what, check = "sign-in by WebAuthn adds", "verifying an assertion"
+    return [
+        _row(check, "ECDSA, key loading", least.typical, least.means, [1.0]),
+        _row(
+            "verifying an assertion",
+            "the factor",
+            factor.typical,
+            factor.means,
+            _over(factor.typical, least.typical),
+            1.5,
+        ),
+        _row(what, "one key", one, means["one key"], [cost / ecdsa for cost in one], most=500.0),
+        _row(what, "a hundred keys", hundred, means["a hundred keys"], _over(hundred, one), 1.05),
+    ]
+
+
+def _over(costs: Sequence[float], least: Sequence[float]) -> list[float]:
+    return [cost / against for cost, against in zip(costs, least, strict=True)]
+
+
+def _row(
+    what: str,
+    name: str,
+    costs: Sequence[float],
+    means: Sequence[float],
+    ratios: Sequence[float],
+    bound: float | None = None,
+    most: float | None = None,
+) -> Row:
+    cost, mean = Spread.of(cost * US for cost in costs), Spread.of(cost * US for cost in means)
+    return Row(what, name, "µs", cost, mean, Spread.of(ratios), bound, most)
 
 
 def rows_of_imports(times: Mapping[str, Times]) -> list[Row]:
@@ -90,6 +132,9 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
         if "sign-in" in arguments.only:
             times = interleave(sign_in.variants(_new(folder / "sign-in")), rounds, ACCOUNTS)
             rows += rows_of_requests("sign-in by TOTP adds", times, {"gate": 3.0})
+        if "passkey" in arguments.only:
+            times = interleave(passkeys.variants(_new(folder / "passkey")), rounds, ACCOUNTS)
+            rows += rows_of_passkeys(times, interleave(passkeys.verifying(), rounds, arguments.calls))
     if "import" in arguments.only:
         rows += rows_of_imports(imports.interleave(2 * rounds + 1))
     return rows
@@ -104,7 +149,9 @@ def table(rows: list[Row]) -> str:
         spread = f"({row.cost.least:.0f} {row.cost.greatest:.0f})"
         ratios = f"({row.ratio.least:.2f} {row.ratio.greatest:.2f})"
         mean = f"{row.mean.median:.0f}" if row.mean else ""
-        bound = "" if row.bound is None else f"{row.bound:.1f} {'within' if row.within else 'OVER'}"
+        bound = "" if row.bound is None else f"{row.bound:g}"
+        bound = f"{row.most:.0f} {row.unit}" if row.most is not None else bound
+        bound += f" {'within' if row.within else 'OVER'}" if bound else ""
         cost = f"{row.cost.median:.0f} {row.unit}"
         lines.append(
             f"{row.what:26}{row.name:20}{cost:>12} {spread:>18} {mean:>8} {row.ratio.median:>9.2f} {ratios:>13} {bound}"
@@ -146,7 +193,7 @@ def main() -> int:
     return 0 if all(row.within for row in rows) else 1
 
 
-PARTS: Final = ("request", "sign-in", "import")
+PARTS: Final = ("request", "sign-in", "passkey", "import")
 
 
 def _new(folder: Path) -> Path:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, Response, jsonify, session
 from werkzeug.datastructures import Headers
@@ -91,7 +91,7 @@ def get(path: str, *cookies: str) -> Environ:
 
 
 def post(
-    path: str, body: dict[str, str], address: str, *cookies: str, headers: dict[str, str] | None = None
+    path: str, body: Mapping[str, Any], address: str, *cookies: str, headers: dict[str, str] | None = None
 ) -> Environ:
     """The environ of a JSON POST.
 
