@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..exc import ConfigurationError
+from ..settings import HINTS, UserVerification
 from . import cose
 from .attestation import AttestationPolicy
 
-UserVerification = Literal["required", "preferred", "discouraged"]
-
-_HINTS: Final = ("security-key", "client-device", "hybrid")
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -54,8 +52,8 @@ class RelyingParty:
             raise ConfigurationError("user_verification: write 'required', 'preferred' or 'discouraged'")
         if not self.algorithms or not cose.ALGORITHMS.issuperset(self.algorithms):
             raise ConfigurationError(f"algorithms: write some of {sorted(cose.ALGORITHMS, reverse=True)}")
-        if not set(self.hints) <= set(_HINTS):
-            raise ConfigurationError(f"hints: write some of {', '.join(_HINTS)}")
+        if not set(self.hints) <= set(HINTS):
+            raise ConfigurationError(f"hints: write some of {', '.join(HINTS)}")
         if self.top_origins and not self.allow_cross_origin:
             raise ConfigurationError("top_origins: only with allow_cross_origin")
         object.__setattr__(self, "origins", _origins(self.origins))

@@ -8,13 +8,12 @@ from typing import Final
 
 from .. import crockford
 from ..account import Account
-from ..assurance import Requirement, failing, strongest
 from ..audit import Who
-from ..exc import MFAGateError, StepUpRequired, WrongActivationCode, WrongState
+from ..exc import MFAGateError, WrongActivationCode, WrongState
 from ..limits import Scope
 from ..session import Session
 from ..store import Transaction, accounts, activations, sessions
-from .ceremony import CHANGE_AGE, Ceremony, Risen, Visit
+from .ceremony import Ceremony, Risen, Visit
 
 SYMBOLS: Final = 16  # of five bits each: 80 bits, out of reach of guessing
 
@@ -126,7 +125,4 @@ class Activation(Ceremony):
             return
         if progress.state != "signed_in":
             raise WrongState
-        now = self.house.clock()
-        required = Requirement(strongest(progress.methods), CHANGE_AGE)
-        if failing(session.level, session.proofs, required, now) and not self.recovered(session, now):
-            raise StepUpRequired(requirement=required)
+        self.recovers(session, progress.methods)  # or has the strongest proof itself

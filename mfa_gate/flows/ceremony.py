@@ -184,20 +184,30 @@ class Ceremony:
             Refusal: it is not signed in.
         """
         self._still_there(tx, session)
-        now = self.house.clock()
         progress = self.progress_in(tx, session)
         if progress.state == "enrolling":
             return
         if progress.state != "signed_in":
             raise self.refusal_for(progress.state)
-        required = Requirement(strongest(progress.methods), CHANGE_AGE)
-        lacking = failing(session.level, session.proofs, required, now) is not None
-        if lacking and not self.recovered(session, now):
-            raise StepUpRequired(requirement=required)
-        if session.enrol_until is not None and now < session.enrol_until:
+        lacking = self.recovers(session, progress.methods)
+        if session.enrol_until is not None and self.house.clock() < session.enrol_until:
             return
-        if lacking or required.level < Level.PHISHING_RESISTANT or level > required.level:
+        reached = strongest(progress.methods)
+        if lacking or reached < Level.PHISHING_RESISTANT or level > reached:
             raise ActivationRequired
+
+    def recovers(self, session: Session, methods: frozenset[str]) -> bool:
+        """Whether a recovery code stands for the strongest proof of these methods, which is missing or too old.
+
+        Raises:
+            StepUpRequired: it is, and there is no recovery code of the last minutes; `data["requirement"]` says which.
+        """
+        now, required = self.house.clock(), Requirement(strongest(methods), CHANGE_AGE)
+        if not failing(session.level, session.proofs, required, now):
+            return False
+        if not self.recovered(session, now):
+            raise StepUpRequired(requirement=required)
+        return True
 
     def _still_there(self, tx: Transaction, session: Session) -> None:
         if not self.house.sessions.is_there(tx, session, self.house.clock()):

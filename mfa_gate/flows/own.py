@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..assurance import Level, Requirement, failing, strongest
+from ..assurance import Level
 from ..exc import LastAuthenticator, NotFound
 from ..session import Session
 from ..store import authenticators, credentials, recovery, sessions
 from ..store.authenticators import AuthenticatorRow
-from .ceremony import CHANGE_AGE, Ceremony, Visit
+from .ceremony import Ceremony, Visit
 from .enrolment import clean_label, is_id
 
 
@@ -79,11 +79,9 @@ class Own(Ceremony):
         session, name = visit.there(), clean_label(label)
         with self.house.store.begin() as tx:
             held = self.hold(tx, session)
-            methods = self.signed_in(tx, session)
-            required = Requirement(strongest(methods), CHANGE_AGE)
+            if self.recovers(session, self.signed_in(tx, session)):
+                self.may_change(tx, session)  # by a recovery code only as any other change
             now = self.house.clock()
-            if failing(session.level, session.proofs, required, now):
-                self.may_change(tx, session)  # by a recovery code, as any other change
             if not is_id(authenticator) or not authenticators.rename(tx, session.account_id, authenticator, name):
                 raise NotFound
             self.house.audit.record(tx, "authenticator_renamed", now, visit.who(held.subject), id=authenticator)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from ..assurance import RECOVERY, Level, Proof
 from ..exc import WrongCode, WrongState
 from ..factors import recovery as factor
@@ -29,9 +27,9 @@ class Recovery(Ceremony):
         account = self.account_of(session)
         house = self.house
         with house.store.begin() as tx:
-            if RECOVERY not in self.progress_in(tx, session).methods:
+            salt = recovery.salt_of(tx, account.id)
+            if salt is None or RECOVERY not in self.progress_in(tx, session).methods:
                 raise WrongState
-            salt = recovery.salt_of(tx, account.id) or secrets.token_hex(factor.SALT_BYTES)
             attempt = self.count(tx, visit, Scope("recovery", session.sign_in))
             subject = self.subject_in(tx, account.id)
         with self.told("second_factor", visit, subject, RECOVERY):
