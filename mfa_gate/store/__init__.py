@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from . import accounts, activations, authenticators, counters, credentials, events, keys, recovery, sessions
-from .engine import Transaction, make_engine, transaction
+from .engine import Connections, Transaction, make_engine
 from .migrate import outdated, upgrade
 from .reader import SessionReader
 
@@ -36,6 +36,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url)
+        self._connections = Connections(self._engine)
         self.reader = SessionReader(self._engine)
 
     def begin(self) -> AbstractContextManager[Transaction]:
@@ -44,7 +45,7 @@ class Store:
         Raises:
             Unavailable: the store does not answer.
         """
-        return transaction(self._engine)
+        return self._connections.begin()
 
     def upgrade(self) -> None:
         """Bring the schema to this version."""
@@ -60,4 +61,4 @@ class Store:
 
     def close(self) -> None:
         self.reader.close()
-        self._engine.dispose()
+        self._connections.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from ..exc import ConfigurationError, Unavailable
 
 SQLITE_FLOOR: Final = (3, 35, 0)  # RETURNING
 BUSY_TIMEOUT: Final = 10_000  # milliseconds that a writer waits for another
+KEPT: Final = 4  # connections that wait between transactions; the pool has more
 INSTEAD: Final = "write an SQLAlchemy URL such as 'postgresql+psycopg://user@host/name' or 'sqlite:///file'"
 
 
@@ -62,7 +63,7 @@ def _sqlite(url: str, database: str | None) -> Engine:
     except OSError as error:
         raise ConfigurationError(f"the store {database} cannot be written: {error.strerror}") from None
     arguments = {"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False}
-    # `transaction` sees to what was not committed: the pool's own way costs as much as a statement
+    # a transaction sees to what was not committed: the pool's own way costs as much as a statement
     engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_reset_on_return=None)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)
@@ -123,33 +124,96 @@ class Transaction:
         return self._core.execute(statement, values)
 
 
-@contextmanager
-def transaction(engine: Engine) -> Iterator[Transaction]:
-    """One transaction: committed at the end, rolled back by any exception.
+class Connections:
+    """Where transactions get their connection: SQLite's wait here, as the pool's way costs as much as two statements.
 
-    Raises:
-        Unavailable: the store does not answer. Whatever was not committed is as if it had not been.
+    Args:
+        engine: whose connections.
     """
-    try:
-        held = engine.raw_connection()
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.on_sqlite: Final = engine.dialect.name == "sqlite"
+        self.errors: Final = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        self.idle: list[PoolProxiedConnection] = []
+        self._inherited: list[object] = []
+        alive = weakref.WeakMethod(self._leave_parent)
+        os.register_at_fork(after_in_child=lambda: (leave := alive()) and leave())
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """One transaction: committed at the end, rolled back by any exception.
+
+        Raises:
+            Unavailable: the store does not answer. Whatever was not committed is as if it had not been.
+        """
+        return _Begun(self)
+
+    def close(self) -> None:
+        while self.idle:
+            self.idle.pop().close()
+        self.engine.dispose()
+
+    def _leave_parent(self) -> None:
+        self._inherited.append(self.idle)  # closing the parent's connections here would close them there
+        self.idle = []
+
+
+class _Begun:
+    """The way into one transaction and out of it; a generator in its place costs as much as a statement."""
+
+    __slots__ = ("_connections", "_held", "_home", "_tx")
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._home = connections.idle
+
+    def __enter__(self) -> Transaction:
+        connections = self._connections
         try:
-            tx = Transaction(engine, held)
-            if engine.dialect.name == "sqlite":
-                tx.driver.execute("BEGIN IMMEDIATE")  # elsewhere the driver begins by itself
-            yield tx
-            tx.driver.commit()
-        except BaseException:
-            _undo(held)
+            self._held = self._home.pop()
+        except IndexError:
+            self._held = self._fresh()
+        self._tx = tx = Transaction(connections.engine, self._held)
+        if connections.on_sqlite:  # elsewhere the driver begins by itself
+            self._or_undo(tx.driver.execute, "BEGIN IMMEDIATE")
+        return tx
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            self._or_undo(self._tx.driver.commit)
+            self._give_back()
+            return
+        self._undo()
+        if isinstance(error, self._connections.errors):
+            raise Unavailable from error
+
+    def _fresh(self) -> PoolProxiedConnection:
+        try:
+            return self._connections.engine.raw_connection()
+        except self._connections.errors as error:
+            raise Unavailable from error
+
+    def _or_undo(self, step: Callable[..., object], *values: object) -> None:
+        try:
+            step(*values)
+        except BaseException as error:
+            self._undo()
+            if isinstance(error, self._connections.errors):
+                raise Unavailable from error
             raise
-        finally:
-            held.close()
-    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
-        raise Unavailable from error
 
+    def _undo(self) -> None:
+        """Roll back; a connection that cannot even do that is not used again."""
+        try:
+            self._held.rollback()
+        except Exception:
+            self._held.invalidate()
+        self._give_back()
 
-def _undo(held: PoolProxiedConnection) -> None:
-    """Roll back; a connection that cannot even do that is not used again."""
-    try:
-        held.rollback()
-    except Exception:
-        held.invalidate()
+    def _give_back(self) -> None:
+        connections, home = self._connections, self._home
+        # after a fork in the middle the child's list is another one: this connection is the parent's
+        if connections.on_sqlite and home is connections.idle and len(home) < KEPT and self._held.is_valid:
+            home.append(self._held)
+        else:
+            self._held.close()
