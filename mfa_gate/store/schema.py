@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -54,7 +55,27 @@ sessions: Final = Table(
     Column("last_seen", Double, nullable=False),
     Column("ends_at", Double, nullable=False),
     Column("enrol_until", Double),
+    Column("browser", String(64)),
+    Column("name_hash", String(128)),
+    Column("device", String(32)),
+    Column("idle", Double),
+    Column("observed_until", Double),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
+)
+
+# a browser that has signed in here before; `name_hash` is a keyed hash of the user name that was typed there
+devices: Final = Table(
+    "mfa_devices",
+    metadata,
+    Column("series", String(32), primary_key=True),
+    _account_id(index=True),
+    Column("name_hash", String(128)),
+    Column("token_hash", String(64), nullable=False),
+    Column("previous_hash", String(64)),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 authenticators: Final = Table(
@@ -82,6 +103,10 @@ totp_seeds: Final = Table(
     Column("seed", Text, nullable=False),
     Column("last_step", BigInteger, nullable=False),
     Column("spent", Text, nullable=False),
+    Column("algorithm", String(8), nullable=False, server_default="sha1"),
+    Column("digits", Integer, nullable=False, server_default="6"),
+    Column("period", Integer, nullable=False, server_default="30"),
+    Column("renew", Boolean, nullable=False, server_default=false()),
 )
 
 # `binding` is a keyed hash over account, row, credential and key, so that a key moved to another row is seen
@@ -168,6 +193,7 @@ counters: Final = Table(
     Column("failures", Text, nullable=False),
     Column("streak", Integer, nullable=False),
     Column("ends_at", Double, nullable=False),
+    sqlite_with_rowid=False,  # written two or three times at each step of a sign-in
 )
 
 events: Final = Table(
@@ -183,6 +209,20 @@ events: Final = Table(
     Column("outcome", String(16), nullable=False),
     Column("reason", String(48)),
     Column("data", Text, nullable=False, server_default=text("'{}'")),
+    Column("chain", String(32)),
+    Column("seq", BigInteger),
+    Column("link", String(64)),
+    Column("mac", String(128)),
+)
+
+# where the kept part of a chain begins, once its older part was purged
+audit_anchors: Final = Table(
+    "mfa_audit_anchors",
+    metadata,
+    Column("chain", String(32), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("link", String(64), nullable=False),
+    Column("mac", String(128), nullable=False),
 )
 
 # one sealed row per key that something in this store may be sealed with

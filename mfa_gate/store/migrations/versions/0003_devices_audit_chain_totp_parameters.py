@@ -1,0 +1,76 @@
+"""Known devices, the chain of events, what sessions show of themselves, and seeds of other makes."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    # no batch: on SQLite that drops the table, and all that hangs on it goes with it
+    for column in (
+        sa.Column("browser", sa.String(length=64), nullable=True),
+        sa.Column("name_hash", sa.String(length=128), nullable=True),
+        sa.Column("device", sa.String(length=32), nullable=True),
+        sa.Column("idle", sa.Double(), nullable=True),
+        sa.Column("observed_until", sa.Double(), nullable=True),
+    ):
+        op.add_column("mfa_sessions", column)
+    op.create_table(
+        "mfa_devices",
+        sa.Column("series", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=255), nullable=False),
+        sa.Column("name_hash", sa.String(length=128), nullable=True),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("previous_hash", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("last_used_at", sa.Double(), nullable=False),
+        sa.Column("ends_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["mfa_accounts.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("series"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_mfa_devices_account_id", "mfa_devices", ["account_id"])
+    for column in (
+        sa.Column("chain", sa.String(length=32), nullable=True),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("link", sa.String(length=64), nullable=True),
+        sa.Column("mac", sa.String(length=128), nullable=True),
+    ):
+        op.add_column("mfa_events", column)
+    op.create_table(
+        "mfa_audit_anchors",
+        sa.Column("chain", sa.String(length=32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.Column("mac", sa.String(length=128), nullable=False),
+        sa.PrimaryKeyConstraint("chain"),
+    )
+    for column in (
+        sa.Column("algorithm", sa.String(length=8), server_default="sha1", nullable=False),
+        sa.Column("digits", sa.Integer(), server_default="6", nullable=False),
+        sa.Column("period", sa.Integer(), server_default="30", nullable=False),
+        sa.Column("renew", sa.Boolean(), server_default=sa.false(), nullable=False),
+    ):
+        op.add_column("mfa_totp_seeds", column)
+    if op.get_bind().dialect.name == "sqlite":
+        _counters_without_rowid()
+
+
+def _counters_without_rowid() -> None:
+    """One tree instead of two to change at each attempt; nothing hangs on this table."""
+    op.rename_table("mfa_counters", "mfa_counters_old")
+    op.create_table(
+        "mfa_counters",
+        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("failures", sa.Text(), nullable=False),
+        sa.Column("streak", sa.Integer(), nullable=False),
+        sa.Column("ends_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+        sqlite_with_rowid=False,
+    )
+    op.execute("INSERT INTO mfa_counters SELECT key, failures, streak, ends_at FROM mfa_counters_old")
+    op.drop_table("mfa_counters_old")
