@@ -44,7 +44,7 @@ screenshots: $(VENV)/.dev $(VENV)/.package system ## docs/images, taken anew
 	$(PY) -m tests.screenshots
 
 lock: $(VENV)/.dev ## the newest versions into requirements/*.txt
-	$(LOCK) --extra async --extra dev --extra flask-login --extra postgresql -o requirements/dev.txt pyproject.toml
+	$(LOCK) --extra async --extra dev --extra flask-login --extra postgresql --extra prometheus -o requirements/dev.txt pyproject.toml
 	$(LOCK) --constraint requirements/dev.txt -o requirements/demo.txt pyproject.toml
 
 clean: ## everything that can be made again

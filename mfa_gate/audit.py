@@ -31,6 +31,8 @@ KINDS: Final = frozenset(
         "session_ended",
         "sessions_ended",
         "identity_mismatch",
+        "device_replayed",
+        "password_changed",
     }
 )
 

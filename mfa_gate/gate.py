@@ -220,6 +220,13 @@ class MFAGate:
         """End every session of an account at once, on every worker; how many there were."""
         return _start().parts.life.end_sessions(account_id, "by the portal")
 
+    def password_changed(self, account_id: str) -> int:
+        """End every session of an account but the one of this request, if it is the account's; how many there were.
+
+        To be called by the portal wherever a password is changed or reset.
+        """
+        return _start().password_changed(account_id)
+
     def lock(self, account_id: str, reason: str) -> None:
         """Lock an account: its sessions end, and it proves nothing until it is unlocked."""
         _start().parts.life.lock(account_id, reason)

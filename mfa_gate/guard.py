@@ -128,7 +128,7 @@ class Guard:
                 here.close_portal()
                 return SignInRequired()
             risen = sign_in.begin(account, here.visit)
-            here.rises(risen.cookie, risen.session)
+            here.rises(risen)
             session = risen.session
         return sign_in.refusal_for(sign_in.progress(session).state)
 

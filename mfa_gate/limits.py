@@ -27,11 +27,12 @@ Lane = Literal["stranger", "known"]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One counter: which rule of the policy, whose, and in which lane."""
+    """One counter: which rule of the policy, whose, in which lane, and the rule while its attempt is pressed."""
 
     rule: str
     subject: str
     lane: Lane = "stranger"
+    pressed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,12 @@ class Limiter:
         """
         held = tuple(self._counter(scope) for scope in scopes)
         self._hold(tx, held, now)
+        self._press(held, now)
         wait = max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held)
         if wait > 0:
             raise TooManyAttempts(retry_after=max(1, -int(-wait // 1)))
         for counter in held:
-            counter.failures.append(now)
+            counter.failures = [*counter.failures, now][-counter.rule.most :]
             counter.streak += 1
         counters.write(tx, [_row(counter) for counter in held])
         return Attempt(held, now)
@@ -85,6 +87,13 @@ class Limiter:
                 self._hold(tx, [counter], attempt.at)
                 self._give_back(counter, attempt.at)
                 counters.write(tx, [_row(counter)])
+
+    def _press(self, held: Iterable[_Counter], now: float) -> None:
+        """Where a counter that only counts is full, the others of the attempt may have a stricter rule."""
+        if any(not counter.rule.brakes and counter.rule.pressed(counter.failures, now) for counter in held):
+            for counter in held:
+                if counter.scope.pressed:
+                    counter.rule = getattr(self._policy, counter.scope.pressed)
 
     def clear(self, tx: Transaction, scopes: Iterable[Scope]) -> None:
         """Forget the failures of these scopes: for staff who know whom they let try again."""
@@ -117,11 +126,6 @@ class Limiter:
 def _row(counter: _Counter) -> counters.CounterRow:
     last = counter.failures[-1] if counter.failures else 0.0
     return counters.CounterRow(counter.keys[0], _written(counter.failures), counter.streak, last + counter.rule.span)
-
-
-def lane_of(_account: str) -> Lane:
-    """The lane of whoever is there: the one place that decides it."""
-    return "stranger"
 
 
 def typed_name(name: str) -> str:

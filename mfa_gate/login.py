@@ -33,7 +33,9 @@ class LoginTry:
         if request.method in SAFE_METHODS:
             return
         try:
-            self._counted = current_parts().password.tried(_typed(username), request.remote_addr)
+            here = visitor()
+            here.typed_name = _typed(username)
+            self._counted = current_parts().password.tried(here.typed_name, here.at_the_door)
         except Exception as error:
             self.refused = _closed(error)
 

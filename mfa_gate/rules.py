@@ -21,6 +21,7 @@ class Rule:
         streak: failures without a success between them, after which the subject is closed for their window.
         free: failures of a streak that cost no wait.
         first_wait, greatest_wait: seconds to wait after the next ones, doubling each time; 0 for none.
+        brakes: whether it refuses anything by itself; one that does not only says whether a subject is `pressed`.
     """
 
     windows: tuple[tuple[int, float], ...]
@@ -28,6 +29,7 @@ class Rule:
     free: int = 3
     first_wait: float = 0.0
     greatest_wait: float = 0.0
+    brakes: bool = True
 
     def __post_init__(self) -> None:
         if not self.windows or any(a[1] >= b[1] for a, b in pairwise(self.windows)):
@@ -36,6 +38,20 @@ class Rule:
     @property
     def span(self) -> float:
         return self.windows[-1][1]
+
+    @property
+    def most(self) -> int:
+        """Failures that can matter: older ones beyond them are not kept."""
+        return self.windows[-1][0]
+
+    def pressed(self, failures: Sequence[float], now: float) -> bool:
+        """Whether a window is full.
+
+        Args:
+            failures: their times in seconds since the epoch, ascending.
+            now: seconds since the epoch.
+        """
+        return any(len(failures) >= allowed and failures[-allowed] + span > now for allowed, span in self.windows)
 
     def wait(self, streak: int) -> float:
         """Seconds between the last failure of a streak and the next attempt."""
@@ -51,6 +67,8 @@ class Rule:
             streak: how many of the last ones had no success after them.
             now: seconds since the epoch.
         """
+        if not self.brakes:
+            return 0.0
         ends = [now]
         if failures and streak:
             ends.append(failures[-1] + self.wait(streak))
@@ -71,7 +89,8 @@ class LimitPolicy:
     """
 
     code: Rule = Rule(((10, DAY), (100, QUARTER)), streak=60, first_wait=5.0, greatest_wait=900.0)
-    code_known: Rule = Rule(((40, QUARTER),), streak=40, free=5, first_wait=2.0, greatest_wait=300.0)
+    # one who holds a known device has been in before: 40 in a row, and at most 0.12 % a quarter
+    code_known: Rule = Rule(((100, DAY), (400, QUARTER)), streak=40, free=5, first_wait=2.0, greatest_wait=300.0)
     # 80 bits cannot be guessed: only slowed, per session and source, so that nobody can lock an owner out of it
     activation: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
     # nothing to guess either, but each try costs a computation
@@ -80,6 +99,12 @@ class LimitPolicy:
     # each draws ten, which takes a second of a processor
     renewal: Rule = Rule(((10, DAY),))
     confirm: Rule = Rule(((60, HOUR),), free=5, first_wait=1.0, greatest_wait=30.0)
-    password: Rule = Rule(((100, DAY),), free=5, first_wait=1.0, greatest_wait=60.0)
+    # per typed name and source; where the name fails from everywhere, each source has a try a minute
+    password: Rule = Rule(((2000, DAY),), free=5, first_wait=1.0, greatest_wait=60.0)
+    password_pressed: Rule = Rule(((2000, DAY),), free=1, first_wait=60.0, greatest_wait=60.0)
+    password_known: Rule = Rule(((1000, DAY),), free=10, first_wait=1.0, greatest_wait=60.0)
+    password_name: Rule = Rule(((100, DAY),), brakes=False)
+    # slows and never closes: whoever shares an address with an attacker still gets to a passkey
+    password_source: Rule = Rule(((1000, DAY),), free=60, first_wait=5.0, greatest_wait=240.0)
+    assertion_source: Rule = Rule(((1000, HOUR),), free=60, first_wait=1.0, greatest_wait=30.0)
     source: Rule = Rule(((60, HOUR), (240, DAY)))
-    password_source: Rule = Rule(((60, HOUR), (240, DAY)))

@@ -80,13 +80,26 @@ class Sessions:
         token = self._keyring.unsign(PURPOSE, cookie)
         if token is None:
             return None
-        row = self._store.reader.read(_hash(token))
+        row = self._store.reader.session(_hash(token))
         if row is None or now >= row.ends_at or now - row.last_seen >= self._settings.idle:
             return None
         return _session(row)
 
-    def open(self, tx: Transaction, account_id: str, now: float) -> tuple[str, Session]:
-        """Open a session that has proven the first factor; the cookie's value, and the session."""
+    def open(
+        self, tx: Transaction, account_id: str, now: float, browser: str | None = None, name_hash: str | None = None
+    ) -> tuple[str, Session]:
+        """Open a session that has proven the first factor.
+
+        Args:
+            tx: the transaction of the sign-in.
+            account_id: whose.
+            now: seconds since the epoch.
+            browser: family of browser and system, for the owner's list.
+            name_hash: keyed hash of the user name that was typed.
+
+        Returns:
+            The cookie's value, and the session.
+        """
         token = secrets.token_urlsafe(32)
         row = SessionRow(
             _hash(token),
@@ -98,11 +111,20 @@ class Sessions:
             now + self._settings.pending,
         )
         rows.remove_ended(tx, now, account_id)
-        rows.add(tx, row)
+        rows.add(tx, row, browser, name_hash)
         return self._keyring.sign(PURPOSE, token), _session(row)
 
-    def prove(self, tx: Transaction, session: Session, proof: Proof, now: float) -> tuple[str, Session]:
+    def prove(
+        self, tx: Transaction, session: Session, proof: Proof, now: float, device: str | None = None
+    ) -> tuple[str, Session]:
         """Add a proof: a new id, and from the first second factor on the full lifetime.
+
+        Args:
+            tx: the transaction of the step.
+            session: as it was read.
+            proof: what was proven.
+            now: seconds since the epoch.
+            device: series of the known device that it signs in on.
 
         Raises:
             SignInRequired: the session has ended meanwhile, or lost a proof.
@@ -111,7 +133,8 @@ class Sessions:
         proofs = [kept for kept in session.proofs if (kept.method, kept.authenticator) != same] + [proof]
         level = level_of(proofs)
         rises = session.level < Level.MFA <= level
-        return self._move(tx, session, proofs, now, now + self._settings.lifetime if rises else session.ends_at)
+        ends_at = now + self._settings.lifetime if rises else session.ends_at
+        return self._move(tx, session, proofs, now, ends_at, device)
 
     def let_enrol(self, tx: Transaction, session: Session, now: float, until: float) -> tuple[str, Session]:
         """Let a session change authenticators until then, under a new id; one that is pending lives as long.
@@ -164,7 +187,13 @@ class Sessions:
         return sum(rows.remove(tx, row.id_hash) for row in picked)
 
     def _move(
-        self, tx: Transaction, session: Session, proofs: list[Proof], now: float, ends_at: float
+        self,
+        tx: Transaction,
+        session: Session,
+        proofs: list[Proof],
+        now: float,
+        ends_at: float,
+        device: str | None = None,
     ) -> tuple[str, Session]:
         token = secrets.token_urlsafe(32)
         row = SessionRow(
@@ -177,7 +206,7 @@ class Sessions:
             ends_at,
             session.enrol_until,
         )
-        if not rows.move(tx, session.id_hash, session._proofs, row):
+        if not rows.move(tx, session.id_hash, session._proofs, row, device):
             raise SignInRequired
         return self._keyring.sign(PURPOSE, token), _session(row)
 

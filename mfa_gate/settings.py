@@ -55,6 +55,7 @@ class Settings:
     enrolling: float = 1800.0
     activation_ttl: float = 86_400.0
     letter_ttl: float = 2_592_000.0
+    device_ttl: float = 7_776_000.0
     strict: bool = False
     languages: tuple[str, ...] = LANGUAGES
     stylesheet: str | None = None
@@ -84,8 +85,16 @@ class Settings:
     @cached_property
     def cookie_name(self) -> str:
         """One name per portal, so that two of them under one host never read each other's (RFC 6265bis §4.1.3.2)."""
+        return self._cookie("mfa")
+
+    @cached_property
+    def device_cookie_name(self) -> str:
+        """The name of the cookie that known devices are told by."""
+        return self._cookie("mfa-device")
+
+    def _cookie(self, name: str) -> str:
         tag = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
-        return f"{'__Host-' if self.secure else ''}mfa-{tag}"
+        return f"{'__Host-' if self.secure else ''}{name}-{tag}"
 
     @cached_property
     def totp_window(self) -> int:
@@ -243,6 +252,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "enrolling": _seconds,
     "activation_ttl": _code_seconds,
     "letter_ttl": _code_seconds,
+    "device_ttl": _seconds,
     "strict": _flag,
     "languages": _languages,
     "stylesheet": _path,

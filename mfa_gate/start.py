@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, has_request_context
 from werkzeug.routing import Rule
 
 from . import cli, web
@@ -153,7 +153,7 @@ class Start:
         here = visitor()
         try:
             risen = self.parts.sign_in.begin(account, here.visit)
-            here.rises(risen.cookie, risen.session)
+            here.rises(risen)
             answer = answers.half_way(here)
         except Refusal as refusal:
             return answers.refuse(refusal)
@@ -162,6 +162,11 @@ class Start:
             return answers.refuse(Unavailable())
         here.signed_in_by_view = True
         return answer
+
+    def password_changed(self, account_id: str) -> int:
+        this = visitor().session if has_request_context() else None
+        kept = this if this is not None and this.level >= Level.MFA else None
+        return self.parts.life.password_changed(account_id, kept)
 
     def sign_out(self) -> None:
         here = visitor()

@@ -19,6 +19,7 @@ from .flows import Visit
 from .portal import EXTENSION
 from .session import Session
 from .software_key import KeyRefused, SoftwareKey
+from .store import devices
 from .wiring import Parts
 
 __all__ = [
@@ -97,7 +98,7 @@ def enrol_totp(app: Flask, account: Account) -> str:
         # the code before this one, so that this one can still sign in
         confirming = totp_code(begun.secret, parts.house.clock() - parts.settings.totp_window * STEP)
         risen = parts.enrolment.complete_totp(visit, begun.enrolment, confirming, "test")
-        parts.sign_in.sign_out(Visit(risen.session, LOOPBACK))
+        _leave(parts, risen.session)
     return begun.secret
 
 
@@ -117,7 +118,7 @@ def enrol_key(app: Flask, account: Account, key: SoftwareKey | None = None) -> S
         key = key or SoftwareKey(parts.settings.origin)
         visit = _activated(parts, account)
         risen = parts.webauthn.complete_enrol(visit, key.register(parts.webauthn.begin_enrol(visit)), "test")
-        parts.sign_in.sign_out(Visit(risen.session, LOOPBACK))
+        _leave(parts, risen.session)
     return key
 
 
@@ -150,6 +151,13 @@ def _activated(parts: Parts, account: Account) -> Visit:
     code = parts.activation.issue(account.id, "test").code
     begun: Session = parts.sign_in.begin(account, Visit(None, LOOPBACK)).session
     return Visit(parts.activation.redeem(Visit(begun, LOOPBACK), code).session, LOOPBACK)
+
+
+def _leave(parts: Parts, session: Session) -> None:
+    """Sign out, and leave no known device behind: nobody's browser was there."""
+    parts.sign_in.sign_out(Visit(session, LOOPBACK))
+    with parts.house.store.begin() as tx:
+        devices.remove_account(tx, session.account_id)
 
 
 def totp_code(secret: str, at: float) -> str:

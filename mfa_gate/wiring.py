@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from .audit import Audit
+from .devices import Devices
 from .exc import ConfigurationError, Unavailable
 from .factors.attestation import AttestationPolicy
 from .factors.relying_party import RelyingParty
@@ -110,6 +111,7 @@ def build(
         Sessions(store, keyring, settings),
         Limiter(keyring, limits),
         Audit(keyring),
+        Devices(store, keyring, settings),
         clock,
         _relying_party(settings, attestation),
         portal.load,

@@ -51,6 +51,8 @@ ROWS = {
     "A39": ("begin an enrolment twice, abandon it", "P3"),
     "A40": ("the URL of a method that is switched off", "P6"),
     "A41": ("an assertion with an equal or lower count", "P6"),
+    "A42": ("an old device cookie replayed after its rotation", "P7"),
+    "A44": ("with nothing or the leaked password, fail every method for days from many addresses", "P11"),
     "A47": ("every intermediate token in a second browser", "P1"),
     "A48": ("seeds, keys and counters changed in the store by hand", "P6"),
     "A50": ("cross-site requests to every route that changes something", "P1"),

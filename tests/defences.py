@@ -22,6 +22,7 @@ PARTS = (
     "defences_relay",
     "defences_passkeys",
     "defences_review",
+    "defences_devices",
 )
 
 

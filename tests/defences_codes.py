@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -16,18 +16,18 @@ from sqlalchemy import text
 
 from mfa_gate import crockford, wiring
 from mfa_gate.audit import Audit
-from mfa_gate.exc import SealBroken, WrongCode
+from mfa_gate.exc import SealBroken, TooManyAttempts, WrongCode
 from mfa_gate.factors import totp
 from mfa_gate.flows import enrolment, keys, password, sign_in
 from mfa_gate.flows.ceremony import Ceremony, Progress, log
 from mfa_gate.keyring import Keyring
-from mfa_gate.limits import Attempt, Limiter, Scope
+from mfa_gate.limits import Attempt, Limiter, Scope, _row, network
 from mfa_gate.rules import Rule
 from mfa_gate.session import Sessions
 from mfa_gate.settings import Settings
 from mfa_gate.store import accounts, activations, authenticators, counters
 from mfa_gate.store import sessions as session_rows
-from mfa_gate.store.engine import Transaction
+from mfa_gate.store.engine import Connections, Transaction
 from mfa_gate.store.statement import Statement
 
 Patch = pytest.MonkeyPatch
@@ -237,15 +237,15 @@ def a_success_empties(patch: Patch, *, sources: bool = False) -> None:
     """A success clears the windows, of the account or of the source."""
 
     def succeeded(self: Limiter, tx: Any, attempt: Attempt) -> None:
-        held = self._hold(tx, attempt.scopes, attempt.at)
-        for counter in held:
+        self._hold(tx, attempt.counters, attempt.at)
+        for counter in attempt.counters:
             if counter.scope.rule.endswith("source") == sources:
                 counter.failures.clear()
                 counter.streak = 0
             elif attempt.at in counter.failures:
                 counter.failures.remove(attempt.at)
                 counter.streak = 0
-        self._write(tx, held)
+        counters.write(tx, [_row(counter) for counter in attempt.counters])
 
     patch.setattr(Limiter, "succeeded", succeeded)
 
@@ -265,22 +265,15 @@ def rule_without(**changes: Any) -> Callable[[Patch], None]:
 def count_by_session(patch: Patch) -> None:
     """What AuthQuake lived on: each session has a counter of its own."""
 
-    def count(self: Ceremony, tx: Any, visit: Any, *scopes: Scope) -> Attempt:
-        mine = tuple(replace(scope, subject=visit.there().sign_in) for scope in scopes)
-        return self.house.limiter.count(tx, (*mine, visit.source), self.house.clock())
+    def count(self: sign_in.SignIn, tx: Any, visit: Any, rows: Any, subject: str, lane: Any) -> Attempt:
+        scopes = (Scope("code", visit.there().sign_in, lane), Scope("source", network(visit.address)))
+        return self.house.limiter.count(tx, scopes, self.house.clock())
 
-    patch.setattr(Ceremony, "count", count)
+    patch.setattr(sign_in.SignIn, "_count", count)
 
 
 def a_new_key_empties_the_counters(patch: Patch) -> None:
     patch.setattr(Keyring, "hashes", lambda self, purpose, value: [self.hash(purpose, value)])
-
-
-@dataclass
-class _Unwritten:
-    limiter: Limiter
-    scopes: tuple[Scope, ...]
-    now: float
 
 
 def count_after_the_check(patch: Patch) -> None:
@@ -289,14 +282,12 @@ def count_after_the_check(patch: Patch) -> None:
     really = sign_in.SignIn._match
 
     def count(self: Limiter, tx: Any, scopes: Any, now: float) -> Attempt:
-        scopes = tuple(scopes)
-        held = self._hold(tx, scopes, now)
+        held = tuple(self._counter(scope) for scope in scopes)
+        self._hold(tx, held, now)
         if max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held) > 0:
-            from mfa_gate.exc import TooManyAttempts
-
             raise TooManyAttempts(retry_after=5)
-        under_way.attempt = _Unwritten(self, scopes, now)
-        return Attempt(scopes, now)
+        under_way.attempt = Attempt(held, now)
+        return under_way.attempt
 
     def match(self: Any, *args: Any) -> Any:
         try:
@@ -304,11 +295,11 @@ def count_after_the_check(patch: Patch) -> None:
         except WrongCode:
             attempt = under_way.attempt
             with self.house.store.begin() as tx:
-                held = attempt.limiter._hold(tx, attempt.scopes, attempt.now)
-                for counter in held:
-                    counter.failures.append(attempt.now)
+                self.house.limiter._hold(tx, attempt.counters, attempt.at)
+                for counter in attempt.counters:
+                    counter.failures.append(attempt.at)
                     counter.streak += 1
-                attempt.limiter._write(tx, held)
+                counters.write(tx, [_row(counter) for counter in attempt.counters])
             raise
 
     patch.setattr(Limiter, "count", count)
@@ -319,10 +310,10 @@ def counters_without_a_lock(patch: Patch) -> None:
     """Two workers read the same counter; on SQLite the whole transaction is the lock, so it goes as well."""
 
     @contextmanager
-    def unlocked(engine: Any) -> Iterator[Transaction]:
-        held = engine.raw_connection()
+    def unlocked(self: Connections) -> Iterator[Transaction]:
+        held = self.engine.raw_connection()
         try:
-            tx = Transaction(engine, held)
+            tx = Transaction(self.engine, held)
             yield tx
             tx.driver.commit()
         finally:
@@ -330,7 +321,7 @@ def counters_without_a_lock(patch: Patch) -> None:
 
     hold = counters._HOLD._statement.with_for_update(read=True, key_share=True)
     patch.setattr(counters, "_HOLD", Statement(hold))
-    patch.setattr("mfa_gate.store.transaction", unlocked)
+    patch.setattr(Connections, "begin", unlocked)
     patch.setattr("mfa_gate.store.engine._begin_immediate", lambda connection: None)
 
 

@@ -24,7 +24,7 @@ from mfa_gate.settings import Settings
 from mfa_gate.start import Start
 from mfa_gate.store import accounts
 from mfa_gate.store import sessions as rows
-from mfa_gate.store.reader import SessionReader
+from mfa_gate.store.reader import Reader
 from mfa_gate.web import steps
 from mfa_gate.web.visitor import Visitor
 from tests.defences import Defence
@@ -87,15 +87,15 @@ def planted_session_goes_on(patch: Patch) -> None:
 
 def sessions_remembered_by_each_worker(patch: Patch) -> None:
     known: dict[tuple[int, str], Any] = {}
-    read = SessionReader.read
+    read = Reader.session
 
-    def remembered(self: SessionReader, id_hash: str) -> Any:
+    def remembered(self: Reader, id_hash: str) -> Any:
         key = (id(self), id_hash)
         if known.get(key) is None:
             known[key] = read(self, id_hash)
         return known[key]
 
-    patch.setattr(SessionReader, "read", remembered)
+    patch.setattr(Reader, "session", remembered)
 
 
 def unsigned_cookies(patch: Patch) -> None:
@@ -224,9 +224,9 @@ def half_signed_in_where_the_portal_fails(patch: Patch) -> None:
 def open_while_the_store_is_dead(patch: Patch) -> None:
     """The last known row serves while the store does not answer."""
     known: dict[str, Any] = {}
-    read = SessionReader.read
+    read = Reader.session
 
-    def last_known(self: SessionReader, id_hash: str) -> Any:
+    def last_known(self: Reader, id_hash: str) -> Any:
         try:
             known[id_hash] = read(self, id_hash)
         except Unavailable:
@@ -234,7 +234,7 @@ def open_while_the_store_is_dead(patch: Patch) -> None:
                 raise
         return known[id_hash]
 
-    patch.setattr(SessionReader, "read", last_known)
+    patch.setattr(Reader, "session", last_known)
 
 
 # --- identity --------------------------------------------------------------------------------------------------------

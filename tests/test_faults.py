@@ -14,7 +14,7 @@ from mfa_gate.audit import Audit
 from mfa_gate.keyring import Keyring
 from mfa_gate.limits import Limiter
 from mfa_gate.store import Store
-from mfa_gate.store.reader import SessionReader
+from mfa_gate.store.reader import Reader
 from mfa_gate.testing import Clock
 from tests.conftest import MakePortal
 from tests.portal import BASE_URL, JSON, Browser, Portal, hidden, make_portal, stored
@@ -63,7 +63,7 @@ def closed_and_says_so(browser: Browser, path: str) -> bool:
 # --- each part -------------------------------------------------------------------------------------------------------
 
 PARTS: dict[str, tuple[Any, str]] = {
-    "reader": (SessionReader, "read"),
+    "reader": (Reader, "session"),
     "transactions": (Store, "begin"),
     "unsigning": (Keyring, "unsign"),
     "signing": (Keyring, "sign"),

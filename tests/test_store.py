@@ -58,16 +58,16 @@ def test_what_the_database_refuses_is_unavailable_and_undone(store: Store) -> No
 
 
 def test_the_reader_sees_what_is_committed_and_nothing_else(store: Store) -> None:
-    assert store.reader.read(row().id_hash) is None
+    assert store.reader.session(row().id_hash) is None
     with store.begin() as tx:
         accounts.ensure(tx, "anne", NOW)
         sessions.add(tx, row())
-    assert store.reader.read(row().id_hash) == row()
+    assert store.reader.session(row().id_hash) == row()
     with store.begin() as tx:
         sessions.remove_sign_in(tx, row().sign_in)
         if store.backend == "postgresql":
-            assert store.reader.read(row().id_hash) == row()
-    assert store.reader.read(row().id_hash) is None
+            assert store.reader.session(row().id_hash) == row()
+    assert store.reader.session(row().id_hash) is None
 
 
 def test_the_reader_does_not_wait_for_a_writer_nor_a_writer_for_it(store: Store) -> None:
@@ -76,10 +76,10 @@ def test_the_reader_does_not_wait_for_a_writer_nor_a_writer_for_it(store: Store)
         sessions.add(tx, row())
     with store.begin() as tx:
         sessions.touch(tx, row().id_hash, NOW + 5)
-        before = store.reader.read(row().id_hash)
+        before = store.reader.session(row().id_hash)
         assert before is not None
         assert before.last_seen == NOW
-    after = store.reader.read(row().id_hash)
+    after = store.reader.session(row().id_hash)
     assert after is not None
     assert after.last_seen == NOW + 5
 
@@ -102,7 +102,7 @@ def test_a_session_moves_once_only(store: Store) -> None:
     for thread in threads:
         thread.join(30)
     assert sorted(won) == [False, True]
-    (there,) = filter(None, (store.reader.read(target.id_hash) for target in new))
+    (there,) = filter(None, (store.reader.session(target.id_hash) for target in new))
     with store.begin() as tx:
         ended = row()._replace(id_hash="c" * 64, last_seen=NOW + 60)
         assert sessions.move(tx, there.id_hash, there.proofs, ended) is False

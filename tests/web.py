@@ -278,6 +278,23 @@ STEPS = (
         _ready_to_change,
         method="DELETE",
     ),
+    Step(
+        "end one page",
+        "sessions",
+        "/mfa/sessions",
+        _on_page(_ready_to_end),
+        ("id",),
+        (("action", "end"),),
+        page=True,
+    ),
+    Step(
+        "end others page",
+        "sessions",
+        "/mfa/sessions",
+        _ready_to_end,
+        also=(("action", "end-others"),),
+        page=True,
+    ),
     Step("api end others", "api_sessions", "/mfa/api/v1/sessions", _ready_to_end, method="DELETE"),
     Step("api end one", "api_sessions_one", "/mfa/api/v1/sessions/<session_id>", _ready_to_end, method="DELETE"),
 )

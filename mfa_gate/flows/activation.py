@@ -10,7 +10,6 @@ from .. import crockford
 from ..account import Account
 from ..audit import Who
 from ..exc import MFAGateError, WrongActivationCode, WrongState
-from ..limits import Scope
 from ..session import Session
 from ..store import Transaction, accounts, activations, sessions
 from .ceremony import Ceremony, Risen, Visit
@@ -105,7 +104,7 @@ class Activation(Ceremony):
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
             self._may_redeem(tx, session)
-            attempt = self.count(tx, visit, Scope("activation", session.sign_in))
+            attempt = self.count(tx, visit, "activation")
             subject = self.subject_in(tx, account.id)
         with self.told("activation_redeemed", visit, subject), house.store.begin() as tx:
             self.hold(tx, session)

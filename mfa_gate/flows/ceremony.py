@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ..account import Account
-from ..assurance import RECOVERY, Level, Requirement, failing, strongest
+from ..assurance import RECOVERY, Level, Proof, Requirement, failing, strongest
 from ..audit import Audit, Who
+from ..devices import Device, Devices, Shown
 from ..exc import (
     AccountClosed,
     ActivationRequired,
@@ -27,8 +28,9 @@ from ..keyring import Keyring
 from ..limits import Attempt, Limiter, Scope, network
 from ..session import Session, Sessions
 from ..settings import Settings
-from ..store import Store, Transaction, accounts, activations, authenticators
+from ..store import Store, Transaction, accounts, activations, authenticators, devices, sessions
 from ..store.accounts import AccountRow
+from ..store.devices import DeviceRow
 
 log: Final = logging.getLogger("mfa_gate")
 
@@ -60,6 +62,7 @@ class House:
     sessions: Sessions
     limiter: Limiter
     audit: Audit
+    devices: Devices
     clock: Callable[[], float]
     relying_party: RelyingParty | None
     load_account: Callable[[str], Account | None]
@@ -67,17 +70,24 @@ class House:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who is at the door: the session that the request's cookie names, and the client's address."""
+    """Who is at the door.
+
+    Attributes:
+        session: the session that the request's cookie names.
+        address: the client's address.
+        device: the device cookie's value.
+        agent: what the browser says it is.
+        name: the user name that was typed at the login.
+    """
 
     session: Session | None
     address: str | None
+    device: str | None = field(default=None, repr=False)
+    agent: str | None = None
+    name: str | None = None
 
     def who(self, subject: str | None = None) -> Who:
         return Who(subject, self.session.sign_in if self.session else None, self.address)
-
-    @property
-    def source(self) -> Scope:
-        return Scope("source", network(self.address))
 
     def there(self) -> Session:
         """The session.
@@ -104,6 +114,7 @@ class Risen:
 
     Attributes:
         cookie: the new cookie value.
+        device: the new value of the device cookie, where it changed.
         session: the session as it is now.
         account: whose it is.
         progress: where it stands now, where the step has worked it out.
@@ -115,6 +126,7 @@ class Risen:
     account: Account
     progress: Progress | None = None
     signs_in: bool = False
+    device: str | None = field(default=None, repr=False)
 
 
 class Ceremony:
@@ -265,9 +277,88 @@ class Ceremony:
             )
         raise SignInRequired
 
-    def count(self, tx: Transaction, visit: Visit, *scopes: Scope) -> Attempt:
-        """Count an attempt for its scopes and its source; the caller commits before the check."""
-        return self.house.limiter.count(tx, (*scopes, visit.source), self.house.clock())
+    def count(self, tx: Transaction, visit: Visit, rule: str) -> Attempt:
+        """Count an attempt at what cannot be guessed, for the session and its source.
+
+        The caller commits before the check. Both only slow: nobody who shares an address with the owner closes
+        these ways for long.
+        """
+        scopes = (Scope(rule, visit.there().sign_in), Scope("assertion_source", network(visit.address)))
+        return self.house.limiter.count(tx, scopes, self.house.clock())
+
+    def shown(self, visit: Visit) -> Shown:
+        """The devices that a visitor's cookie stands for; a copied token ends its series, and what it signed in.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        house = self.house
+        shown = house.devices.show(visit.device, house.clock())
+        if shown.unseen or shown.replayed:
+            with house.store.begin() as tx:
+                for series in shown.unseen:
+                    devices.seen(tx, series, shown.presented[series])
+                for row in shown.replayed:
+                    self._replayed(tx, visit, row, shown.presented[row.series])
+        return shown
+
+    def _replayed(self, tx: Transaction, visit: Visit, row: DeviceRow, token_hash: str) -> None:
+        account = accounts.hold(tx, row.account_id)
+        if account is None or not devices.remove_replayed(tx, row.series, token_hash):
+            return
+        ended = sessions.remove_device(tx, row.series)
+        self.house.audit.record(
+            tx,
+            "device_replayed",
+            self.house.clock(),
+            Who(account.subject, None, visit.address),
+            outcome="refused",
+            ended=ended,
+        )
+
+    def device_of(self, visit: Visit, account_id: str) -> Device | None:
+        """The known device that a visitor shows for an account."""
+        return self.shown(visit).of_account(account_id)
+
+    def proven(
+        self,
+        tx: Transaction,
+        visit: Visit,
+        account: Account,
+        proof: Proof,
+        device: Device | None,
+    ) -> Risen:
+        """Add a proof to the session. The last one of a sign-in makes the browser a known device, or rotates its token.
+
+        Raises:
+            SignInRequired: the session has ended meanwhile, or lost a proof.
+        """
+        house, session, now = self.house, visit.there(), proof.at
+        signs_in, value, series = session.level < Level.MFA, None, None
+        if signs_in:
+            value, series = house.devices.admit(tx, visit.device, device, account.id, session.sign_in, now)
+        cookie, risen = house.sessions.prove(tx, session, proof, now, series)
+        return Risen(cookie, risen, account, signs_in=signs_in, device=value)
+
+    def proven_again(
+        self,
+        tx: Transaction,
+        visit: Visit,
+        account: Account,
+        subject: str,
+        proof: Proof,
+        device: Device | None,
+        attempt: Attempt,
+        **data: Any,
+    ) -> Risen:
+        """Add the proof of an authenticator that the account has: the attempt is given back, and it is an event."""
+        risen = self.proven(tx, visit, account, proof, device)
+        self.house.limiter.succeeded(tx, attempt)
+        seen = "known" if device else "new"
+        self.house.audit.record(
+            tx, "second_factor", proof.at, visit.who(subject), method=proof.method, reason=None, device=seen, **data
+        )
+        return risen
 
     def hold(self, tx: Transaction, session: Session) -> AccountRow:
         """Lock the account's row before its rights change.

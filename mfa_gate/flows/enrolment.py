@@ -10,7 +10,6 @@ from typing import Final
 from ..assurance import Level, Proof
 from ..exc import EnrolmentGone, InvalidRequest, SealBroken
 from ..factors import totp
-from ..limits import Scope
 from ..store import authenticators
 from ..store.authenticators import EnrolmentRow, TOTPRow
 from .ceremony import Ceremony, Risen, Visit, log
@@ -82,13 +81,14 @@ class Enrolment(Ceremony):
         session = visit.there()
         account = self.account_of(session)
         name = clean_label(label)
+        device = self.device_of(visit, account.id)
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
             self.may_change(tx, session, level=Level.MFA)
             begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now) if is_id(enrolment) else None
             if begun is None:
                 raise EnrolmentGone
-            attempt = self.count(tx, visit, Scope("confirm", session.sign_in))
+            attempt = self.count(tx, visit, "confirm")
             subject = self.subject_in(tx, account.id)
         with self.told("authenticator_added", visit, subject, "otp"):
             seed = self._begun_seed(begun, subject)
@@ -101,10 +101,10 @@ class Enrolment(Ceremony):
                 self.use_activation(tx, session)
                 row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
                 authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
-                cookie, risen = house.sessions.prove(tx, session, Proof("otp", now, row.id), now)
+                risen = self.proven(tx, visit, account, Proof("otp", now, row.id), device)
                 house.limiter.succeeded(tx, attempt)
                 house.audit.record(tx, "authenticator_added", now, visit.who(subject), method="otp", id=row.id)
-        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
+        return risen
 
     def _begun_seed(self, begun: EnrolmentRow, subject: str) -> bytes:
         try:

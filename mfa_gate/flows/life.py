@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..assurance import CLOCK_SKEW
 from ..audit import Who
-from ..limits import Scope
+from ..limits import Lane, Scope
 from ..session import Session
-from ..store import accounts, activations, authenticators, counters, credentials, sessions
+from ..store import accounts, activations, authenticators, counters, credentials, devices, sessions
 from .ceremony import Ceremony
 
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
@@ -49,6 +49,23 @@ class Life(Ceremony):
                 )
         return ended
 
+    def password_changed(self, account_id: str, kept: Session | None) -> int:
+        """End the sessions that an old password opened, whoever holds them; how many there were.
+
+        Args:
+            account_id: whose password was changed.
+            kept: the session in which it was changed, which goes on.
+        """
+        with self.house.store.begin() as tx:
+            row = accounts.hold(tx, account_id)
+            if row is None:
+                return 0
+            this = kept.sign_in if kept is not None and kept.account_id == account_id else None
+            ended = self.house.sessions.end_account(tx, account_id, lambda other: other.sign_in != this)
+            who = Who(row.subject, this)
+            self.house.audit.record(tx, "password_changed", self.house.clock(), who, ended=ended)
+        return ended
+
     def lock(self, account_id: str, reason: str) -> None:
         """Lock an account: its sessions end and it proves nothing until it is unlocked."""
         now = self.house.clock()
@@ -67,7 +84,8 @@ class Life(Ceremony):
                 return False
             seeds = authenticators.totp_of_account(tx, account_id)
             subjects = [f"account {row.subject}", *(f"authenticator {seed.id}" for seed in seeds)]
-            self.house.limiter.clear(tx, [Scope("code", subject) for subject in subjects])
+            lanes: tuple[Lane, ...] = ("stranger", "known")
+            self.house.limiter.clear(tx, [Scope("code", subject, lane) for subject in subjects for lane in lanes])
             unlocked = accounts.unlock(tx, account_id)
             self.house.audit.record(
                 tx, "account_unlocked", self.house.clock(), Who(row.subject), was_locked=unlocked, why=reason
@@ -111,5 +129,6 @@ class Life(Ceremony):
                 "enrolments": authenticators.remove_ended_enrolments(tx, now),
                 "challenges": credentials.remove_ended_challenges(tx, now),
                 "activations": activations.remove_ended(tx, now),
+                "devices": devices.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),
             }

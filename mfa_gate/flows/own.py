@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..assurance import Level
 from ..exc import LastAuthenticator, NotFound
 from ..session import Session
-from ..store import authenticators, credentials, recovery, sessions
+from ..store import authenticators, credentials, devices, recovery, sessions
 from ..store.authenticators import AuthenticatorRow
 from .ceremony import Ceremony, Visit
 from .enrolment import clean_label, is_id
@@ -128,26 +128,33 @@ class Own(Ceremony):
         return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
 
     def end_session(self, visit: Visit, sign_in: str) -> None:
-        """End one session of the account.
+        """End one session of the account; the browser it was in is a stranger's from now on, unless it is this one.
 
         Raises:
             NotFound: the account has none of this name.
         """
-        self._end(visit, lambda other: other.sign_in == sign_in, needed=True)
+        self._end(visit, lambda other: other == sign_in, needed=True)
 
     def end_others(self, visit: Visit) -> int:
-        """End all sessions of the account but this one; how many."""
+        """End all sessions of the account but this one, and forget all other browsers; how many ended."""
         this = visit.there().sign_in
-        return self._end(visit, lambda other: other.sign_in != this)
+        return self._end(visit, lambda other: other != this, forget_all=True)
 
-    def _end(self, visit: Visit, which: Callable[[Session], bool], *, needed: bool = False) -> int:
+    def _end(
+        self, visit: Visit, which: Callable[[str], bool], *, needed: bool = False, forget_all: bool = False
+    ) -> int:
         session = visit.there()
+        account_id = session.account_id
         with self.house.store.begin() as tx:
             held = self.hold(tx, session)
             self.signed_in(tx, session)
-            ended = self.house.sessions.end_account(tx, session.account_id, which)
+            series = {row.sign_in: row.device for row in sessions.listed(tx, account_id)}
+            ended = self.house.sessions.end_account(tx, account_id, lambda other: which(other.sign_in))
             if needed and not ended:
                 raise NotFound
+            this = series[session.sign_in]
+            forgotten = None if forget_all else [one for name, one in series.items() if one and which(name)]
+            devices.remove_account(tx, account_id, but=this, only=forgotten)
             self.house.audit.record(
                 tx, "sessions_ended", self.house.clock(), visit.who(held.subject), ended=ended, why="by the owner"
             )

@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from ..limits import Attempt, Scope, network, typed_name
-from .ceremony import Ceremony
+from .ceremony import Ceremony, Visit
 
 
 class Password(Ceremony):
     """The first factor as the gate sees it: it never learns the password."""
 
-    def tried(self, name: str | None, address: str | None) -> Attempt:
+    def tried(self, name: str | None, visit: Visit) -> Attempt:
         """Count one try at the portal's login, and commit it, before the view runs.
+
+        A known device under the name that it knows has counters of its own. For everybody else a name counts apart at
+        each source, so that nobody can close somebody else's: a name that fails everywhere only makes them slower.
 
         Args:
             name: the user name as typed; None where the request has none that can be read.
-            address: the client's address.
+            visit: who is there.
 
         Raises:
             TooManyAttempts: the view must not run.
             Unavailable: the store does not answer.
         """
-        scopes = [Scope("password_source", network(address))]
-        if name:
-            scopes.append(Scope("password", typed_name(name)))
-        with self.house.store.begin() as tx:
-            return self.house.limiter.count(tx, scopes, self.house.clock())
+        house, now = self.house, self.house.clock()
+        typed = typed_name(name) if name else None
+        known = typed is not None and house.devices.knows(self.shown(visit), typed)
+        with house.store.begin() as tx:
+            return house.limiter.count(tx, _scopes(typed, network(visit.address), known), now)
 
     def succeeded(self, attempt: Attempt) -> None:
         """Give a try back that signed in."""
         with self.house.store.begin() as tx:
             self.house.limiter.succeeded(tx, attempt)
+
+
+def _scopes(typed: str | None, source: str, known: bool) -> list[Scope]:
+    if typed is None:
+        return [Scope("password_source", source)]
+    if known:
+        return [Scope("password", typed, "known")]
+    return [
+        Scope("password_source", source),
+        Scope("password_name", typed),
+        Scope("password", f"{typed} {source}", pressed="password_pressed"),
+    ]

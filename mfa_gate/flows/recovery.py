@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..assurance import RECOVERY, Level, Proof
+from ..assurance import RECOVERY, Proof
 from ..exc import WrongCode, WrongState
 from ..factors import recovery as factor
 from ..limits import Scope
@@ -25,12 +25,13 @@ class Recovery(Ceremony):
         self.offered(RECOVERY)
         session = visit.there()
         account = self.account_of(session)
+        device = self.device_of(visit, account.id)
         house = self.house
         with house.store.begin() as tx:
             salt = recovery.salt_of(tx, account.id)
             if salt is None or RECOVERY not in self.progress_in(tx, session).methods:
                 raise WrongState
-            attempt = self.count(tx, visit, Scope("recovery", session.sign_in))
+            attempt = self.count(tx, visit, "recovery")
             subject = self.subject_in(tx, account.id)
         with self.told("second_factor", visit, subject, RECOVERY):
             hashed = factor.complete(bytes.fromhex(salt), code)
@@ -39,11 +40,9 @@ class Recovery(Ceremony):
                 self.hold(tx, session)
                 if not recovery.spend(tx, account.id, hashed):
                     raise WrongCode
-                cookie, risen = house.sessions.prove(tx, session, Proof(RECOVERY, now), now)
-                house.limiter.succeeded(tx, attempt)
                 left = recovery.left(tx, account.id)
-                house.audit.record(tx, "second_factor", now, visit.who(subject), method=RECOVERY, left=left)
-        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
+                proof = Proof(RECOVERY, now)
+                return self.proven_again(tx, visit, account, subject, proof, device, attempt, left=left)
 
     def renew(self, visit: Visit) -> tuple[str, ...]:
         """Draw a new set in the place of the old one; told once, here.

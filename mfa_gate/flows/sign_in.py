@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..account import Account
-from ..assurance import Level, Proof
+from ..assurance import Proof
 from ..audit import Who
+from ..browsers import family
+from ..devices import Device
 from ..exc import AccountClosed, SealBroken, Unavailable, WrongCode, WrongState
 from ..factors import totp
-from ..limits import Attempt, Scope, lane_of
+from ..limits import Attempt, Lane, Scope, network, typed_name
 from ..session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.authenticators import TOTPRow
@@ -44,7 +46,8 @@ class SignIn(Ceremony):
             subject = row.subject if row else None
             if visit.session is not None:
                 self.leave(tx, visit.session)
-            opened = None if locked else house.sessions.open(tx, account.id, now)
+            name_hash = house.devices.typed(typed_name(visit.name)) if visit.name else None
+            opened = None if locked else house.sessions.open(tx, account.id, now, family(visit.agent), name_hash)
             house.audit.record(
                 tx,
                 "first_factor",
@@ -80,21 +83,24 @@ class SignIn(Ceremony):
         self.offered("totp")
         session = visit.there()
         account = self.account_of(session)
+        device = self.device_of(visit, account.id)
         with self.house.store.begin() as tx:
             rows = authenticators.totp_of_account(tx, account.id)
             if not rows:
                 raise WrongState
             subject = rows[0].subject
-            lane = lane_of(account.id)
-            attempt = self.count(
-                tx,
-                visit,
-                *(Scope("code", f"authenticator {row.id}", lane) for row in rows),
-                Scope("code", f"account {subject}", lane),
-            )
+            attempt = self._count(tx, visit, rows, subject, "known" if device else "stranger")
         with self.told("second_factor", visit, subject, "otp"):
             match = self._match(rows, code)
-            return self._settle_totp(visit, session, account, attempt, match)
+            return self._settle_totp(visit, account, attempt, match, device)
+
+    def _count(self, tx: Transaction, visit: Visit, rows: list[TOTPRow], subject: str, lane: Lane) -> Attempt:
+        """Count a guess at codes of six digits: strangers' guesses also for where they come from."""
+        scopes = [Scope("code", f"authenticator {row.id}", lane) for row in rows]
+        scopes.append(Scope("code", f"account {subject}", lane))
+        if lane == "stranger":
+            scopes.append(Scope("source", network(visit.address)))
+        return self.house.limiter.count(tx, scopes, self.house.clock())
 
     def _match(self, rows: list[TOTPRow], code: str) -> _Match:
         broken = False
@@ -111,17 +117,17 @@ class SignIn(Ceremony):
             raise Unavailable(reason="seal_broken")
         raise WrongCode
 
-    def _settle_totp(self, visit: Visit, session: Session, account: Account, attempt: Attempt, match: _Match) -> Risen:
+    def _settle_totp(
+        self, visit: Visit, account: Account, attempt: Attempt, match: _Match, device: Device | None
+    ) -> Risen:
         house, now, row = self.house, self.house.clock(), match.row
         with house.store.begin() as tx:
-            self.hold(tx, session)
+            self.hold(tx, visit.there())
             if not authenticators.spend_step(tx, row.id, match.step, step_mark(self, row, match.step)):
                 raise WrongCode(reason="spent")
-            cookie, risen = house.sessions.prove(tx, session, Proof("otp", now, row.id), now)
-            house.limiter.succeeded(tx, attempt)
-            house.audit.record(tx, "second_factor", now, visit.who(row.subject), method="otp")
-            progress = self.progress_in(tx, risen)
-        return Risen(cookie, risen, account, progress, signs_in=session.level < Level.MFA)
+            proof = Proof("otp", now, row.id)
+            risen = self.proven_again(tx, visit, account, row.subject, proof, device, attempt)
+            return replace(risen, progress=self.progress_in(tx, risen.session))
 
     def sign_out(self, visit: Visit) -> None:
         """End the session everywhere, and leave nothing of a half sign-in or a begun enrolment."""

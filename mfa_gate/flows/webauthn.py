@@ -6,14 +6,16 @@ import json
 import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from ..account import Account
 from ..assurance import METHODS, Level, Proof
+from ..devices import Device
 from ..exc import NotFound, SignInRequired, WrongAssertion, WrongState
 from ..factors import answers, webauthn
 from ..factors.relying_party import RelyingParty
-from ..limits import Attempt, Scope
+from ..limits import Attempt
 from ..session import Session
 from ..store import Transaction, accounts, credentials
 from ..store.credentials import ChallengeRow, CredentialRow
@@ -66,9 +68,9 @@ class WebAuthn(Ceremony):
         """
         rp, session = self._relying_party(), visit.there()
         account = self.account_of(session)
-        house = self.house
-        with house.store.begin() as tx:
-            attempt = self.count(tx, visit, Scope("assertion", session.sign_in))
+        device = self.device_of(visit, account.id)
+        with self.house.store.begin() as tx:
+            attempt = self.count(tx, visit, "assertion")
             named = credentials.named(tx, account.id, _asserted_id(answer))
             if named is None:
                 raise SignInRequired
@@ -79,23 +81,23 @@ class WebAuthn(Ceremony):
                 raise WrongAssertion(reason="challenge" if challenge is None else "credential_id")
             self._check_binding(row, subject)
             asserted = webauthn.complete_authentication(rp, challenge, answer, _credential(row), _unb64(handle or ""))
-            return self._settle(visit, session, account, attempt, row, asserted, subject, _amr(rp, row.attested))
+            return self._settle(visit, account, attempt, row, asserted, subject, _amr(rp, row.attested), device)
 
     def _settle(
         self,
         visit: Visit,
-        session: Session,
         account: Account,
         attempt: Attempt,
         row: CredentialRow,
         asserted: webauthn.Asserted,
         subject: str,
         method: str,
+        device: Device | None,
     ) -> Risen:
         house, now, who = self.house, self.house.clock(), visit.who(subject)
         verified = row.uv_initialised or asserted.user_verified
         with house.store.begin() as tx:
-            self.hold(tx, session)
+            self.hold(tx, visit.there())
             # the store's count, and not the one that was read before: a copy may have answered meanwhile
             key = row.authenticator_id
             count = credentials.used(tx, key, asserted.sign_count, asserted.backed_up, verified, now)
@@ -103,11 +105,8 @@ class WebAuthn(Ceremony):
                 raise WrongAssertion(reason="removed")
             if count == "stayed" and asserted.counted:
                 house.audit.record(tx, "sign_count_went_back", now, who, method=method, id=key)
-            cookie, risen = house.sessions.prove(tx, session, Proof(method, now, key), now)
-            house.limiter.succeeded(tx, attempt)
-            house.audit.record(tx, "second_factor", now, who, method=method)
-            progress = self.progress_in(tx, risen)
-        return Risen(cookie, risen, account, progress, signs_in=session.level < Level.MFA)
+            risen = self.proven_again(tx, visit, account, subject, Proof(method, now, key), device, attempt)
+            return replace(risen, progress=self.progress_in(tx, risen.session))
 
     def begin_enrol(self, visit: Visit) -> dict[str, Any]:
         """Options for `navigator.credentials.create`.
@@ -143,10 +142,11 @@ class WebAuthn(Ceremony):
         rp, session = self._relying_party(), visit.there()
         account = self.account_of(session)
         name = clean_label(label)
+        device = self.device_of(visit, account.id)
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
             self.may_change(tx, session, level=_level(rp))
-            attempt = self.count(tx, visit, Scope("assertion", session.sign_in))
+            attempt = self.count(tx, visit, "assertion")
             subject = self.subject_in(tx, account.id)
             challenge = self._spend_challenge(tx, session, "enrol", answer)
         with self.told("authenticator_added", visit, subject, "pop"):
@@ -162,12 +162,12 @@ class WebAuthn(Ceremony):
                 if not credentials.add(tx, row, method, name, now):
                     raise WrongAssertion(reason="credential_id")
                 self.use_activation(tx, session)
-                cookie, risen = house.sessions.prove(tx, session, Proof(method, now, row.authenticator_id), now)
+                risen = self.proven(tx, visit, account, Proof(method, now, row.authenticator_id), device)
                 house.limiter.succeeded(tx, attempt)
                 house.audit.record(
                     tx, "authenticator_added", now, visit.who(subject), method=method, id=row.authenticator_id
                 )
-        return Risen(cookie, risen, account, signs_in=session.level < Level.MFA)
+        return risen
 
     def _relying_party(self) -> RelyingParty:
         """Raises:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from . import accounts, activations, authenticators, counters, credentials, events, keys, recovery, sessions
+from . import accounts, activations, authenticators, counters, credentials, devices, events, keys, recovery, sessions
 from .engine import Connections, Transaction, make_engine
 from .migrate import outdated, upgrade
-from .reader import SessionReader
+from .reader import Reader
 
 __all__ = [
     "Store",
@@ -17,6 +17,7 @@ __all__ = [
     "authenticators",
     "counters",
     "credentials",
+    "devices",
     "events",
     "keys",
     "recovery",
@@ -37,7 +38,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url)
         self._connections = Connections(self._engine)
-        self.reader = SessionReader(self._engine)
+        self.reader = Reader(self._engine)
 
     def begin(self) -> AbstractContextManager[Transaction]:
         """A transaction: committed at the end of the block, rolled back by any exception.

@@ -1,4 +1,4 @@
-"""The guard's one read: one statement on one held connection per process and thread, in autocommit.
+"""Reads beside every transaction: one statement on one held connection per process and thread, in autocommit.
 
 It stays clear of the engine's begin-IMMEDIATE hook (which would lock everybody out) and always exhausts its cursor
 (an open one would pin an old snapshot). A connection is replaced after a fork or an error.
@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,12 +18,13 @@ from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from ..exc import Unavailable
-from .schema import sessions
+from .devices import DeviceRow
+from .schema import devices, sessions
 from .sessions import SessionRow
 
 
-class SessionReader:
-    """Reads one session row by the hash of its id."""
+class Reader:
+    """Reads the session of a guarded request, and the devices of a cookie."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -32,33 +34,54 @@ class SessionReader:
         os.register_at_fork(after_in_child=lambda: (leave := alive()) and leave())
         mark = "?" if engine.dialect.name == "sqlite" else "%s"
         columns = ", ".join(SessionRow._fields)
-        self._sql: Final = f"SELECT {columns} FROM {sessions.name} WHERE id_hash = {mark}"  # noqa: S608  (own names)
+        self._session: Final = f"SELECT {columns} FROM {sessions.name} WHERE id_hash = {mark}"  # noqa: S608  (own names)
+        columns = ", ".join(DeviceRow._fields)
+        self._devices: Final = f"SELECT {columns} FROM {devices.name} WHERE series IN "  # noqa: S608  (own names)
+        self._mark = mark
 
-    def read(self, id_hash: str) -> SessionRow | None:
-        """The row, or None.
+    def session(self, id_hash: str) -> SessionRow | None:
+        """The session whose id has this hash, or None.
+
+        Raises:
+            Unavailable: the store does not answer, on a fresh connection either.
+        """
+        rows = self._read(self._session, (id_hash,))
+        return SessionRow._make(rows[0]) if rows else None
+
+    def devices(self, series: Sequence[str]) -> list[DeviceRow]:
+        """The devices of these series.
+
+        Raises:
+            Unavailable: the store does not answer, on a fresh connection either.
+        """
+        marks = ", ".join(self._mark for _ in series)
+        return [DeviceRow._make(row) for row in self._read(f"{self._devices}({marks})", tuple(series))]
+
+    def _read(self, sql: str, values: tuple[str, ...]) -> list[Any]:
+        """The rows.
 
         Raises:
             Unavailable: the store does not answer, on a fresh connection either.
         """
         held = self._held.__dict__.get("connection")
         if held is None:
-            return self._read_fresh(id_hash)
+            return self._read_fresh(sql, values)
         try:
-            return _query(held, self._sql, id_hash)
+            return _query(held, sql, values)
         except Exception:
             self._drop()
-            return self._read_fresh(id_hash)
+            return self._read_fresh(sql, values)
 
     def close(self) -> None:
         """Close what this thread holds; another thread's goes with the thread."""
         self._drop()
 
-    def _read_fresh(self, id_hash: str) -> SessionRow | None:
+    def _read_fresh(self, sql: str, values: tuple[str, ...]) -> list[Any]:
         if _greenlets():
-            return self._read_pooled(id_hash)
+            return self._read_pooled(sql, values)
         try:
             self._held.connection = held = self._fresh()
-            return _query(held, self._sql, id_hash)
+            return _query(held, sql, values)
         except Exception as error:
             self._drop()
             raise Unavailable from error
@@ -81,20 +104,20 @@ class SessionReader:
             with suppress(Exception):  # it is broken already; a fresh one follows
                 connection.close()
 
-    def _read_pooled(self, id_hash: str) -> SessionRow | None:
+    def _read_pooled(self, sql: str, values: tuple[str, ...]) -> list[Any]:
         try:
             proxied = self._engine.raw_connection()
             try:
-                return _query(proxied, self._sql, id_hash)
+                return _query(proxied, sql, values)
             finally:
                 proxied.close()
         except Exception as error:
             raise Unavailable from error
 
 
-def _query(connection: Any, sql: str, id_hash: str) -> SessionRow | None:
-    rows = connection.execute(sql, (id_hash,)).fetchall()
-    return SessionRow._make(rows[0]) if rows else None
+def _query(connection: Any, sql: str, values: tuple[str, ...]) -> list[Any]:
+    rows: list[Any] = connection.execute(sql, values).fetchall()
+    return rows
 
 
 def _greenlets() -> bool:

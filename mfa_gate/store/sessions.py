@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from .engine import Transaction
 from .schema import sessions
@@ -38,6 +38,7 @@ _MOVE = Statement(
         last_seen=bindparam("now"),
         ends_at=bindparam("new_end"),
         enrol_until=bindparam("new_enrol_until"),
+        device=func.coalesce(bindparam("new_device"), sessions.c.device),
     )
 )
 _TOUCH = (
@@ -50,11 +51,13 @@ _OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
 )
 
 
-def add(tx: Transaction, row: SessionRow) -> None:
-    tx.execute(_INSERT, {**row._asdict(), "created_at": row.last_seen})
+def add(tx: Transaction, row: SessionRow, browser: str | None = None, name_hash: str | None = None) -> None:
+    """Keep a session that was opened now, by which family of browser, and the keyed hash of what was typed there."""
+    values = {**row._asdict(), "created_at": row.last_seen, "browser": browser, "name_hash": name_hash}
+    tx.execute(_INSERT, values)
 
 
-def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow) -> bool:
+def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: str | None = None) -> bool:
     """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not."""
     values = {
         "old": old,
@@ -65,6 +68,7 @@ def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow) -> bool:
         "now": row.last_seen,
         "new_end": row.ends_at,
         "new_enrol_until": row.enrol_until,
+        "new_device": device,
     }
     return _MOVE.changes_one(tx, values)
 
@@ -98,6 +102,8 @@ class ListedRow(NamedTuple):
 
     sign_in: str
     level: int
+    browser: str | None
+    device: str | None
     created_at: float
     last_seen: float
     ends_at: float
@@ -122,6 +128,11 @@ def remove_enrolling(tx: Transaction, account_id: str, now: float) -> int:
 
 def remove_sign_in(tx: Transaction, sign_in: str) -> bool:
     return tx.execute(delete(sessions).where(sessions.c.sign_in == sign_in)).rowcount == 1
+
+
+def remove_device(tx: Transaction, series: str) -> int:
+    """End the sessions that signed in with a device."""
+    return tx.execute(delete(sessions).where(sessions.c.device == series)).rowcount
 
 
 def remove_ended(tx: Transaction, now: float, account_id: str | None = None) -> int:

@@ -25,6 +25,7 @@ _PAGES: Final[dict[str, tuple[View, View]]] = {
     "activate": (pages.activate, api.verify_activation),
     "enrol": (pages.enrol, api.enrol_totp),
     "authenticators": (pages.authenticators, api.authenticators),
+    "sessions": (pages.sessions, api.sessions),
     "sign-out": (pages.sign_out, api.sign_out),
 }
 # rule, methods, view
@@ -75,7 +76,7 @@ def _for_both(page: View, step: View) -> View:
     def view() -> Response:
         if answers.wants_page():
             return page()
-        return step() if request.method == "POST" or step is api.authenticators else api.session()
+        return step() if request.method == "POST" or step in (api.authenticators, api.sessions) else api.session()
 
     return view
 

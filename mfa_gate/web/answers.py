@@ -45,7 +45,7 @@ HEADERS: Final = {
 }
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode  # made once: Flask makes one for each answer
 _NAMES: Final = frozenset(name.lower() for name in HEADERS)
-STEPS: Final = ("challenge", "activate", "enrol", "authenticators", "sign-out")
+STEPS: Final = ("challenge", "activate", "enrol", "authenticators", "sessions", "sign-out")
 _STEP_OF: Final = {"pending": "challenge", "activation": "activate", "enrolling": "enrol"}
 HEADINGS: Final = {
     401: N_("Please sign in"),
@@ -271,6 +271,7 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
     return {
         "id": row.sign_in,
         "level": Level(row.level).name,
+        "browser": row.browser,
         "created_at": row.created_at,
         "last_seen": row.last_seen,
         "this": row.sign_in == this,

@@ -72,6 +72,18 @@ def choose(settings: Settings, account_locale: str | None, request: Request | No
     return settings.languages[0]
 
 
+def ago(seconds: float, locale: str) -> str:
+    """How long ago something was, which needs no time zone: «il y a 5 min», «5 min ago»."""
+    t, minutes = catalogue(locale), int(seconds // 60)
+    if minutes < 1:
+        return t("just now")
+    if minutes < 60:
+        return t("%(minutes)s min ago") % {"minutes": minutes}
+    if minutes < 48 * 60:
+        return t("%(hours)s h ago") % {"hours": minutes // 60}
+    return t("%(days)s days ago") % {"days": minutes // (24 * 60)}
+
+
 def long_date(day: date, locale: str) -> str:
     """A date as it is written in a letter: «1er mars 2027», "1 March 2027"."""
     number = "1er" if locale == "fr" and day.day == 1 else str(day.day)

@@ -72,6 +72,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
                     {
                         "id": TEXT,
                         "level": {"enum": LEVELS},
+                        "browser": _maybe(TEXT),
                         "created_at": NUMBER,
                         "last_seen": NUMBER,
                         "this": {"type": "boolean"},

@@ -27,7 +27,7 @@ from ..exc import (
 from ..flows import BegunTOTP, Progress
 from . import answers, held, inputs, steps, targets
 from .answers import go, page, said
-from .language import choose, date_of, long_date
+from .language import ago, choose, date_of, long_date
 from .visitor import Visitor, visitor
 
 RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest)
@@ -209,6 +209,38 @@ def _authenticators_page(here: Visitor, refusal: Refusal | None = None, **values
         recovery_codes=owned.recovery_codes,
         **{"removed": None, **values},
         day=lambda at: long_date(date_of(at), _locale(here)),
+    )
+
+
+def sessions() -> Response:
+    """Where the account is signed in; one session ended, or all others."""
+    here = visitor()
+    if request.method != "POST":
+        return _sessions_page(here)
+    fields = inputs.read(request, here, "action", "id")
+    try:
+        match fields.get("action"):
+            case "end":
+                steps.end_session(here, steps.needed(fields, "id"))
+            case "end-others":
+                here.parts.own.end_others(here.visit)
+            case _:
+                raise InvalidRequest
+    except (NotFound, InvalidRequest) as refusal:
+        return _sessions_page(here, refusal)
+    return go(answers.gate_path(here.parts, "sessions"))
+
+
+def _sessions_page(here: Visitor, refusal: Refusal | None = None) -> Response:
+    rows = here.parts.own.sessions(here.visit)
+    this, locale, now = here.visit.there().sign_in, _locale(here), here.parts.house.clock()
+    return _form_page(
+        "sessions",
+        here,
+        refusal,
+        sessions=[answers.session_row_document(row, this) for row in rows],
+        day=lambda at: long_date(date_of(at), locale),
+        ago=lambda at: ago(now - at, locale),
     )
 
 

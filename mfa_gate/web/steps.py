@@ -118,7 +118,7 @@ def let_rise(here: Visitor, risen: Risen) -> None:
     Raises:
         Unavailable: the portal's callback failed; then nobody is signed in anywhere.
     """
-    here.rises(risen.cookie, risen.session, risen.progress)
+    here.rises(risen)
     if not risen.signs_in or here.parts.portal.signed_in is None:
         return
     try:

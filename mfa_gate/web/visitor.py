@@ -7,7 +7,7 @@ from typing import Final, Literal
 from flask import Request, Response, after_this_request, current_app, request, session
 
 from ..assurance import Level
-from ..flows import Progress, Visit
+from ..flows import Progress, Risen, Visit
 from ..portal import EXTENSION
 from ..session import Session
 from ..wiring import Parts
@@ -24,10 +24,13 @@ class Visitor:
         request: whose visitor it is.
         admitted: the requirement that the guard has already let this request pass, if any.
         signed_in_by_view: the login view called `sign_in`.
+        typed_name: the user name that was typed at the login.
     """
 
     admitted: object = None
     signed_in_by_view = False
+    typed_name: str | None = None
+    _set_device: str | None = None
     _set_cookie: str | None = None  # "" drops the cookie, None leaves it
     _risen_to: Progress | None = None
     _session: Session | Literal[False] | None = False  # False: not read yet
@@ -54,16 +57,30 @@ class Visitor:
 
     @property
     def visit(self) -> Visit:
-        return Visit(self.session, self.request.remote_addr)
+        return Visit(self.session, self.request.remote_addr, self._device, self._agent, self.typed_name)
+
+    @property
+    def at_the_door(self) -> Visit:
+        """The visit of whoever signs in now: no session is asked for."""
+        return Visit(None, self.request.remote_addr, self._device)
+
+    @property
+    def _device(self) -> str | None:
+        return self.request.cookies.get(self.parts.settings.device_cookie_name)
+
+    @property
+    def _agent(self) -> str:
+        return self.request.headers.get("User-Agent", "")
 
     @property
     def progress(self) -> Progress:
         """Where the session stands; worked out anew, unless a step of this very request has just done so."""
         return self._risen_to or self.parts.sign_in.progress(self.session)
 
-    def rises(self, cookie: str, risen: Session, progress: Progress | None = None) -> None:
-        self._session, self._risen_to = risen, progress
-        self._hand_over(cookie)
+    def rises(self, risen: Risen) -> None:
+        self._session, self._risen_to = risen.session, risen.progress
+        self._set_device = risen.device or self._set_device
+        self._hand_over(risen.cookie)
 
     def stays(self, changed: Session) -> None:
         """The same session by the same id, with a proof less."""
@@ -95,16 +112,14 @@ class Visitor:
     def _answer(self, response: Response) -> Response:
         """Give the answer its cookie, whose name and Secure follow from the base URL alone."""
         settings, cookie = self.parts.settings, self._set_cookie or ""
-        response.set_cookie(
-            settings.cookie_name,
-            cookie,
-            max_age=None if cookie else 0,
-            secure=settings.secure,
-            httponly=True,
-            samesite="Lax",
-            path="/",
-        )
+        self._put(response, settings.cookie_name, cookie, None if cookie else 0)
+        if self._set_device is not None:
+            self._put(response, settings.device_cookie_name, self._set_device, int(settings.device_ttl))
         return response
+
+    def _put(self, response: Response, name: str, value: str, max_age: int | None) -> None:
+        secure = self.parts.settings.secure
+        response.set_cookie(name, value, max_age, secure=secure, httponly=True, samesite="Lax", path="/")
 
 
 def current_parts() -> Parts:

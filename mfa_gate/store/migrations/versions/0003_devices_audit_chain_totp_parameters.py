@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,13 +13,14 @@ down_revision = "0002"
 
 def upgrade() -> None:
     # no batch: on SQLite that drops the table, and all that hangs on it goes with it
-    for column in (
+    shown: tuple[sa.Column[Any], ...] = (
         sa.Column("browser", sa.String(length=64), nullable=True),
         sa.Column("name_hash", sa.String(length=128), nullable=True),
         sa.Column("device", sa.String(length=32), nullable=True),
         sa.Column("idle", sa.Double(), nullable=True),
         sa.Column("observed_until", sa.Double(), nullable=True),
-    ):
+    )
+    for column in shown:
         op.add_column("mfa_sessions", column)
     op.create_table(
         "mfa_devices",
@@ -34,12 +37,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_mfa_devices_account_id", "mfa_devices", ["account_id"])
-    for column in (
+    chained: tuple[sa.Column[Any], ...] = (
         sa.Column("chain", sa.String(length=32), nullable=True),
         sa.Column("seq", sa.BigInteger(), nullable=True),
         sa.Column("link", sa.String(length=64), nullable=True),
         sa.Column("mac", sa.String(length=128), nullable=True),
-    ):
+    )
+    for column in chained:
         op.add_column("mfa_events", column)
     op.create_table(
         "mfa_audit_anchors",
@@ -49,12 +53,13 @@ def upgrade() -> None:
         sa.Column("mac", sa.String(length=128), nullable=False),
         sa.PrimaryKeyConstraint("chain"),
     )
-    for column in (
+    parameters: tuple[sa.Column[Any], ...] = (
         sa.Column("algorithm", sa.String(length=8), server_default="sha1", nullable=False),
         sa.Column("digits", sa.Integer(), server_default="6", nullable=False),
         sa.Column("period", sa.Integer(), server_default="30", nullable=False),
         sa.Column("renew", sa.Boolean(), server_default=sa.false(), nullable=False),
-    ):
+    )
+    for column in parameters:
         op.add_column("mfa_totp_seeds", column)
     if op.get_bind().dialect.name == "sqlite":
         _counters_without_rowid()

@@ -1,0 +1,147 @@
+"""Defences of known devices and lanes, and how each is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mfa_gate.devices import Devices, Shown
+from mfa_gate.flows import password, sign_in
+from mfa_gate.flows.ceremony import Ceremony
+from mfa_gate.flows.own import Own
+from mfa_gate.flows.sign_in import SignIn
+from mfa_gate.limits import Limiter, Scope, network
+from mfa_gate.rules import Rule
+from mfa_gate.store import devices as rows
+from mfa_gate.store import sessions as session_rows
+
+Patch = pytest.MonkeyPatch
+
+
+def a_replayed_token_is_let_be(patch: Patch) -> None:
+    patch.setattr(Ceremony, "_replayed", lambda *_: None)
+
+
+def a_replayed_series_keeps_its_sessions(patch: Patch) -> None:
+    patch.setattr(session_rows, "remove_device", lambda *_: 0)
+
+
+def an_old_token_is_as_good_as_the_newest(patch: Patch) -> None:
+    really = Devices.show
+
+    def show(self: Devices, cookie: str | None, now: float) -> Shown:
+        shown = really(self, cookie, now)
+        return Shown((*shown.known, *shown.replayed), shown.presented)
+
+    patch.setattr(Devices, "show", show)
+
+
+def the_token_before_stays_good(patch: Patch) -> None:
+    patch.setattr(rows, "seen", lambda *_: None)
+    really = rows.rotate
+
+    def rotate(tx: Any, series: str, *args: Any) -> bool:
+        first = tx.execute(rows.select(rows.devices.c.previous_hash).where(rows.devices.c.series == series)).scalar()
+        done = really(tx, series, *args)
+        if first:
+            tx.execute(rows.update(rows.devices).where(rows.devices.c.series == series).values(previous_hash=first))
+        return done
+
+    patch.setattr(rows, "rotate", rotate)
+
+
+def one_lane(patch: Patch) -> None:
+    """Strangers and known devices share their counters."""
+
+    def count(self: SignIn, tx: Any, visit: Any, found: Any, subject: str, _lane: Any) -> Any:
+        scopes = [Scope("code", f"authenticator {row.id}") for row in found]
+        scopes += [Scope("code", f"account {subject}"), Scope("source", network(visit.address))]
+        return self.house.limiter.count(tx, scopes, self.house.clock())
+
+    patch.setattr(SignIn, "_count", count)
+
+
+def one_counter_per_name(patch: Patch) -> None:
+    """A name counts over all sources, and a known device with it."""
+
+    def scopes(typed: str | None, source: str, _known: bool) -> list[Scope]:
+        return [Scope("password_source", source), *([Scope("password", typed)] if typed else [])]
+
+    patch.setattr(password, "_scopes", scopes)
+
+
+def everything_closes_its_source(patch: Patch) -> None:
+    """Keys and recovery codes count where guesses do."""
+
+    def count(self: Ceremony, tx: Any, visit: Any, rule: str) -> Any:
+        scopes = (Scope(rule, visit.there().sign_in), Scope("source", network(visit.address)))
+        return self.house.limiter.count(tx, scopes, self.house.clock())
+
+    patch.setattr(Ceremony, "count", count)
+
+
+def rule(name: str, **changes: Any) -> Callable[[Patch], None]:
+    def take_out(patch: Patch) -> None:
+        really = Limiter.__init__
+
+        def init(self: Limiter, keyring: Any, policy: Any) -> None:
+            changed: Rule = replace(getattr(policy, name), **changes)
+            really(self, keyring, replace(policy, **{name: changed}))
+
+        patch.setattr(Limiter, "__init__", init)
+
+    return take_out
+
+
+def a_success_clears_every_lane(patch: Patch) -> None:
+    really = Limiter.succeeded
+
+    def succeeded(self: Limiter, tx: Any, attempt: Any) -> None:
+        really(self, tx, attempt)
+        self.clear(tx, [Scope(counter.scope.rule, counter.scope.subject) for counter in attempt.counters])
+
+    patch.setattr(Limiter, "succeeded", succeeded)
+
+
+def the_cookie_is_taken_at_its_word(patch: Patch) -> None:
+    """The signature of a device cookie is not looked at."""
+    really = Devices._tokens
+
+    def tokens(self: Devices, cookie: str | None) -> dict[str, str]:
+        text = (cookie or "").rpartition(".")[0] or (cookie or "")
+        return really(self, cookie) or ({text[:22]: text[22:44]} if text else {})
+
+    patch.setattr(Devices, "_tokens", tokens)
+
+
+def the_store_keeps_the_token(patch: Patch) -> None:
+    patch.setattr("mfa_gate.devices._hash", lambda token: token)
+
+
+def sessions_for_whoever_has_the_password(patch: Patch) -> None:
+    patch.setattr(Own, "signed_in", lambda *_: frozenset())
+
+
+def the_header_is_kept_as_it_comes(patch: Patch) -> None:
+    patch.setattr(sign_in, "family", lambda agent: agent)
+
+
+DEFENCES: dict[str, Callable[[Patch], None]] = {
+    "A13lane": rule("code_known", windows=((100_000, 90 * 86_400.0),), streak=None),
+    "A13lanes": a_success_clears_every_lane,
+    "A21dev": the_cookie_is_taken_at_its_word,
+    "A27dev": the_store_keeps_the_token,
+    "A42a": a_replayed_token_is_let_be,
+    "A42b": a_replayed_series_keeps_its_sessions,
+    "A42c": an_old_token_is_as_good_as_the_newest,
+    "A42d": the_token_before_stays_good,
+    "A44a": one_lane,
+    "A44b": one_counter_per_name,
+    "A44c": everything_closes_its_source,
+    "A44d": rule("password_source", windows=((60, 86_400.0),)),
+    "A1ses": sessions_for_whoever_has_the_password,
+    "A51ua": the_header_is_kept_as_it_comes,
+}
