@@ -2,6 +2,7 @@
 
 from .account import Account
 from .assurance import Level
+from .delivery import Mail, Webhook
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
 from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
@@ -15,8 +16,10 @@ __all__ = [
     "LimitPolicy",
     "MFAGate",
     "MFAGateError",
+    "Mail",
     "Refusal",
     "Rule",
     "Unavailable",
+    "Webhook",
 ]
 __version__ = "0.1.0"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from .browsers import family
 from .keyring import Keyring
-from .store import Transaction, events
+from .notices import KINDS as KINDS_TOLD
+from .notices import notice_of
+from .store import Transaction, events, outbox
 
 _written: Final = json.JSONEncoder(sort_keys=True).encode
 
@@ -33,6 +37,8 @@ KINDS: Final = frozenset(
         "identity_mismatch",
         "device_replayed",
         "password_changed",
+        "not_me",
+        "notice_undeliverable",
     }
 )
 
@@ -45,11 +51,13 @@ class Who:
         subject: the account's random name in events, or None where no account is meant.
         sign_in: the sign-in it happened in.
         address: the client's address as the portal sees it; only its keyed hash is stored.
+        agent: what the browser says it is; its family is told to the owner.
     """
 
     subject: str | None = None
     sign_in: str | None = None
     address: str | None = None
+    agent: str | None = None
 
 
 class Audit:
@@ -99,3 +107,22 @@ class Audit:
                 _written(data) if data else "{}",
             ),
         )
+        self._tell(tx, kind, now, who, outcome, method, data)
+
+    def _tell(
+        self,
+        tx: Transaction,
+        kind: str,
+        now: float,
+        who: Who,
+        outcome: Outcome,
+        method: str | None,
+        data: Mapping[str, Any],
+    ) -> None:
+        """Put what the owner is told into the outbox, with the event and in its transaction."""
+        told = notice_of(kind, outcome, method, data)
+        if told is None or who.subject is None:
+            return
+        about = {"method": method, "browser": family(who.agent)}
+        written = _written({name: value for name, value in about.items() if value})
+        outbox.add(tx, who.subject, who.sign_in, told, now, written, now + KINDS_TOLD[told].delay)

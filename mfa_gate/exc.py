@@ -138,6 +138,21 @@ class EnrolmentGone(Refusal):
     sentence = N_("This set-up is no longer open. Please begin again with a new picture.")
 
 
+class LinkGone(Refusal):
+    status = 404
+    code = "link_gone"
+    sentence = N_("This link is no longer good. Sign in: what happened is said there too.")
+
+
+class AdditionsFrozen(Refusal):
+    status = 403
+    code = "additions_frozen"
+    sentence = N_(
+        "“It was not me” was pressed: for three days nothing can be added. "
+        "The help desk can end this with a new activation code."
+    )
+
+
 class NotFound(Refusal):
     status = 404
     code = "not_found"

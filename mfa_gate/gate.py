@@ -14,9 +14,11 @@ from flask import Blueprint, Flask, Response, current_app
 from .account import Account
 from .assurance import Level, Requirement
 from .assurance import requirement as checked_requirement
+from .delivery import Mail, Webhook
 from .exc import ConfigurationError
 from .factors.attestation import AttestationPolicy
 from .marks import Kind, Mark, Marks
+from .options import Options
 from .portal import EXTENSION, START, Portal
 from .rules import LimitPolicy
 
@@ -34,6 +36,8 @@ class MFAGate:
         account_loader, signed_in, identity, signed_out: the callbacks, also given by decorators.
         limits: another `LimitPolicy`.
         attestation: an `AttestationPolicy`: which makes of authenticators may be enrolled, and then count as hardware.
+        mail: a `Mail`: the server that notices to owners go through, sent by `flask mfa notices send`.
+        webhook: a `Webhook` that gets the same, signed.
         level, max_age: what a view without a mark asks for.
         clock: seconds since the epoch; for tests.
 
@@ -51,13 +55,14 @@ class MFAGate:
         signed_out: Callable[[], Any] | None = None,
         limits: LimitPolicy | None = None,
         attestation: AttestationPolicy | None = None,
+        mail: Mail | None = None,
+        webhook: Webhook | None = None,
         level: Level = Level.MFA,
         max_age: timedelta | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.portal = Portal(account_loader, signed_in, identity, signed_out)
-        self._limits = limits or LimitPolicy()
-        self._attestation = attestation
+        self._options = Options(limits or LimitPolicy(), attestation, mail, webhook)
         self._default = checked_requirement(level, max_age)
         self.clock = clock
         self._marks = Marks()
@@ -75,7 +80,7 @@ class MFAGate:
         # the rest of the house comes with the first app: who only imports us need not wait for it
         from .start import install
 
-        install(app, self.portal, self._marks, self._default, self.clock, self._limits, self._attestation)
+        install(app, self.portal, self._marks, self._default, self.clock, self._options)
 
     # --- callbacks ---------------------------------------------------------------------------------------------
 

@@ -194,3 +194,8 @@ def _parse(text: str) -> dict[str, bytes]:
 
 def _items(text: str) -> Iterable[str]:
     return (item.strip() for item in text.split(",") if item.strip())
+
+
+def message_signature(key: bytes, message: bytes) -> str:
+    """HMAC-SHA-256 in base64, by a key that another party has too (Standard Webhooks 1.0)."""
+    return base64.b64encode(hmac.digest(key, message, "sha256")).decode()

@@ -14,13 +14,12 @@ from .account import Account
 from .assurance import Level, Requirement
 from .debug import made_for_you
 from .exc import Refusal, Unavailable
-from .factors.attestation import AttestationPolicy
 from .flows.ceremony import log
 from .guard import Guard, localhost_in_debug
 from .login import LoginTry
 from .marks import Marks, is_static
+from .options import Options
 from .portal import EXTENSION, START, Portal
-from .rules import LimitPolicy
 from .session import Session
 from .settings import read
 from .web import answers
@@ -180,8 +179,7 @@ def install(
     marks: Marks,
     default: Requirement,
     clock: Callable[[], float],
-    limits: LimitPolicy,
-    attestation: AttestationPolicy | None,
+    options: Options,
 ) -> None:
     """Build the parts of an app and put the gate in front of it.
 
@@ -190,7 +188,7 @@ def install(
     """
     instance = Path(app.instance_path)
     settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
-    app.extensions[EXTENSION] = parts = build(settings, portal, clock, limits, attestation)
+    app.extensions[EXTENSION] = parts = build(settings, portal, clock, options)
     app.register_blueprint(web.blueprint(settings.url_prefix))
     if settings.related_origins and "webauthn" in settings.methods:
         app.add_url_rule("/.well-known/webauthn", web.RELATED_ORIGINS, web.related_origins)

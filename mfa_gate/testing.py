@@ -19,7 +19,7 @@ from .flows import Visit
 from .portal import EXTENSION
 from .session import Session
 from .software_key import KeyRefused, SoftwareKey
-from .store import devices
+from .store import devices, outbox
 from .wiring import Parts
 
 __all__ = [
@@ -154,10 +154,11 @@ def _activated(parts: Parts, account: Account) -> Visit:
 
 
 def _leave(parts: Parts, session: Session) -> None:
-    """Sign out, and leave no known device behind: nobody's browser was there."""
+    """Sign out, and leave no known device and nothing to be told behind: nobody's browser was there."""
     parts.sign_in.sign_out(Visit(session, LOOPBACK))
     with parts.house.store.begin() as tx:
         devices.remove_account(tx, session.account_id)
+        outbox.remove_account(tx, session.account_id)
 
 
 def totp_code(secret: str, at: float) -> str:

@@ -8,15 +8,29 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from .audit import Audit
+from .delivery import Mail, Webhook
 from .devices import Devices
 from .exc import ConfigurationError, Unavailable
 from .factors.attestation import AttestationPolicy
 from .factors.relying_party import RelyingParty
-from .flows import Activation, Enrolment, House, Keys, Life, Own, Password, Recovery, SignIn, WebAuthn, check_keys
+from .flows import (
+    Activation,
+    Enrolment,
+    House,
+    Keys,
+    Life,
+    Notices,
+    Own,
+    Password,
+    Recovery,
+    SignIn,
+    WebAuthn,
+    check_keys,
+)
 from .keyring import Keyring
 from .limits import Limiter
+from .options import Options
 from .portal import Portal
-from .rules import LimitPolicy
 from .session import Sessions
 from .settings import Settings
 from .store import Store
@@ -44,6 +58,9 @@ class Parts:
     webauthn: WebAuthn
     recovery: Recovery
     own: Own
+    notices: Notices
+    mail: Mail | None = None
+    webhook: Webhook | None = None
     login_path: str | None = None
 
     @property
@@ -85,8 +102,7 @@ def build(
     settings: Settings,
     portal: Portal,
     clock: Callable[[], float],
-    limits: LimitPolicy,
-    attestation: AttestationPolicy | None,
+    options: Options,
 ) -> Parts:
     """Build the parts of one app on a store that is in order.
 
@@ -109,11 +125,11 @@ def build(
         keyring,
         store,
         Sessions(store, keyring, settings),
-        Limiter(keyring, limits),
+        Limiter(keyring, options.limits),
         Audit(keyring),
         Devices(store, keyring, settings),
         clock,
-        _relying_party(settings, attestation),
+        _relying_party(settings, options.attestation),
         portal.load,
     )
     return Parts(
@@ -128,4 +144,7 @@ def build(
         WebAuthn(house),
         Recovery(house),
         Own(house),
+        Notices(house),
+        options.mail,
+        options.webhook,
     )

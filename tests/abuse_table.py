@@ -57,6 +57,7 @@ ROWS = {
     "A48": ("seeds, keys and counters changed in the store by hand", "P6"),
     "A50": ("cross-site requests to every route that changes something", "P1"),
     "A51": ("framing; names, labels and headers with markup and control characters", "P6"),
+    "A52": ("the same alert a thousand times, a dead relay", "P9"),
     "A53": ("a reverse proxy on another host between browser and portal", "P4"),
     "A55": ("the gate's session of one account and the portal's of another", "P1"),
     "A56": ("a relayed session that enrols, removes or renews", "P4"),
@@ -66,6 +67,7 @@ ROWS = {
     "A60": ("lost, swapped and shortened keys; another store's", "P6"),
     "A61": ("completing a step while the account is locked or forgotten", "P7"),
     "A62": ("the id of a deleted account given to another person; a disabled account", "P7"),
+    "A63": ("a scanner that opens the link of a mail; a thief with the mailbox who presses it", "P11"),
     "A65": ("cookies of another portal or a sibling host", "P1"),
 }
 DOCUMENT = Path(__file__).parent.parent / "docs" / "security.md"

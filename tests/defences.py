@@ -23,6 +23,7 @@ PARTS = (
     "defences_passkeys",
     "defences_review",
     "defences_devices",
+    "defences_notices",
 )
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from mfa_gate.devices import Devices, Shown
 from mfa_gate.flows import password, sign_in
-from mfa_gate.flows.ceremony import Ceremony
 from mfa_gate.flows.own import Own
+from mfa_gate.flows.proving import Proving
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.limits import Limiter, Scope, network
 from mfa_gate.rules import Rule
@@ -22,7 +22,7 @@ Patch = pytest.MonkeyPatch
 
 
 def a_replayed_token_is_let_be(patch: Patch) -> None:
-    patch.setattr(Ceremony, "_replayed", lambda *_: None)
+    patch.setattr(Proving, "_replayed", lambda *_: None)
 
 
 def a_replayed_series_keeps_its_sessions(patch: Patch) -> None:
@@ -76,11 +76,11 @@ def one_counter_per_name(patch: Patch) -> None:
 def everything_closes_its_source(patch: Patch) -> None:
     """Keys and recovery codes count where guesses do."""
 
-    def count(self: Ceremony, tx: Any, visit: Any, rule: str) -> Any:
+    def count(self: Proving, tx: Any, visit: Any, rule: str) -> Any:
         scopes = (Scope(rule, visit.there().sign_in), Scope("source", network(visit.address)))
         return self.house.limiter.count(tx, scopes, self.house.clock())
 
-    patch.setattr(Ceremony, "count", count)
+    patch.setattr(Proving, "count", count)
 
 
 def rule(name: str, **changes: Any) -> Callable[[Patch], None]:

@@ -56,6 +56,7 @@ def enrol(portal: Portal, *kinds: str, account: str = "anne") -> list[Any]:
                 made.append(key)
             visit = Visit(risen.session, LOOPBACK)
         parts.sign_in.sign_out(visit)
+    portal.told()
     return made
 
 

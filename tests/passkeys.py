@@ -22,7 +22,13 @@ LENIENT = Bent(client_data={"note": "do not compare this with a template"})
 _FREE = Rule(((10**6, DAY),), free=10**6)
 # for tests that fail many times in a row for another reason than the limits
 UNLIMITED = LimitPolicy(
-    code=_FREE, assertion=_FREE, recovery=_FREE, activation=_FREE, source=_FREE, password_source=_FREE
+    code=_FREE,
+    assertion=_FREE,
+    recovery=_FREE,
+    activation=_FREE,
+    source=_FREE,
+    assertion_source=_FREE,
+    password_source=_FREE,
 )
 # without recovery codes, whose drawing takes a second per account
 PLAIN = {"MFA_GATE_METHODS": ["webauthn", "totp"], "limits": UNLIMITED}

@@ -60,6 +60,10 @@ class Portal:
             done = tx.execute(text(statement), values)
             return list(done) if done.returns_rows else []
 
+    def told(self) -> None:
+        """Every owner has been shown what happened, so that the next sign-in leads on to the wanted page."""
+        self.sql("UPDATE mfa_outbox SET shown_at = 0 WHERE shown_at IS NULL")
+
     def events(self, account: str = "anne") -> list[tuple[str, str, str | None]]:
         """(kind, outcome, reason) of an account's events, oldest first."""
         from mfa_gate.store import accounts, events

@@ -111,6 +111,7 @@ def plant(browser: Browser, value: str) -> None:
 
 def after_sign_in(browser: Browser, secret: str) -> str:
     """Where a sign-in sends the browser."""
+    browser.portal.told()
     answer = browser.sign_in(secret)
     assert answer.status_code == 303, answer.text
     return answer.location

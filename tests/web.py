@@ -19,7 +19,7 @@ from mfa_gate.store.schema import metadata
 from mfa_gate.testing import SoftwareKey
 from tests.portal import BASE_URL, JSON, PAGE, Browser, Portal
 
-COUNTERS = frozenset({"mfa_counters", "mfa_events"})
+COUNTERS = frozenset({"mfa_counters", "mfa_events", "mfa_outbox"})
 Prepare = Callable[[Portal, Browser], dict[str, Any]]
 
 
@@ -118,6 +118,16 @@ def _ready_to_end(portal: Portal, browser: Browser) -> dict[str, str]:
     ids = [row["id"] for row in browser.api("GET", "sessions").json["sessions"] if not row["this"]]
     browser.one = ids[0]
     return {}
+
+
+def _to_be_seen(portal: Portal, browser: Browser) -> dict[str, Any]:
+    _ready_to_end(portal, browser)
+    return {"up_to": 1000}
+
+
+def _on_news(portal: Portal, browser: Browser) -> dict[str, Any]:
+    _ready_to_end(portal, browser)
+    return {"up_to": "1000"}
 
 
 @dataclass(frozen=True)
@@ -295,6 +305,9 @@ STEPS = (
         also=(("action", "end-others"),),
         page=True,
     ),
+    Step("news page", "news", "/mfa/news", _on_news, also=(("action", "seen"),), page=True),
+    Step("not me on the news page", "news", "/mfa/news", _on_news, also=(("action", "not-me"),), page=True),
+    Step("api notices/seen", "api_notices_seen", "/mfa/api/v1/notices/seen", _to_be_seen, nested=True),
     Step("api end others", "api_sessions", "/mfa/api/v1/sessions", _ready_to_end, method="DELETE"),
     Step("api end one", "api_sessions_one", "/mfa/api/v1/sessions/<session_id>", _ready_to_end, method="DELETE"),
 )
@@ -305,7 +318,10 @@ def posts_of_the_gate(app: Flask) -> set[tuple[str, str]]:
     return {
         (rule.endpoint, rule.rule)
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith("mfa_gate.") and (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+        # the page behind a mail belongs to no session: its link is signed, and is all that it takes
+        if rule.endpoint.startswith("mfa_gate.")
+        and rule.endpoint != "mfa_gate.not-me"
+        and (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
     }
 
 

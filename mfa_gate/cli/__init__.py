@@ -9,6 +9,7 @@ from .account import account, sessions
 from .activation import activation
 from .inspect import check, routes
 from .keys import db, keys, purge
+from .notices import notices
 
 # these mend what is not in order, so the app must start on it for them
 MENDING = frozenset({"db", "keys"})
@@ -22,5 +23,5 @@ def mfa(context: click.Context) -> None:
     context.call_on_close(lambda: maintenance.set(False))
 
 
-for command in (account, activation, check, db, keys, purge, routes, sessions):
+for command in (account, activation, check, db, keys, notices, purge, routes, sessions):
     mfa.add_command(command)

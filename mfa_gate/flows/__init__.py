@@ -7,6 +7,7 @@ from .ceremony import House, Progress, Risen, State, Visit
 from .enrolment import BegunTOTP, Enrolment
 from .keys import Keys, check_keys
 from .life import Life
+from .notices import Notices
 from .own import Own, Owned, Removed
 from .password import Password
 from .recovery import Recovery
@@ -21,6 +22,7 @@ __all__ = [
     "Issued",
     "Keys",
     "Life",
+    "Notices",
     "Own",
     "Owned",
     "Password",

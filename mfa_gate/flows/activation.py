@@ -12,7 +12,8 @@ from ..audit import Who
 from ..exc import MFAGateError, WrongActivationCode, WrongState
 from ..session import Session
 from ..store import Transaction, accounts, activations, sessions
-from .ceremony import Ceremony, Risen, Visit
+from .ceremony import Risen, Visit
+from .proving import Proving
 
 SYMBOLS: Final = 16  # of five bits each: 80 bits, out of reach of guessing
 
@@ -37,7 +38,7 @@ class Issued:
     enrolled: bool
 
 
-class Activation(Ceremony):
+class Activation(Proving):
     """Issuing and redeeming activation codes."""
 
     def issue(self, account_id: str, reason: str, ttl: float | None = None) -> Issued:
@@ -68,6 +69,7 @@ class Activation(Ceremony):
         row = activations.ActivationRow(
             secrets.token_hex(16), account_id, house.keyring.hash("activation", code), reason, now, now + ttl
         )
+        accounts.freeze(tx, account_id, None)  # whoever issues a code knows whom it is for
         bound_to = activations.replace(tx, row)
         if bound_to is not None:
             sessions.remove_sign_in(tx, bound_to)

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from ..account import Account
-from ..assurance import RECOVERY, Level, Proof, Requirement, failing, strongest
+from ..assurance import RECOVERY, Level, Requirement, failing, strongest
 from ..audit import Audit, Who
-from ..devices import Device, Devices, Shown
+from ..devices import Devices
 from ..exc import (
     AccountClosed,
     ActivationRequired,
+    AdditionsFrozen,
     EnrolmentGone,
     EnrolmentRequired,
     NotFound,
@@ -25,12 +26,11 @@ from ..exc import (
 )
 from ..factors.relying_party import RelyingParty
 from ..keyring import Keyring
-from ..limits import Attempt, Limiter, Scope, network
+from ..limits import Limiter
 from ..session import Session, Sessions
 from ..settings import Settings
-from ..store import Store, Transaction, accounts, activations, authenticators, devices, sessions
+from ..store import Store, Transaction, accounts, activations, authenticators
 from ..store.accounts import AccountRow
-from ..store.devices import DeviceRow
 
 log: Final = logging.getLogger("mfa_gate")
 
@@ -87,7 +87,7 @@ class Visit:
     name: str | None = None
 
     def who(self, subject: str | None = None) -> Who:
-        return Who(subject, self.session.sign_in if self.session else None, self.address)
+        return Who(subject, self.session.sign_in if self.session else None, self.address, self.agent)
 
     def there(self) -> Session:
         """The session.
@@ -117,6 +117,7 @@ class Risen:
         device: the new value of the device cookie, where it changed.
         session: the session as it is now.
         account: whose it is.
+        news: something that its owner was not shown yet has happened in the account.
         progress: where it stands now, where the step has worked it out.
         signs_in: this was the last proof of a sign-in, so the portal opens its own session now.
     """
@@ -127,6 +128,7 @@ class Risen:
     progress: Progress | None = None
     signs_in: bool = False
     device: str | None = field(default=None, repr=False)
+    news: bool = False
 
 
 class Ceremony:
@@ -182,7 +184,9 @@ class Ceremony:
             raise self.refusal_for(progress.state)
         return progress.methods
 
-    def may_change(self, tx: Transaction, session: Session, *, level: Level = Level.PASSWORD) -> None:
+    def may_change(
+        self, tx: Transaction, session: Session, *, level: Level = Level.PASSWORD, adds: bool = False
+    ) -> None:
         """Whether this session may change the account's authenticators, or add one of this level.
 
         It must have proven, minutes ago, what is strongest. What a phishing relay can prove (a code) changes nothing
@@ -193,6 +197,7 @@ class Ceremony:
             StepUpRequired: a fresh proof is missing; `data["requirement"]` says which.
             ActivationRequired: an activation code is missing besides.
             SignInRequired: the session has ended meanwhile.
+            AdditionsFrozen: something is to be added, and "it was not me" was pressed.
             Refusal: it is not signed in.
         """
         self._still_there(tx, session)
@@ -201,6 +206,8 @@ class Ceremony:
             return
         if progress.state != "signed_in":
             raise self.refusal_for(progress.state)
+        if adds and self.house.clock() < (accounts.frozen_until(tx, session.account_id) or 0.0):
+            raise AdditionsFrozen
         lacking = self.recovers(session, progress.methods)
         if session.enrol_until is not None and self.house.clock() < session.enrol_until:
             return
@@ -277,89 +284,6 @@ class Ceremony:
             )
         raise SignInRequired
 
-    def count(self, tx: Transaction, visit: Visit, rule: str) -> Attempt:
-        """Count an attempt at what cannot be guessed, for the session and its source.
-
-        The caller commits before the check. Both only slow: nobody who shares an address with the owner closes
-        these ways for long.
-        """
-        scopes = (Scope(rule, visit.there().sign_in), Scope("assertion_source", network(visit.address)))
-        return self.house.limiter.count(tx, scopes, self.house.clock())
-
-    def shown(self, visit: Visit) -> Shown:
-        """The devices that a visitor's cookie stands for; a copied token ends its series, and what it signed in.
-
-        Raises:
-            Unavailable: the store does not answer.
-        """
-        house = self.house
-        shown = house.devices.show(visit.device, house.clock())
-        if shown.unseen or shown.replayed:
-            with house.store.begin() as tx:
-                for series in shown.unseen:
-                    devices.seen(tx, series, shown.presented[series])
-                for row in shown.replayed:
-                    self._replayed(tx, visit, row, shown.presented[row.series])
-        return shown
-
-    def _replayed(self, tx: Transaction, visit: Visit, row: DeviceRow, token_hash: str) -> None:
-        account = accounts.hold(tx, row.account_id)
-        if account is None or not devices.remove_replayed(tx, row.series, token_hash):
-            return
-        ended = sessions.remove_device(tx, row.series)
-        self.house.audit.record(
-            tx,
-            "device_replayed",
-            self.house.clock(),
-            Who(account.subject, None, visit.address),
-            outcome="refused",
-            ended=ended,
-        )
-
-    def device_of(self, visit: Visit, account_id: str) -> Device | None:
-        """The known device that a visitor shows for an account."""
-        return self.shown(visit).of_account(account_id)
-
-    def proven(
-        self,
-        tx: Transaction,
-        visit: Visit,
-        account: Account,
-        proof: Proof,
-        device: Device | None,
-    ) -> Risen:
-        """Add a proof to the session. The last one of a sign-in makes the browser a known device, or rotates its token.
-
-        Raises:
-            SignInRequired: the session has ended meanwhile, or lost a proof.
-        """
-        house, session, now = self.house, visit.there(), proof.at
-        signs_in, value, series = session.level < Level.MFA, None, None
-        if signs_in:
-            value, series = house.devices.admit(tx, visit.device, device, account.id, session.sign_in, now)
-        cookie, risen = house.sessions.prove(tx, session, proof, now, series)
-        return Risen(cookie, risen, account, signs_in=signs_in, device=value)
-
-    def proven_again(
-        self,
-        tx: Transaction,
-        visit: Visit,
-        account: Account,
-        subject: str,
-        proof: Proof,
-        device: Device | None,
-        attempt: Attempt,
-        **data: Any,
-    ) -> Risen:
-        """Add the proof of an authenticator that the account has: the attempt is given back, and it is an event."""
-        risen = self.proven(tx, visit, account, proof, device)
-        self.house.limiter.succeeded(tx, attempt)
-        seen = "known" if device else "new"
-        self.house.audit.record(
-            tx, "second_factor", proof.at, visit.who(subject), method=proof.method, reason=None, device=seen, **data
-        )
-        return risen
-
     def hold(self, tx: Transaction, session: Session) -> AccountRow:
         """Lock the account's row before its rights change.
 
@@ -389,5 +313,6 @@ class Ceremony:
                     outcome="failure",
                     method=method,
                     reason=str(refusal.data.get("reason", refusal.code)),
+                    signing_in=visit.there().level < Level.MFA,
                 )
             raise

@@ -12,7 +12,8 @@ from ..exc import EnrolmentGone, InvalidRequest, SealBroken
 from ..factors import totp
 from ..store import authenticators
 from ..store.authenticators import EnrolmentRow, TOTPRow
-from .ceremony import Ceremony, Risen, Visit, log
+from .ceremony import Risen, Visit, log
+from .proving import Proving
 from .sign_in import seed_context, step_mark
 
 LABEL_LENGTH: Final = 60
@@ -34,7 +35,7 @@ class BegunTOTP:
     key: str = field(repr=False)
 
 
-class Enrolment(Ceremony):
+class Enrolment(Proving):
     """Enrolment by TOTP."""
 
     def begin_totp(self, visit: Visit) -> BegunTOTP:
@@ -52,7 +53,7 @@ class Enrolment(Ceremony):
         begun = totp.begin(house.settings.name, account.email or account.name)
         with house.store.begin() as tx:
             held = self.hold(tx, session)
-            self.may_change(tx, session, level=Level.MFA)
+            self.may_change(tx, session, level=Level.MFA, adds=True)
             row = EnrolmentRow(
                 secrets.token_hex(16), account.id, session.sign_in, "otp", "", now + house.settings.enrolling
             )
@@ -84,7 +85,7 @@ class Enrolment(Ceremony):
         device = self.device_of(visit, account.id)
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
-            self.may_change(tx, session, level=Level.MFA)
+            self.may_change(tx, session, level=Level.MFA, adds=True)
             begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now) if is_id(enrolment) else None
             if begun is None:
                 raise EnrolmentGone
@@ -95,7 +96,7 @@ class Enrolment(Ceremony):
             step = totp.confirm(seed, code, now, house.settings.totp_window)
             with house.store.begin() as tx:
                 self.hold(tx, session)
-                self.may_change(tx, session, level=Level.MFA)
+                self.may_change(tx, session, level=Level.MFA, adds=True)
                 if not authenticators.take_enrolment(tx, begun.id, session.sign_in, now):
                     raise EnrolmentGone
                 self.use_activation(tx, session)

@@ -66,7 +66,7 @@ class Own(Ceremony):
             StepUpRequired, ActivationRequired, SignInRequired, ...: it may not.
         """
         with self.house.store.begin() as tx:
-            self.may_change(tx, visit.there(), level=Level.MFA)
+            self.may_change(tx, visit.there(), level=Level.MFA, adds=True)
 
     def rename(self, visit: Visit, authenticator: str, label: str) -> None:
         """Give an authenticator another name.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..limits import Attempt, Scope, network, typed_name
-from .ceremony import Ceremony, Visit
+from .ceremony import Visit
+from .proving import Proving
 
 
-class Password(Ceremony):
+class Password(Proving):
     """The first factor as the gate sees it: it never learns the password."""
 
     def tried(self, name: str | None, visit: Visit) -> Attempt:

@@ -7,10 +7,11 @@ from ..exc import WrongCode, WrongState
 from ..factors import recovery as factor
 from ..limits import Scope
 from ..store import Transaction, recovery
-from .ceremony import Ceremony, Risen, Visit
+from .ceremony import Risen, Visit
+from .proving import Proving
 
 
-class Recovery(Ceremony):
+class Recovery(Proving):
     """Verifying and renewing recovery codes."""
 
     def verify(self, visit: Visit, code: str) -> Risen:
@@ -57,14 +58,14 @@ class Recovery(Ceremony):
         self.account_of(session)
         with self.house.store.begin() as tx:
             self.signed_in(tx, session)
-            self.may_change(tx, session)
+            self.may_change(tx, session, adds=True)
             replaced = recovery.salt_of(tx, session.account_id)
             scope = Scope("renewal", f"account {self.subject_in(tx, session.account_id)}")
             self.house.limiter.count(tx, [scope], self.house.clock())  # it stays counted
         drawn = factor.begin()  # takes a second: nothing waits for it
         with self.house.store.begin() as tx:
             self.hold(tx, session)
-            self.may_change(tx, session)
+            self.may_change(tx, session, adds=True)
             if recovery.salt_of(tx, session.account_id) != replaced:
                 raise WrongState  # another one was faster, and its codes are the ones that were told
             self.use_activation(tx, session)

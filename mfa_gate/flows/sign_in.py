@@ -16,6 +16,7 @@ from ..session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.authenticators import TOTPRow
 from .ceremony import Ceremony, Risen, Visit, log
+from .proving import Proving
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class _Match:
     step: int
 
 
-class SignIn(Ceremony):
+class SignIn(Proving):
     """From the right password to a session of `Level.MFA`, and any further proof."""
 
     def begin(self, account: Account, visit: Visit) -> Risen:

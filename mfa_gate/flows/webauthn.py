@@ -21,13 +21,14 @@ from ..store import Transaction, accounts, credentials
 from ..store.credentials import ChallengeRow, CredentialRow
 from .ceremony import Ceremony, Risen, Visit, log
 from .enrolment import clean_label
+from .proving import Proving
 
 LIFETIME: Final = 300.0  # seconds, as the options tell the browser (W3C WebAuthn L3 §15.1)
 
 Purpose = Literal["verify", "enrol"]
 
 
-class WebAuthn(Ceremony):
+class WebAuthn(Proving):
     """Verification and enrolment by WebAuthn."""
 
     def begin_verify(self, visit: Visit, level: Level = Level.PHISHING_RESISTANT) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class WebAuthn(Ceremony):
         account = self.account_of(session)
         with self.house.store.begin() as tx:
             self.hold(tx, session)
-            self.may_change(tx, session, level=_level(rp))
+            self.may_change(tx, session, level=_level(rp), adds=True)
             handle = accounts.user_handle(tx, account.id)
             known = [_credential(row) for row in credentials.of_account(tx, account.id)]
             options, challenge = webauthn.begin_registration(
@@ -145,7 +146,7 @@ class WebAuthn(Ceremony):
         device = self.device_of(visit, account.id)
         house, now = self.house, self.house.clock()
         with house.store.begin() as tx:
-            self.may_change(tx, session, level=_level(rp))
+            self.may_change(tx, session, level=_level(rp), adds=True)
             attempt = self.count(tx, visit, "assertion")
             subject = self.subject_in(tx, account.id)
             challenge = self._spend_challenge(tx, session, "enrol", answer)
@@ -157,7 +158,7 @@ class WebAuthn(Ceremony):
             method = _amr(rp, made.attested)
             with house.store.begin() as tx:
                 self.hold(tx, session)
-                self.may_change(tx, session, level=METHODS[method].ceiling)
+                self.may_change(tx, session, level=METHODS[method].ceiling, adds=True)
                 row = self._row(registered, account.id, subject)
                 if not credentials.add(tx, row, method, name, now):
                     raise WrongAssertion(reason="credential_id")

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from . import accounts, activations, authenticators, counters, credentials, devices, events, keys, recovery, sessions
+from . import (
+    accounts,
+    activations,
+    authenticators,
+    counters,
+    credentials,
+    devices,
+    events,
+    keys,
+    outbox,
+    recovery,
+    sessions,
+)
 from .engine import Connections, Transaction, make_engine
 from .migrate import outdated, upgrade
 from .reader import Reader
@@ -20,6 +32,7 @@ __all__ = [
     "devices",
     "events",
     "keys",
+    "outbox",
     "recovery",
     "sessions",
 ]

@@ -36,6 +36,22 @@ def find(tx: Transaction, account_id: str) -> AccountRow | None:
     return AccountRow(*row) if row else None
 
 
+def of_subject(tx: Transaction, subject: str) -> str | None:
+    """The id of the account that has this random name."""
+    found: str | None = tx.execute(select(accounts.c.id).where(accounts.c.subject == subject)).scalar()
+    return found
+
+
+def freeze(tx: Transaction, account_id: str, until: float | None) -> None:
+    """Let nothing be added to an account until then; None ends that."""
+    tx.execute(update(accounts).where(accounts.c.id == account_id).values(frozen_until=until))
+
+
+def frozen_until(tx: Transaction, account_id: str) -> float | None:
+    until: float | None = tx.execute(select(accounts.c.frozen_until).where(accounts.c.id == account_id)).scalar()
+    return until
+
+
 def hold(tx: Transaction, account_id: str) -> AccountRow | None:
     """The row, locked until the transaction ends: what changes an account's rights goes through here first."""
     row = _LOCK_ROW.run(tx, {"id": account_id}).fetchone()

@@ -39,6 +39,7 @@ accounts: Final = Table(
     Column("locked_at", Double),
     Column("lock_reason", Text),
     Column("user_handle", String(64)),
+    Column("frozen_until", Double),
 )
 Index("mfa_accounts_user_handle", accounts.c.user_handle, unique=True)
 
@@ -224,6 +225,28 @@ audit_anchors: Final = Table(
     Column("link", String(64), nullable=False),
     Column("mac", String(128), nullable=False),
 )
+
+# what an owner is told: by mail, by webhook, and on the page at the next sign-in; written with its event.
+# `due` is when the next try to send it is, None where there is none (any more)
+outbox: Final = Table(
+    "mfa_outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("subject", String(32), ForeignKey("mfa_accounts.subject", ondelete="CASCADE"), nullable=False),
+    Column("sign_in", String(32)),
+    Column("kind", String(48), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("shown_at", Double),
+    Column("mail_due", Double, index=True),
+    Column("mail_tries", Integer, nullable=False, server_default="0"),
+    Column("mailed_at", Double),
+    Column("hook_due", Double, index=True),
+    Column("hook_tries", Integer, nullable=False, server_default="0"),
+    Column("claim", String(32)),
+    Column("claimed_until", Double),
+)
+Index("mfa_outbox_unshown", outbox.c.subject, outbox.c.shown_at)
 
 # one sealed row per key that something in this store may be sealed with
 keys: Final = Table(

@@ -11,11 +11,12 @@ from werkzeug.exceptions import HTTPException
 
 from ..exc import InvalidRequest, Refusal, TooLarge, Unavailable
 from ..flows.ceremony import log
-from . import answers, api, pages
+from . import answers, api, news, pages
 from .answers import BLUEPRINT, PROGRAMS
 from .visitor import current_parts
 
 API: Final = "/api/v1"
+NOT_ME: Final = "not-me"  # a page of its own kind: behind a mail, without a session
 RELATED_ORIGINS: Final = f"{BLUEPRINT}.related_origins"
 View = Callable[..., Response]
 
@@ -26,8 +27,10 @@ _PAGES: Final[dict[str, tuple[View, View]]] = {
     "enrol": (pages.enrol, api.enrol_totp),
     "authenticators": (pages.authenticators, api.authenticators),
     "sessions": (pages.sessions, api.sessions),
+    "news": (news.page_of_news, api.notices),
     "sign-out": (pages.sign_out, api.sign_out),
 }
+_LISTS: Final = (api.authenticators, api.sessions, api.notices)  # what programs may read at the URL of a page
 # rule, methods, view
 _API: Final[tuple[tuple[str, str, View], ...]] = (
     ("/session", "GET", api.session),
@@ -45,6 +48,8 @@ _API: Final[tuple[tuple[str, str, View], ...]] = (
     ("/recovery/renew", "POST", api.renew_recovery),
     ("/sessions", "GET DELETE", api.sessions),
     ("/sessions/<session_id>", "DELETE", api.one_session),
+    ("/notices", "GET", api.notices),
+    ("/notices/seen", "POST", api.notices_seen),
     ("/sign-out", "POST", api.sign_out),
     ("/openapi.json", "GET", api.openapi),
 )
@@ -55,6 +60,7 @@ def blueprint(url_prefix: str) -> Blueprint:
     made = Blueprint(BLUEPRINT, __name__, url_prefix=url_prefix, template_folder="templates", static_folder="static")
     for name, (page, step) in _PAGES.items():
         made.add_url_rule(f"/{name}", name, _for_both(page, step), methods=["GET", "POST"])
+    made.add_url_rule("/not-me", NOT_ME, news.not_me, methods=["GET", "POST"])
     for rule, methods, view in _API:
         made.add_url_rule(API + rule, _endpoint(rule), view, methods=methods.split())
     made.register_error_handler(Refusal, answers.refuse)
@@ -76,7 +82,7 @@ def _for_both(page: View, step: View) -> View:
     def view() -> Response:
         if answers.wants_page():
             return page()
-        return step() if request.method == "POST" or step in (api.authenticators, api.sessions) else api.session()
+        return step() if request.method == "POST" or step in _LISTS else api.session()
 
     return view
 
@@ -91,7 +97,7 @@ def _closed(error: Exception) -> Response:
 
 _OWN: Final = frozenset(
     [RELATED_ORIGINS]
-    + [f"{BLUEPRINT}.{name}" for name in (*_PAGES, *(_endpoint(rule) for rule, _, _ in _API), "static")]
+    + [f"{BLUEPRINT}.{name}" for name in (*_PAGES, *(_endpoint(rule) for rule, _, _ in _API), NOT_ME, "static")]
 )
 
 

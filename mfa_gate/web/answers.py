@@ -21,7 +21,9 @@ from ..exc import (
 )
 from ..flows import Progress, State
 from ..flows.ceremony import log
+from ..notices import KINDS
 from ..store.authenticators import AuthenticatorRow
+from ..store.outbox import NoticeRow
 from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
@@ -45,7 +47,7 @@ HEADERS: Final = {
 }
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode  # made once: Flask makes one for each answer
 _NAMES: Final = frozenset(name.lower() for name in HEADERS)
-STEPS: Final = ("challenge", "activate", "enrol", "authenticators", "sessions", "sign-out")
+STEPS: Final = ("challenge", "activate", "enrol", "authenticators", "sessions", "news", "sign-out")
 _STEP_OF: Final = {"pending": "challenge", "activation": "activate", "enrolling": "enrol"}
 HEADINGS: Final = {
     401: N_("Please sign in"),
@@ -278,9 +280,22 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
     }
 
 
+def notice_document(row: NoticeRow) -> dict[str, Any]:
+    """A notice, with its sentence in the reader's language."""
+    sentence = KINDS[row.kind].sentence if row.kind in KINDS else row.kind
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "at": row.at,
+        "browser": json.loads(row.data).get("browser"),
+        "sentence": translate()(sentence),
+    }
+
+
 def _urls(parts: Parts) -> dict[str, str | None]:
     settings, root = parts.settings, parts.settings.script_root
     steps = {step.replace("-", "_"): root + gate_path(parts, step) for step in STEPS}
     login = parts.login_path
+    steps["not_me"] = root + gate_path(parts, "not-me")
     steps["api"] = root + gate_path(parts, "api/v1")
     return {**steps, "home": root + settings.home, "login": root + login if login else None}

@@ -125,6 +125,18 @@ def one_session(session_id: str) -> Response:
     return answers.json_answer({"ended": 1})
 
 
+def notices() -> Response:
+    """What the owner has not been shown yet."""
+    here = visitor()
+    rows = here.parts.notices.unshown(here.visit)
+    return answers.json_answer({"notices": [answers.notice_document(row) for row in rows]})
+
+
+def notices_seen() -> Response:
+    here = visitor()
+    return answers.json_answer({"seen": steps.see_notices(here, inputs.read_object(request, here, "up_to"))})
+
+
 def openapi() -> Response:
     """The document that describes all of this (OpenAPI 3.1)."""
     return answers.json_answer(document(visitor().parts.settings))
@@ -147,14 +159,17 @@ def passed(here: Visitor, **more: Any) -> Response:
     """`{next, session}`: where to go on, and where the session stands."""
     parts = here.parts
     progress = here.progress
-    target = targets.kept(parts, request) if progress.state == "signed_in" else None
+    signed_in = progress.state == "signed_in"
+    target = targets.kept(parts, request) if signed_in else None
     path = target.path if target else answers.step_path(parts, progress.state)
+    if here.has_news:
+        path = answers.gate_path(parts, "news")  # which leads on to the page that was wanted
     body = {
         "next": targets.absolute(parts.settings, path),
         "session": answers.session_document(here, progress),
         **more,
     }
     response = answers.json_answer(body)
-    if progress.state == "signed_in":
+    if signed_in and not here.has_news:
         targets.drop(parts.settings, response)
     return response

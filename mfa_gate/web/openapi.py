@@ -81,6 +81,15 @@ SCHEMAS: Final[dict[str, Schema]] = {
             )
         }
     ),
+    "Notices": _object(
+        {
+            "notices": _list(
+                _object({"id": COUNT, "kind": TEXT, "at": NUMBER, "browser": _maybe(TEXT), "sentence": TEXT})
+            )
+        }
+    ),
+    "Seen": _object({"seen": COUNT}),
+    "UpTo": _object({"up_to": COUNT}, closed=True),
     "Ended": _object({"ended": COUNT}),
     "Options": {"type": "object", "description": "Options in the JSON form of W3C WebAuthn Level 3, section 5.1."},
     "Code": _object({"code": CODE}, closed=True),
@@ -132,6 +141,8 @@ CALLS: Final = (
     ("/sessions", "get", "sessions", "The account's sessions", None, "Sessions"),
     ("/sessions", "delete", "endOthers", "End all others", None, "Ended"),
     ("/sessions/{session_id}", "delete", "endSession", "End one", None, "Ended"),
+    ("/notices", "get", "notices", "What the owner has not been shown yet, the newest first", None, "Notices"),
+    ("/notices/seen", "post", "seeNotices", "Note that the owner has seen those up to this id", "UpTo", "Seen"),
     ("/sign-out", "post", "signOut", "End this session", None, "Passed"),
     ("/openapi.json", "get", "openapi", "This document", None, "Options"),
 )

@@ -257,7 +257,9 @@ def sign_out() -> Response:
 
 
 def onward(here: Visitor) -> Response:
-    """On to the page that was wanted, or home."""
+    """On to the page that was wanted, or home; first to what happened in the account, where the owner does not know."""
+    if here.has_news:
+        return go(answers.gate_path(here.parts, "news"))
     target = targets.kept(here.parts, request)
     response = go(target.path if target else here.parts.settings.home)
     targets.drop(here.parts.settings, response)

@@ -162,6 +162,20 @@ def end_session(here: Visitor, sign_in: str) -> None:
         here.close_portal()
 
 
+def see_notices(here: Visitor, fields: dict[str, Any]) -> int:
+    """Note that the owner has seen the notices up to one; how many those were.
+
+    Raises:
+        InvalidRequest: which, was not said.
+    """
+    up_to = fields.get("up_to")
+    if isinstance(up_to, str) and up_to.isascii() and up_to.isdigit() and len(up_to) < 19:
+        up_to = int(up_to)
+    if not isinstance(up_to, int) or isinstance(up_to, bool) or not 0 <= up_to < 2**63:
+        raise InvalidRequest
+    return here.parts.notices.show(here.visit, up_to)
+
+
 def browser_answer(fields: dict[str, str]) -> dict[str, Any]:
     """What the script of a page has put into its form.
 

@@ -25,11 +25,13 @@ class Visitor:
         admitted: the requirement that the guard has already let this request pass, if any.
         signed_in_by_view: the login view called `sign_in`.
         typed_name: the user name that was typed at the login.
+        has_news: this request signed in, and something has happened in the account that its owner was not shown yet.
     """
 
     admitted: object = None
     signed_in_by_view = False
     typed_name: str | None = None
+    has_news = False
     _set_device: str | None = None
     _set_cookie: str | None = None  # "" drops the cookie, None leaves it
     _risen_to: Progress | None = None
@@ -79,6 +81,7 @@ class Visitor:
 
     def rises(self, risen: Risen) -> None:
         self._session, self._risen_to = risen.session, risen.progress
+        self.has_news = risen.news
         self._set_device = risen.device or self._set_device
         self._hand_over(risen.cookie)
 

@@ -1,4 +1,4 @@
-"""Known devices, the chain of events, what sessions show of themselves, and seeds of other makes."""
+"""Known devices, the chain of events, notices, what sessions show of themselves, and seeds of other makes."""
 
 from __future__ import annotations
 
@@ -61,6 +61,29 @@ def upgrade() -> None:
     )
     for column in parameters:
         op.add_column("mfa_totp_seeds", column)
+    op.add_column("mfa_accounts", sa.Column("frozen_until", sa.Double(), nullable=True))
+    op.create_table(
+        "mfa_outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("sign_in", sa.String(length=32), nullable=True),
+        sa.Column("kind", sa.String(length=48), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("shown_at", sa.Double(), nullable=True),
+        sa.Column("mail_due", sa.Double(), nullable=True),
+        sa.Column("mail_tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("mailed_at", sa.Double(), nullable=True),
+        sa.Column("hook_due", sa.Double(), nullable=True),
+        sa.Column("hook_tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("claim", sa.String(length=32), nullable=True),
+        sa.Column("claimed_until", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["mfa_accounts.subject"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("mfa_outbox_unshown", "mfa_outbox", ["subject", "shown_at"])
+    op.create_index("ix_mfa_outbox_mail_due", "mfa_outbox", ["mail_due"])
+    op.create_index("ix_mfa_outbox_hook_due", "mfa_outbox", ["hook_due"])
     if op.get_bind().dialect.name == "sqlite":
         _counters_without_rowid()
 

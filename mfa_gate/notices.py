@@ -1,0 +1,72 @@
+"""What owners are told of their own accounts: which events, in which words, how soon. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .assurance import RECOVERY
+from .exc import N_
+
+MINUTE: Final = 60.0
+SLIP: Final = 10 * MINUTE  # a sign-in that is still completed within that time shows that its owner mistyped
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of notice.
+
+    Attributes:
+        sentence: English message id of what happened.
+        delay: seconds until it is sent, in which it may turn out to be nothing.
+        alarming: whether somebody else may be at work: "it was not me" is offered.
+    """
+
+    sentence: str
+    delay: float = 0.0
+    alarming: bool = True
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "new_device": Kind(N_("Somebody signed in to your account in a browser that had not been used for it before.")),
+    "failed_second_factor": Kind(
+        N_("Somebody knows your password, and could not prove to be you. Change your password if it was not you."), SLIP
+    ),
+    "authenticator_added": Kind(N_("A new way to confirm your sign-in was set up: an app, a key or a device.")),
+    "authenticator_removed": Kind(N_("An app, a key or a device was removed from your account.")),
+    "recovery_code_used": Kind(N_("One of your recovery codes was used.")),
+    "recovery_codes_renewed": Kind(N_("New recovery codes were drawn. The old ones no longer work.")),
+    "activation_issued": Kind(N_("An activation code was issued for your account.")),
+    "activation_redeemed": Kind(N_("The activation code of your account was used.")),
+    "device_replayed": Kind(
+        N_("A copy of what your browser keeps for us was used. Whoever was signed in by it has been signed out.")
+    ),
+    "password_changed": Kind(N_("Your password was changed.")),
+    "account_locked": Kind(N_("Your account was locked."), alarming=False),
+    "account_unlocked": Kind(N_("Your account was unlocked."), alarming=False),
+    "not_me": Kind(
+        N_("“It was not me” was pressed: everybody was signed out, and for three days nothing can be added."),
+        alarming=False,
+    ),
+}
+
+
+def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, Any]) -> str | None:
+    """Which kind of notice an event is told as, or None.
+
+    Args:
+        kind, outcome, method: of the event.
+        data: its further values.
+    """
+    if kind == "second_factor":
+        if outcome == "failure":
+            return "failed_second_factor" if data.get("signing_in") else None
+        if method == RECOVERY:
+            return "recovery_code_used"
+        return "new_device" if data.get("device") == "new" else None
+    if kind == "device_replayed":
+        return kind
+    if kind == "account_unlocked" and not data.get("was_locked"):
+        return None
+    return kind if outcome == "success" and kind in KINDS else None

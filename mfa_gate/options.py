@@ -1,0 +1,25 @@
+"""The composite policies that a portal may give to the gate, together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .delivery import Mail, Webhook
+from .factors.attestation import AttestationPolicy
+from .rules import LimitPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `MFAGate(...)` was given besides callbacks.
+
+    Attributes:
+        limits: how many failures one subject may have.
+        attestation: which makes of authenticators may be enrolled, and then count as hardware.
+        mail, webhook: how notices leave; None where they do not.
+    """
+
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
+    attestation: AttestationPolicy | None = None
+    mail: Mail | None = None
+    webhook: Webhook | None = None

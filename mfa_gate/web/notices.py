@@ -1,0 +1,120 @@
+"""Notices as people read them: folded by kind, on the page and in mails, in the language of the account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import render_template
+
+from ..account import Account
+from ..delivery import Undeliverable
+from ..flows.notices import Batch
+from ..notices import KINDS
+from ..store.outbox import NoticeRow
+from ..wiring import Parts
+from .language import catalogue, choose, date_of, long_date
+
+LONGEST = 254  # characters of an address (RFC 5321 §4.5.3.1.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What happened, how often, when last, and in which browsers."""
+
+    sentence: str
+    count: int
+    last: str
+    browsers: tuple[str, ...]
+
+
+def folded(rows: Iterable[NoticeRow], locale: str) -> list[Line]:
+    """One line for each kind, the latest first."""
+    by_kind: dict[str, list[NoticeRow]] = {}
+    for row in sorted(rows, key=lambda row: -row.at):
+        by_kind.setdefault(row.kind, []).append(row)
+    t = catalogue(locale)
+    return [
+        Line(t(KINDS[kind].sentence), len(own), moment(own[0].at, locale), _browsers(own))
+        for kind, own in by_kind.items()
+        if kind in KINDS
+    ]
+
+
+def moment(at: float, locale: str) -> str:
+    """A day and a time, in universal time, since nobody knows where its reader is."""
+    clock = datetime.fromtimestamp(at, UTC).strftime("%H:%M")
+    return catalogue(locale)("%(date)s at %(clock)s UTC") % {"date": long_date(date_of(at), locale), "clock": clock}
+
+
+def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
+    """The mail of a batch, as text and HTML.
+
+    Raises:
+        Undeliverable: the account is gone, or has no address that mail can be sent to.
+    """
+    account, settings = batch.account, parts.settings
+    if account is None or not (to := _address(account)):
+        raise Undeliverable("no_address" if account else "account_gone")
+    locale = choose(settings, account.locale)
+    t = catalogue(locale)
+    alarming = any(KINDS[row.kind].alarming for row in batch.notices if row.kind in KINDS)
+    values: dict[str, Any] = {
+        "t": t,
+        "locale": locale,
+        "subject": t("Security of your account at %(service)s") % {"service": settings.name},
+        "greeting": t("Hello %(name)s,") % {"name": _one_line(account.name)},
+        "news": folded(batch.notices, locale),
+        "link": f"{settings.base_url}{settings.url_prefix}/not-me?link={batch.link}" if alarming else None,
+        "support": settings.support,
+        "service": settings.name,
+        "base_url": settings.base_url,
+    }
+    mail = EmailMessage()
+    mail["Subject"] = values["subject"]
+    mail["From"], mail["To"] = sender, to
+    mail["Date"] = datetime.fromtimestamp(parts.house.clock(), UTC)
+    # the same at each try, so that a mail that went out twice can be told
+    mail["Message-ID"] = f"<mfa-gate-{batch.subject}-{max(batch.ids)}@{urlsplit(settings.base_url).hostname}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5
+    mail.set_content(render_template("mfa_gate/mail.txt", **values))
+    mail.add_alternative(render_template("mfa_gate/mail.html", **values), subtype="html")
+    return mail
+
+
+def payload(parts: Parts, batch: Batch) -> bytes:
+    """The body of a webhook."""
+    account_id = batch.account.id if batch.account else None
+    notices = [
+        {
+            "id": row.id,
+            "type": f"mfa_gate.{row.kind}",
+            "time": datetime.fromtimestamp(row.at, UTC).isoformat(),
+            "data": json.loads(row.data),
+        }
+        for row in batch.notices
+    ]
+    document = {"portal": parts.settings.base_url, "account": account_id, "notices": notices}
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def _browsers(rows: list[NoticeRow]) -> tuple[str, ...]:
+    found = (json.loads(row.data).get("browser") for row in rows)
+    return tuple(dict.fromkeys(browser for browser in found if browser))[:5]
+
+
+def _address(account: Account) -> str | None:
+    """The address, where it is one and nothing else: what stands in a header must not hold another one."""
+    text = account.email or ""
+    name, _, host = text.rpartition("@")
+    whole = 0 < len(text) <= LONGEST and text.isprintable() and not any(c in text for c in ' <>,;:"()[]\\')
+    return text if name and host and whole else None
+
+
+def _one_line(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())[:100]

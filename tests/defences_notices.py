@@ -1,0 +1,116 @@
+"""Defences of notices, and how each is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mfa_gate.flows import notices as flow
+from mfa_gate.flows.ceremony import Ceremony
+from mfa_gate.flows.notices import Notices
+from mfa_gate.keyring import Keyring
+from mfa_gate.store import accounts, authenticators, outbox
+from mfa_gate.web import notices as words
+
+Patch = pytest.MonkeyPatch
+
+
+def opening_the_link_presses_it(patch: Patch) -> None:
+    def whose(self: Notices, link: str) -> str:
+        subject = really(self, link)
+        if pressing:
+            return subject
+        pressing.append(True)
+        self.not_me(link, None)
+        pressing.clear()
+        return subject
+
+    really, pressing = Notices.whose_link, list[bool]()
+    patch.setattr(Notices, "whose_link", whose)
+
+
+def pressing_it_freezes_nothing(patch: Patch) -> None:
+    patch.setattr(accounts, "freeze", lambda *_: None)
+
+
+def pressing_it_removes_what_is_there(patch: Patch) -> None:
+    """What a thief with the mailbox would like it to do."""
+    really = Notices.not_me
+
+    def not_me(self: Notices, link: str, address: str | None) -> None:
+        really(self, link, address)
+        with self.house.store.begin() as tx:
+            account_id = accounts.of_subject(tx, self.whose_link(link)) or ""
+            for row in authenticators.of_account(tx, account_id):
+                authenticators.remove(tx, account_id, row.id)
+
+    patch.setattr(Notices, "not_me", not_me)
+
+
+def first_enrolments_are_frozen_too(patch: Patch) -> None:
+    from mfa_gate.exc import AdditionsFrozen
+
+    really = Ceremony.may_change
+
+    def may(self: Ceremony, tx: Any, session: Any, **how: Any) -> None:
+        if how.get("adds") and self.house.clock() < (accounts.frozen_until(tx, session.account_id) or 0.0):
+            raise AdditionsFrozen
+        really(self, tx, session, **how)
+
+    patch.setattr(Ceremony, "may_change", may)
+
+
+def links_are_good_for_ever(patch: Patch) -> None:
+    patch.setattr(flow, "LINK", 10**9)
+
+
+def links_are_not_signed(patch: Patch) -> None:
+    really = Keyring.unsign
+
+    def unsign(self: Keyring, purpose: str, signed: str) -> str | None:
+        return really(self, purpose, signed) or (signed.rpartition(".")[0] or signed if purpose == "not me" else None)
+
+    patch.setattr(Keyring, "unsign", unsign)
+
+
+def nothing_is_said_at_the_next_sign_in(patch: Patch) -> None:
+    patch.setattr(outbox, "waits", lambda *_: False)
+
+
+def each_alert_is_a_mail(patch: Patch) -> None:
+    patch.setattr(Notices, "_may_go", lambda *_: True)
+
+
+def what_failed_is_dropped(patch: Patch) -> None:
+    def failed(self: Notices, channel: Any, batch: Any) -> float:
+        self.sent(channel, batch)
+        return 0.0
+
+    patch.setattr(Notices, "failed", failed)
+
+
+def news_for_whoever_has_the_password(patch: Patch) -> None:
+    patch.setattr(Notices, "signed_in", lambda *_: frozenset())
+
+
+def names_stand_in_mails_as_they_are(patch: Patch) -> None:
+    from markupsafe import Markup
+
+    patch.setattr(words, "_one_line", lambda name: Markup(name))  # noqa: S704
+
+
+DEFENCES: dict[str, Callable[[Patch], None]] = {
+    "A1news": news_for_whoever_has_the_password,
+    "A51mail": names_stand_in_mails_as_they_are,
+    "A52": each_alert_is_a_mail,
+    "A52b": what_failed_is_dropped,
+    "A63": opening_the_link_presses_it,
+    "A63b": pressing_it_freezes_nothing,
+    "A63c": pressing_it_removes_what_is_there,
+    "A63d": first_enrolments_are_frozen_too,
+    "A63e": links_are_good_for_ever,
+    "A63f": links_are_not_signed,
+    "A63g": nothing_is_said_at_the_next_sign_in,
+}
