@@ -1,4 +1,4 @@
-"""Security events: what happened to whom, in the transaction of the thing itself."""
+"""Security events: what happened to whom, in the transaction of the thing itself, each a line of a chain."""
 
 from __future__ import annotations
 
@@ -8,39 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from .browsers import family
+from .chain import Head, Heads
+from .event_kinds import KINDS
 from .keyring import Keyring
 from .notices import KINDS as KINDS_TOLD
 from .notices import notice_of
+from .signals import SecurityEvent, announce, security_event
 from .store import Transaction, events, outbox
 
 _written: Final = json.JSONEncoder(sort_keys=True).encode
 
+PURPOSE: Final = "audit"  # of the keyed hash over a line
 Outcome = Literal["success", "failure", "refused", "unknown"]
-
-KINDS: Final = frozenset(
-    {
-        "first_factor",
-        "second_factor",
-        "activation_issued",
-        "activation_revoked",
-        "activation_redeemed",
-        "authenticator_added",
-        "authenticator_removed",
-        "authenticator_renamed",
-        "recovery_codes_renewed",
-        "sign_count_went_back",
-        "account_locked",
-        "account_unlocked",
-        "account_forgotten",
-        "session_ended",
-        "sessions_ended",
-        "identity_mismatch",
-        "device_replayed",
-        "password_changed",
-        "not_me",
-        "notice_undeliverable",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +44,7 @@ class Audit:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
+        self._heads = Heads()
 
     def record(
         self,
@@ -90,23 +70,20 @@ class Audit:
             reason: a stable word.
             data: further plain values, never a secret.
         """
-        if kind not in KINDS:
-            raise ValueError(f"{kind!r} is not a kind of event")
+        if kind not in KINDS or not data.keys() <= KINDS[kind].fields:
+            raise ValueError(f"{kind!r} is not a kind of event, or has no {sorted(data)}")
         source = self._keyring.hash("address", who.address) if who.address else None
-        events.add(
-            tx,
-            events.EventRow(
-                now,
-                kind,
-                who.subject,
-                who.sign_in,
-                source,
-                method,
-                outcome,
-                reason,
-                _written(data) if data else "{}",
-            ),
-        )
+        about = _written(data) if data else "{}"
+        row = events.EventRow(float(now), kind, who.subject, who.sign_in, source, method, outcome, reason, about)
+        if tx.chain is None:
+            tx.chain = lent = self._heads.take()
+            tx.at_end(lent.give_back)
+        head: Head = tx.chain.head
+        head.extend(row)
+        events.add(tx, row, head.chain, head.seq, head.link, self._keyring.hash(PURPOSE, head.link))
+        if security_event.receivers:
+            event = SecurityEvent(now, kind, who.subject, who.sign_in, method, outcome, reason, dict(data))
+            tx.at_end(lambda committed: announce(event) if committed else None)
         self._tell(tx, kind, now, who, outcome, method, data)
 
     def _tell(

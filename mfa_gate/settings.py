@@ -56,6 +56,7 @@ class Settings:
     activation_ttl: float = 86_400.0
     letter_ttl: float = 2_592_000.0
     device_ttl: float = 7_776_000.0
+    event_ttl: float = 31_622_400.0
     strict: bool = False
     languages: tuple[str, ...] = LANGUAGES
     stylesheet: str | None = None
@@ -253,6 +254,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "activation_ttl": _code_seconds,
     "letter_ttl": _code_seconds,
     "device_ttl": _seconds,
+    "event_ttl": _seconds,
     "strict": _flag,
     "languages": _languages,
     "stylesheet": _path,

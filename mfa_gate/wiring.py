@@ -19,6 +19,7 @@ from .flows import (
     House,
     Keys,
     Life,
+    Log,
     Notices,
     Own,
     Password,
@@ -59,6 +60,7 @@ class Parts:
     recovery: Recovery
     own: Own
     notices: Notices
+    log: Log
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
@@ -145,6 +147,7 @@ def build(
         Recovery(house),
         Own(house),
         Notices(house),
+        Log(house),
         options.mail,
         options.webhook,
     )

@@ -55,6 +55,7 @@ ROWS = {
     "A44": ("with nothing or the leaked password, fail every method for days from many addresses", "P11"),
     "A47": ("every intermediate token in a second browser", "P1"),
     "A48": ("seeds, keys and counters changed in the store by hand", "P6"),
+    "A49": ("lines of the record changed, deleted, reordered or cut off by hand", "P9"),
     "A50": ("cross-site requests to every route that changes something", "P1"),
     "A51": ("framing; names, labels and headers with markup and control characters", "P6"),
     "A52": ("the same alert a thousand times, a dead relay", "P9"),

@@ -24,6 +24,7 @@ PARTS = (
     "defences_review",
     "defences_devices",
     "defences_notices",
+    "defences_audit",
 )
 
 

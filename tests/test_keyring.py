@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 import re
 from collections.abc import Callable
@@ -228,7 +229,9 @@ def test_after_a_new_first_key_cookies_seeds_and_open_codes_still_work(make: Mak
 def rotate(portal: Portal) -> Any:
     done = portal.app.test_cli_runner().invoke(args=["mfa", "keys", "rotate", "--json"])
     assert done.exit_code == 0, done.output
-    return done.output
+    document = json.loads(done.output)
+    assert document["log_broken"] is None
+    return json.dumps({name: document[name] for name in ("resealed", "still_needed")}) + "\n"
 
 
 @pytest.mark.abuse("A60")

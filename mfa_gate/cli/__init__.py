@@ -7,6 +7,7 @@ import click
 from ..wiring import maintenance
 from .account import account, sessions
 from .activation import activation
+from .audit import audit
 from .inspect import check, routes
 from .keys import db, keys, purge
 from .notices import notices
@@ -23,5 +24,5 @@ def mfa(context: click.Context) -> None:
     context.call_on_close(lambda: maintenance.set(False))
 
 
-for command in (account, activation, check, db, keys, notices, purge, routes, sessions):
+for command in (account, activation, audit, check, db, keys, notices, purge, routes, sessions):
     mfa.add_command(command)

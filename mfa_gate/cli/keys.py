@@ -7,6 +7,7 @@ import json
 import click
 
 from ..flows import check_keys
+from ..flows.log import LogBroken
 from ..keyring import new_key
 from .output import in_app, parts, tell
 
@@ -31,11 +32,22 @@ def rotate(as_json: bool) -> None:
     check_keys(parts().house.store, parts().keyring)
     resealed, needed = parts().keys.rotate()
     sentences = [f"{resealed} authenticators sealed anew under key {parts().keyring.current}."]
+    vouched, broken = _vouch()
+    sentences.append(f"{vouched} ends of the record of events signed anew." if broken is None else f"{broken}.")
     if needed:
         sentences.append(f"Still needed by open activation codes or enrolments: {', '.join(needed)}.")
-    else:
+    elif broken is None:
         sentences.append("The older keys may be taken out of MFA_GATE_KEYS.")
-    tell(as_json, {"resealed": resealed, "still_needed": list(needed)}, *sentences)
+    document = {"resealed": resealed, "still_needed": list(needed), "vouched": vouched, "log_broken": broken}
+    tell(as_json, document, *sentences)
+
+
+def _vouch() -> tuple[int, str | None]:
+    """A record that is not in order does not hold up the keys; it is said."""
+    try:
+        return parts().log.vouch(), None
+    except LogBroken as error:
+        return 0, f"The record of events is not in order, so it was not signed anew: {error}"
 
 
 @click.group()
@@ -55,6 +67,8 @@ def upgrade(as_json: bool) -> None:
 @click.command()
 @in_app
 def purge(as_json: bool) -> None:
-    """Clear away ended sessions, codes and counters. Run it once a day; nothing depends on it."""
-    cleared = parts().life.purge()
+    """Clear away ended sessions, codes and counters, and old events. Run it once a day; nothing depends on it."""
+    here = parts()
+    now = here.house.clock()
+    cleared = {**here.life.purge(), "events": here.log.purge(now - here.settings.event_ttl)}
     tell(as_json, cleared, ", ".join(f"{number} {what}" for what, number in cleared.items()) + " cleared away.")

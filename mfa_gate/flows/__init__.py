@@ -7,6 +7,7 @@ from .ceremony import House, Progress, Risen, State, Visit
 from .enrolment import BegunTOTP, Enrolment
 from .keys import Keys, check_keys
 from .life import Life
+from .log import Log
 from .notices import Notices
 from .own import Own, Owned, Removed
 from .password import Password
@@ -22,6 +23,7 @@ __all__ = [
     "Issued",
     "Keys",
     "Life",
+    "Log",
     "Notices",
     "Own",
     "Owned",

@@ -6,9 +6,10 @@ from ..assurance import CLOCK_SKEW
 from ..audit import Who
 from ..limits import Lane, Scope
 from ..session import Session
-from ..store import accounts, activations, authenticators, counters, credentials, devices, sessions
+from ..store import accounts, activations, authenticators, counters, credentials, devices, outbox, sessions
 from .ceremony import Ceremony
 
+KEPT = 90 * 86_400.0  # seconds that what an owner was told is kept
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
 
 
@@ -129,6 +130,7 @@ class Life(Ceremony):
                 "enrolments": authenticators.remove_ended_enrolments(tx, now),
                 "challenges": credentials.remove_ended_challenges(tx, now),
                 "activations": activations.remove_ended(tx, now),
+                "notices": outbox.remove_old(tx, now - KEPT),
                 "devices": devices.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),
             }

@@ -20,7 +20,6 @@ QUIET: Final = 3600.0  # seconds between two mails to one account about the same
 LONGEST_WAIT: Final = 6 * 3600.0
 LINK: Final = 7 * DAY  # seconds that "it was not me" may be pressed
 FROZEN: Final = 3 * DAY
-KEPT: Final = 90 * DAY
 _PURPOSE: Final = "not me"
 
 

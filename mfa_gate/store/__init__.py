@@ -61,6 +61,14 @@ class Store:
         """
         return self._connections.begin()
 
+    def snapshot(self) -> AbstractContextManager[Transaction]:
+        """A transaction that only reads, as the store is when it begins; nobody waits for it.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return self._connections.snapshot()
+
     def upgrade(self) -> None:
         """Bring the schema to this version."""
         upgrade(self._engine)

@@ -107,9 +107,10 @@ class Transaction:
 
     Attributes:
         driver: the driver's connection.
+        chain: the chain of events that it writes to, once it does.
     """
 
-    __slots__ = ("_core", "_engine", "_held", "dialect", "driver")
+    __slots__ = ("_at_end", "_core", "_engine", "_held", "chain", "dialect", "driver")
 
     def __init__(self, engine: Engine, held: PoolProxiedConnection) -> None:
         self._engine = engine
@@ -117,6 +118,16 @@ class Transaction:
         self._core: Connection | None = None
         self.dialect = engine.dialect
         self.driver: Any = held.dbapi_connection
+        self.chain: Any = None
+        self._at_end: list[Callable[[bool | None], object]] = []
+
+    def at_end(self, tell: Callable[[bool | None], object]) -> None:
+        """Have something told whether this was committed; None where the store did not say."""
+        self._at_end.append(tell)
+
+    def ended(self, committed: bool | None) -> None:
+        for tell in self._at_end:
+            tell(committed)
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
         if self._core is None:
@@ -146,7 +157,15 @@ class Connections:
         Raises:
             Unavailable: the store does not answer. Whatever was not committed is as if it had not been.
         """
-        return _Begun(self)
+        return _Begun(self, "BEGIN IMMEDIATE" if self.on_sqlite else None)  # elsewhere the driver begins by itself
+
+    def snapshot(self) -> AbstractContextManager[Transaction]:
+        """One transaction that only reads, and sees the store as it is now however long it takes; nobody waits for it.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return _Begun(self, "BEGIN" if self.on_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def close(self) -> None:
         while self.idle:
@@ -161,10 +180,11 @@ class Connections:
 class _Begun:
     """The way into one transaction and out of it; a generator in its place costs as much as a statement."""
 
-    __slots__ = ("_connections", "_held", "_home", "_tx")
+    __slots__ = ("_begin", "_connections", "_held", "_home", "_tx")
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, begin: str | None) -> None:
         self._connections = connections
+        self._begin = begin
         self._home = connections.idle
 
     def __enter__(self) -> Transaction:
@@ -174,16 +194,22 @@ class _Begun:
         except IndexError:
             self._held = self._fresh()
         self._tx = tx = Transaction(connections.engine, self._held)
-        if connections.on_sqlite:  # elsewhere the driver begins by itself
-            self._or_undo(tx.driver.execute, "BEGIN IMMEDIATE")
+        if self._begin is not None:
+            self._or_undo(tx.driver.execute, self._begin)
         return tx
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is None:
-            self._or_undo(self._tx.driver.commit)
+            try:
+                self._or_undo(self._tx.driver.commit)
+            except BaseException:
+                self._tx.ended(None)
+                raise
             self._give_back()
+            self._tx.ended(True)
             return
         self._undo()
+        self._tx.ended(False)
         if isinstance(error, self._connections.errors):
             raise Unavailable from error
 

@@ -1,0 +1,78 @@
+"""Defences of the record of events, and how each is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mfa_gate.flows import log
+from mfa_gate.flows.log import Log
+from mfa_gate.store import events
+
+Patch = pytest.MonkeyPatch
+
+
+def what_a_line_says_is_not_in_its_hash(patch: Patch) -> None:
+    from mfa_gate import chain
+
+    really = chain.link_of
+
+    def link_of(before: str, name: str, seq: int, _content: Any) -> str:
+        return really(before, name, seq, ())
+
+    patch.setattr(chain, "link_of", link_of)
+    patch.setattr(log, "link_of", link_of)
+
+
+def lines_are_not_counted(patch: Patch) -> None:
+    from mfa_gate import chain
+
+    really = chain.link_of
+
+    def link_of(_before: str, name: str, _seq: int, content: Any) -> str:
+        return really("", name, 0, content)
+
+    def check(self: Log, row: Any, found: Any, anchors: Any) -> None:
+        end = found.ends.get(row.chain)
+        if end is not None:
+            end.seq = row.seq - 1
+        really_check(self, row, found, {**anchors, row.chain: events.AnchorRow(row.chain, row.seq - 1, "", "")})
+
+    really_check = Log._check
+    patch.setattr(chain, "link_of", link_of)
+    patch.setattr(log, "link_of", link_of)
+    patch.setattr(Log, "_check", check)
+
+
+def lines_are_not_signed(patch: Patch) -> None:
+    patch.setattr(Log, "_unvouched", lambda *_: None)
+
+
+def lines_without_a_chain_are_older_ones(patch: Patch) -> None:
+    really = Log._check
+
+    def check(self: Log, row: Any, found: Any, anchors: Any) -> None:
+        if row.chain is not None:
+            really(self, row, found, anchors)
+
+    patch.setattr(Log, "_check", check)
+
+
+def checkpoints_are_not_looked_at(patch: Patch) -> None:
+    patch.setattr(Log, "_hold_against", lambda *_: None)
+
+
+def anybody_can_make_an_anchor(patch: Patch) -> None:
+    patch.setattr(Log, "_anchors", lambda _self, tx: events.anchors(tx))
+
+
+DEFENCES: dict[str, Callable[[Patch], None]] = {
+    "A49": what_a_line_says_is_not_in_its_hash,
+    "A49b": lines_are_not_counted,
+    "A49c": lines_are_not_signed,
+    "A49d": lines_without_a_chain_are_older_ones,
+    "A49e": checkpoints_are_not_looked_at,
+    "A49f": anybody_can_make_an_anchor,
+}
