@@ -6,17 +6,20 @@ from .delivery import Mail, Webhook
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
 from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
+from .policy import GroupPolicy, Policy
 from .rules import LimitPolicy, Rule
 
 __all__ = [
     "Account",
     "AttestationPolicy",
     "ConfigurationError",
+    "GroupPolicy",
     "Level",
     "LimitPolicy",
     "MFAGate",
     "MFAGateError",
     "Mail",
+    "Policy",
     "Refusal",
     "Rule",
     "Unavailable",

@@ -66,20 +66,37 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a view asks for: a level, and in `max_age` seconds how old its proof may be (None: any age)."""
+    """What a view asks for.
+
+    Attributes:
+        level: at least this.
+        max_age: how old its proof may be, in seconds; None: any age.
+        methods: proofs that count beside the password (RFC 8176); None: all.
+    """
 
     level: Level = Level.MFA
     max_age: float | None = None
+    methods: frozenset[str] | None = None
 
     def __or__(self, other: Requirement) -> Requirement:
-        """Both at once: the greater level, the smaller age."""
+        """Both at once: the greater level, the smaller age, the methods that both let count."""
         ages = [age for age in (self.max_age, other.max_age) if age is not None]
-        return Requirement(max(self.level, other.level), min(ages) if ages else None)
+        sets = [methods for methods in (self.methods, other.methods) if methods is not None]
+        methods = frozenset.intersection(*sets) if sets else None
+        return Requirement(max(self.level, other.level), min(ages) if ages else None, methods)
+
+    def counts(self, method: str) -> bool:
+        """Whether a proof of this method counts."""
+        return self.methods is None or method == "pwd" or method in self.methods
+
+    def reached_by(self, method: str) -> bool:
+        """Whether this method, beside the password, satisfies it."""
+        return self.counts(method) and METHODS[method].ceiling >= self.level
 
 
 CLOCK_SKEW: Final = 90.0  # seconds by which the clocks of two workers may differ
 
-Failing = Literal["level", "age"]
+Failing = Literal["level", "age", "method"]
 
 
 def requirement(level: Level, max_age: timedelta | None) -> Requirement:
@@ -123,16 +140,19 @@ def failing(level: Level, proofs: Iterable[Proof], required: Requirement, now: f
 
     Args:
         level: what the session amounts to.
-        proofs: its proofs; only read where the requirement has an age.
+        proofs: its proofs; only read where the requirement has an age or names methods.
         required: what the view asks for.
         now: seconds since the epoch.
     """
     if level < required.level:
         return "level"
+    if required.methods is not None:
+        proofs = [proof for proof in proofs if required.counts(proof.method)]
+        if level_of(proofs) < required.level:
+            return "method"
     if required.max_age is None:
         return None
     fresh = any(
-        METHODS[proof.method].ceiling >= required.level and -CLOCK_SKEW <= now - proof.at < required.max_age
-        for proof in proofs
+        required.reached_by(proof.method) and -CLOCK_SKEW <= now - proof.at < required.max_age for proof in proofs
     )
     return None if fresh else "age"

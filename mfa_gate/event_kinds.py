@@ -43,6 +43,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "sign_count_went_back": _kind("a key's counter did not rise: it may have been copied", _AUTH, "indicator", "id"),
     "device_replayed": _kind("an old device cookie was used: it was copied", _AUTH, "indicator", "ended"),
     "identity_mismatch": _kind("the portal's session was of somebody else", _SESSION, "denied"),
+    "observed": _kind("a view passed that would be refused once the group is enforced", _SESSION, "info", "view"),
     "session_ended": _kind("a session ended", _SESSION, "end"),
     "sessions_ended": _kind("sessions of an account were ended", _SESSION, "end", "why", "ended"),
     "password_changed": _kind("the portal changed a password", _IAM, "change", "ended"),

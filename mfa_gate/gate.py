@@ -19,6 +19,7 @@ from .exc import ConfigurationError
 from .factors.attestation import AttestationPolicy
 from .marks import Kind, Mark, Marks
 from .options import Options
+from .policy import Policy
 from .portal import EXTENSION, START, Portal
 from .rules import LimitPolicy
 
@@ -36,6 +37,7 @@ class MFAGate:
         account_loader, signed_in, identity, signed_out: the callbacks, also given by decorators.
         limits: another `LimitPolicy`.
         attestation: an `AttestationPolicy`: which makes of authenticators may be enrolled, and then count as hardware.
+        policy: a `Policy`: what is asked of groups of people, and how they are rolled out.
         mail: a `Mail`: the server that notices to owners go through, sent by `flask mfa notices send`.
         webhook: a `Webhook` that gets the same, signed.
         level, max_age: what a view without a mark asks for.
@@ -55,6 +57,7 @@ class MFAGate:
         signed_out: Callable[[], Any] | None = None,
         limits: LimitPolicy | None = None,
         attestation: AttestationPolicy | None = None,
+        policy: Policy | None = None,
         mail: Mail | None = None,
         webhook: Webhook | None = None,
         level: Level = Level.MFA,
@@ -62,7 +65,7 @@ class MFAGate:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.portal = Portal(account_loader, signed_in, identity, signed_out)
-        self._options = Options(limits or LimitPolicy(), attestation, mail, webhook)
+        self._options = Options(limits or LimitPolicy(), attestation, policy or Policy(), mail, webhook)
         self._default = checked_requirement(level, max_age)
         self.clock = clock
         self._marks = Marks()

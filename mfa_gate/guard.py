@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Request, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -16,6 +16,8 @@ from .session import Session
 from .web import API, answers, held, is_own, pages
 from .web.visitor import Visitor, this_request, visitor_of
 from .wiring import Parts
+
+REMEMBERED: Final = 100_000  # views of observed sessions that were recorded already
 
 
 class Guard:
@@ -33,6 +35,8 @@ class Guard:
         self._parts = parts
         self._marks = marks
         self._default = default
+        self._has_policy = not parts.house.policy.asks_nothing
+        self._observed: set[tuple[str, str]] = set()
         self._known: dict[str, tuple[Any, Requirement | None]] = {}
 
     def look(self) -> Response | None:
@@ -94,7 +98,8 @@ class Guard:
     def _decide(self, here: Visitor, required: Requirement) -> Refusal | None:
         session, identity = here.session, here.parts.portal.identity
         taken_for = identity() if identity is not None else None
-        if session is None or session.level < Level.MFA:
+        observed = here.is_observed
+        if session is None or (session.level < Level.MFA and not observed):
             return self._stranger(here, session, taken_for)
         if identity is not None and taken_for != session.account_id:
             here.parts.life.end_mismatch(session, request.remote_addr)
@@ -103,9 +108,25 @@ class Guard:
         parts = here.parts
         now = parts.house.clock()
         parts.life.present(session, now)
-        if failing(session.level, session.proofs if required.max_age else (), required, now):
-            return StepUpRequired()
+        if observed:
+            self._observe(session)
+            return None
+        if self._has_policy:
+            required |= parts.house.policy.requirement(session.group, now)
+        looks_at_proofs = required.max_age is not None or required.methods is not None
+        if failing(session.level, session.proofs if looks_at_proofs else (), required, now):
+            return StepUpRequired(asked=required)
         return None
+
+    def _observe(self, session: Session) -> None:
+        """Record, once for each session and view, what will be refused when the group is no longer only observed."""
+        seen = (session.sign_in, request.endpoint or "")
+        if seen in self._observed:
+            return
+        if len(self._observed) >= REMEMBERED:
+            self._observed.clear()
+        self._parts.life.observed(session, request.endpoint or "", request.remote_addr)
+        self._observed.add(seen)
 
     def _stranger(self, here: Visitor, session: Session | None, taken_for: str | None) -> Refusal:
         """Nobody, or somebody who is half way there: the portal must see nobody signed in."""
@@ -134,10 +155,11 @@ class Guard:
 
     def _answer(self, here: Visitor, refusal: Refusal, required: Requirement) -> Response:
         session = here.session
+        required = refusal.data.get("asked", required)
         stepping_up = isinstance(refusal, StepUpRequired) and session is not None and session.level >= Level.MFA
         if stepping_up and session is not None:
             progress = here.parts.sign_in.progress(session)
-            methods = answers.allowed(progress, required.level)
+            methods = answers.allowed(progress, required)
             if not methods:
                 return answers.refuse(NoMethod(), required)
             sealed = held.hold(here.parts, request, session, required.level) if answers.wants_page() else None

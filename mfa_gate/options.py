@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from .delivery import Mail, Webhook
 from .factors.attestation import AttestationPolicy
+from .policy import Policy
 from .rules import LimitPolicy
 
 
@@ -16,10 +17,12 @@ class Options:
     Attributes:
         limits: how many failures one subject may have.
         attestation: which makes of authenticators may be enrolled, and then count as hardware.
+        policy: what is asked of groups of people.
         mail, webhook: how notices leave; None where they do not.
     """
 
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     attestation: AttestationPolicy | None = None
+    policy: Policy = field(default_factory=Policy)
     mail: Mail | None = None
     webhook: Webhook | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from .assurance import METHODS, Level, Proof, level_of
 from .exc import SignInRequired
 from .keyring import Keyring
+from .policy import Policy
 from .settings import Settings
 from .store import Store, Transaction
 from .store import sessions as rows
@@ -32,6 +33,8 @@ class Session:
         proofs: the latest proof of each method and authenticator.
         last_seen, ends_at: seconds since the epoch.
         enrol_until: until when an activation code that it redeemed lets it change authenticators, or None.
+        group: the group that its account was in a minute ago at most.
+        observed_until: until when it is let in by its password, as the policy of its group says; or None.
     """
 
     id_hash: str
@@ -41,6 +44,8 @@ class Session:
     last_seen: float
     ends_at: float
     enrol_until: float | None
+    group: str | None
+    observed_until: float | None
     _proofs: str
     _read: list[Proof] | None = field(default=None, repr=False)
 
@@ -64,10 +69,15 @@ class Session:
 class Sessions:
     """Opens, reads, raises and ends sessions."""
 
-    def __init__(self, store: Store, keyring: Keyring, settings: Settings) -> None:
+    def __init__(self, store: Store, keyring: Keyring, settings: Settings, policy: Policy) -> None:
         self._store = store
         self._keyring = keyring
         self._settings = settings
+        self._policy = policy
+
+    def times(self, group: str | None) -> tuple[float, float]:
+        """Idle and absolute end of the sessions of a group, in seconds."""
+        return self._policy.times(group, self._settings.idle, self._settings.lifetime)
 
     def read(self, cookie: str | None, now: float) -> Session | None:
         """The living session that a cookie names, or None. One read of one row.
@@ -81,18 +91,28 @@ class Sessions:
         if token is None:
             return None
         row = self._store.reader.session(_hash(token))
-        if row is None or now >= row.ends_at or now - row.last_seen >= self._settings.idle:
+        if row is None or now >= row.ends_at or now - row.last_seen >= self.times(row.group_name)[0]:
             return None
         return _session(row)
 
     def open(
-        self, tx: Transaction, account_id: str, now: float, browser: str | None = None, name_hash: str | None = None
+        self,
+        tx: Transaction,
+        account_id: str,
+        now: float,
+        *,
+        group: str | None = None,
+        observed_until: float | None = None,
+        browser: str | None = None,
+        name_hash: str | None = None,
     ) -> tuple[str, Session]:
         """Open a session that has proven the first factor.
 
         Args:
             tx: the transaction of the sign-in.
             account_id: whose.
+            group: the group that it is in.
+            observed_until: until when the password alone lets it in.
             now: seconds since the epoch.
             browser: family of browser and system, for the owner's list.
             name_hash: keyed hash of the user name that was typed.
@@ -108,7 +128,10 @@ class Sessions:
             int(Level.PASSWORD),
             _dump([Proof("pwd", now)]),
             now,
-            now + self._settings.pending,
+            now + (self._settings.pending if observed_until is None else self.times(group)[1]),
+            None,
+            group,
+            observed_until,
         )
         rows.remove_ended(tx, now, account_id)
         rows.add(tx, row, browser, name_hash)
@@ -133,7 +156,7 @@ class Sessions:
         proofs = [kept for kept in session.proofs if (kept.method, kept.authenticator) != same] + [proof]
         level = level_of(proofs)
         rises = session.level < Level.MFA <= level
-        ends_at = now + self._settings.lifetime if rises else session.ends_at
+        ends_at = now + self.times(session.group)[1] if rises else session.ends_at
         return self._move(tx, session, proofs, now, ends_at, device)
 
     def let_enrol(self, tx: Transaction, session: Session, now: float, until: float) -> tuple[str, Session]:
@@ -172,9 +195,10 @@ class Sessions:
         """Whether it lives still, by the proofs that it was read with; a rise finds out by itself."""
         return rows.is_there(tx, session.id_hash, session._proofs, now)
 
-    def touch(self, tx: Transaction, session: Session, now: float) -> None:
-        rows.touch(tx, session.id_hash, now)
-        session.last_seen = now
+    def touch(self, tx: Transaction, session: Session, group: str | None, now: float) -> None:
+        """Note that a session is in use, and which group its account is in."""
+        rows.touch(tx, session.id_hash, group, now)
+        session.last_seen, session.group = now, group
 
     def end(self, tx: Transaction, session: Session) -> bool:
         return rows.remove_sign_in(tx, session.sign_in)
@@ -205,6 +229,7 @@ class Sessions:
             now,
             ends_at,
             session.enrol_until,
+            session.group,
         )
         if not rows.move(tx, session.id_hash, session._proofs, row, device):
             raise SignInRequired
@@ -221,5 +246,7 @@ def _dump(proofs: list[Proof]) -> str:
 
 
 def _session(row: SessionRow) -> Session:
-    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at, enrol_until = row
-    return Session(id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, enrol_until, proofs)
+    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at, enrol_until, group, observed = row
+    return Session(
+        id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, enrol_until, group, observed, proofs
+    )

@@ -22,7 +22,7 @@ from .options import Options
 from .portal import EXTENSION, START, Portal
 from .session import Session
 from .settings import read
-from .web import answers
+from .web import answers, steps
 from .web.visitor import visitor
 from .wiring import Parts, build
 
@@ -32,15 +32,15 @@ class GateSession:
 
     Attributes:
         account_id: whose it is, or None.
-        level: what its proofs amount to, or None.
+        level: what its proofs amount to, or None; `Level.PASSWORD` for a group that is only observed.
         methods: how it was proven (RFC 8176 `amr`).
         authenticated_at: time of the latest second factor, in seconds since the epoch, or None.
     """
 
     __slots__ = ("_account", "_parts", "account_id", "authenticated_at", "level", "methods")
 
-    def __init__(self, parts: Parts, session: Session | None) -> None:
-        there = session if session is not None and session.level >= Level.MFA else None
+    def __init__(self, parts: Parts, session: Session | None, observed: bool = False) -> None:
+        there = session if session is not None and (session.level >= Level.MFA or observed) else None
         self._parts = parts
         self._account: Account | None = None
         self.account_id = there.account_id if there else None
@@ -99,17 +99,21 @@ class Start:
         parts.login_path = parts.settings.login_url or login or self._path(self._first_factor_endpoint())
         self.guard.forget_requirements()
 
-    def routes(self) -> list[dict[str, Any]]:
-        """Every route with what it asks for, sorted by rule."""
-        return [self._route(rule) for rule in sorted(self._app.url_map.iter_rules(), key=lambda rule: rule.rule)]
+    def routes(self, group: str | None = None) -> list[dict[str, Any]]:
+        """Every route with what it asks of a group, sorted by rule."""
+        rules = sorted(self._app.url_map.iter_rules(), key=lambda rule: rule.rule)
+        return [self._route(rule, group) for rule in rules]
 
-    def _route(self, rule: Rule) -> dict[str, Any]:
+    def _route(self, rule: Rule, group: str | None) -> dict[str, Any]:
         view = self._app.view_functions[rule.endpoint]
         required = self.guard.requirement_of(rule.endpoint)
         kind = "guarded"
         if required is None:
             kind = "gate" if web.is_own(rule.endpoint) else "public"
             kind = "static" if is_static(self._app, rule.endpoint, view) else kind
+        else:
+            required |= self.parts.house.policy.requirement(group, self.parts.house.clock())
+        counted = sorted(required.methods) if required and required.methods is not None else None
         return {
             "rule": rule.rule,
             "endpoint": rule.endpoint,
@@ -117,6 +121,7 @@ class Start:
             "kind": kind,
             "level": required.level.name if required else None,
             "max_age": required.max_age if required else None,
+            "proofs": counted,
         }
 
     def _first_factor_endpoint(self) -> str | None:
@@ -145,14 +150,15 @@ class Start:
         return LoginTry(username)
 
     def session(self) -> GateSession:
-        return GateSession(self.parts, visitor().session)
+        here = visitor()
+        return GateSession(self.parts, here.session, here.is_observed)
 
     def sign_in(self, account: Account) -> Response:
         """Open a pending session and send the person to the second factor; closed where anything fails."""
         here = visitor()
         try:
             risen = self.parts.sign_in.begin(account, here.visit)
-            here.rises(risen)
+            steps.let_rise(here, risen)
             answer = answers.half_way(here)
         except Refusal as refusal:
             return answers.refuse(refusal)

@@ -25,6 +25,7 @@ from .flows import (
     Password,
     Recovery,
     SignIn,
+    Status,
     WebAuthn,
     check_keys,
 )
@@ -61,6 +62,7 @@ class Parts:
     own: Own
     notices: Notices
     log: Log
+    status: Status
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
@@ -82,8 +84,8 @@ class Inspector(Protocol):
         ConfigurationError: a callback is missing, or a mark would not be enforced.
         """
 
-    def routes(self) -> list[dict[str, Any]]:
-        """Every route: rule, methods, endpoint, kind (guarded, public, static, gate), level and max_age."""
+    def routes(self, group: str | None = None) -> list[dict[str, Any]]:
+        """Every route: rule, methods, endpoint, kind (guarded, public, static, gate), level, max_age and proofs."""
 
 
 def _relying_party(settings: Settings, attestation: AttestationPolicy | None) -> RelyingParty | None:
@@ -126,10 +128,11 @@ def build(
         settings,
         keyring,
         store,
-        Sessions(store, keyring, settings),
+        Sessions(store, keyring, settings, options.policy),
         Limiter(keyring, options.limits),
         Audit(keyring),
         Devices(store, keyring, settings),
+        options.policy,
         clock,
         _relying_party(settings, options.attestation),
         portal.load,
@@ -148,6 +151,7 @@ def build(
         Own(house),
         Notices(house),
         Log(house),
+        Status(house),
         options.mail,
         options.webhook,
     )

@@ -25,6 +25,7 @@ PARTS = (
     "defences_devices",
     "defences_notices",
     "defences_audit",
+    "defences_policy",
 )
 
 

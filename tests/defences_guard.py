@@ -318,7 +318,7 @@ def use_puts_the_question_off(patch: Patch) -> None:
     def later(self: Life, session: Any) -> None:
         present(self, session)
         with self.house.store.begin() as tx:
-            self.house.sessions.touch(tx, session, self.house.clock())
+            self.house.sessions.touch(tx, session, session.group, self.house.clock())
 
     patch.setattr(Life, "present", later)
 

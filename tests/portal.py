@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, inspect, text
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, AttestationPolicy, Level, MFAGate
+from mfa_gate.policy import Policy
 from mfa_gate.rules import LimitPolicy
 from mfa_gate.software_key import STRAIGHT, Bent
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key, enrol_totp, totp_code
@@ -190,6 +191,7 @@ def make_portal(
     *,
     limits: LimitPolicy | None = None,
     attestation: AttestationPolicy | None = None,
+    policy: Policy | None = None,
     **config: Any,
 ) -> Portal:
     """The portal, on a store whose tables are there already."""
@@ -207,7 +209,7 @@ def make_portal(
         "anne": Account("anne", "Anne Martin", "anne@portal.example", group="pharmacist", locale="fr"),
         "bob": Account("bob", "Bob Stone", "bob@portal.example", group="doctor", locale="en"),
     }
-    gate = MFAGate(app, clock=clock or Clock(), limits=limits, attestation=attestation)
+    gate = MFAGate(app, clock=clock or Clock(), limits=limits, attestation=attestation, policy=policy)
     portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
     add_callbacks(portal)
     add_views(portal)

@@ -75,7 +75,7 @@ def test_the_reader_does_not_wait_for_a_writer_nor_a_writer_for_it(store: Store)
         accounts.ensure(tx, "anne", NOW)
         sessions.add(tx, row())
     with store.begin() as tx:
-        sessions.touch(tx, row().id_hash, NOW + 5)
+        sessions.touch(tx, row().id_hash, None, NOW + 5)
         before = store.reader.session(row().id_hash)
         assert before is not None
         assert before.last_seen == NOW

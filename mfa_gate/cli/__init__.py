@@ -11,6 +11,7 @@ from .audit import audit
 from .inspect import check, routes
 from .keys import db, keys, purge
 from .notices import notices
+from .status import status
 
 # these mend what is not in order, so the app must start on it for them
 MENDING = frozenset({"db", "keys"})
@@ -24,5 +25,5 @@ def mfa(context: click.Context) -> None:
     context.call_on_close(lambda: maintenance.set(False))
 
 
-for command in (account, activation, audit, check, db, keys, notices, purge, routes, sessions):
+for command in (account, activation, audit, check, db, keys, notices, purge, routes, sessions, status):
     mfa.add_command(command)

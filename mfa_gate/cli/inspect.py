@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,6 +76,7 @@ def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
     if len(here.keyring.ids) > 2:
         yield "MFA_GATE_KEYS holds more than two keys: run 'flask mfa keys rotate' and take the old ones out"
     yield from _passkey_warnings(settings)
+    yield from _rollout_warnings(here)
     if settings.support is None:
         yield "MFA_GATE_SUPPORT is not set: pages and letters cannot say whom to call"
     if current_app.debug:
@@ -84,6 +85,15 @@ def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
         yield "no login page is known: set MFA_GATE_LOGIN_URL, or wrap the login view in @gate.first_factor"
     if settings.identity == "gate":
         yield "identity is 'gate': the portal must read gate.session.account_id and nothing else"
+
+
+def _rollout_warnings(here: Parts) -> Iterator[str]:
+    for name, group in here.house.policy.groups.items():
+        until = group.observed_until()
+        if until is not None and until <= here.house.clock():
+            yield f"group {name!r} was observed until {_day(until)}: take observe_until out of its policy"
+        elif until is not None:
+            yield f"group {name!r} is only observed, until {_day(until)}: a leaked password lets in whoever has it"
 
 
 def _passkey_warnings(settings: Settings) -> Iterator[str]:
@@ -98,11 +108,12 @@ def _passkey_warnings(settings: Settings) -> Iterator[str]:
 
 
 @click.command()
+@click.option("--as", "group", help="What is asked of this group of people.")
 @in_app
-def routes(as_json: bool) -> None:
+def routes(group: str | None, as_json: bool) -> None:
     """List every route with the level and the age it asks for, public and static ones apart."""
-    listed = _inspector().routes()
-    sentences = []
+    listed = _inspector().routes(group)
+    sentences = ["", *_about(group)] if group is not None else []
     for title, kind in (
         ("Guarded", "guarded"),
         ("Public", "public"),
@@ -116,11 +127,25 @@ def routes(as_json: bool) -> None:
     tell(as_json, {"routes": listed}, *sentences[1:])
 
 
+def _about(group: str) -> Iterator[str]:
+    policy, now = parts().house.policy, parts().house.clock()
+    if group not in policy.groups:
+        yield f"No policy names the group {group!r}: what is asked of everybody is asked of it."
+    until = policy.observed_until(group)
+    if until is not None and now < until:
+        yield f"Observed until {_day(until)}: whoever has no authenticator is let in, and it is recorded."
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _line(route: dict[str, Any]) -> str:
     asks = ""
     if route["level"]:
         age = route["max_age"]
         asks = route["level"] + (f", at most {timedelta(seconds=age)} old" if age else "")
+        asks += f", by {' '.join(route['proofs'])}" if route["proofs"] is not None else ""
     return f"  {route['methods']:<20} {route['rule']:<44} {asks}"
 
 

@@ -13,6 +13,7 @@ from .own import Own, Owned, Removed
 from .password import Password
 from .recovery import Recovery
 from .sign_in import SignIn
+from .status import Status
 from .webauthn import WebAuthn
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Risen",
     "SignIn",
     "State",
+    "Status",
     "UnknownAccount",
     "Visit",
     "WebAuthn",

@@ -27,6 +27,7 @@ from ..exc import (
 from ..factors.relying_party import RelyingParty
 from ..keyring import Keyring
 from ..limits import Limiter
+from ..policy import AMR, Policy
 from ..session import Session, Sessions
 from ..settings import Settings
 from ..store import Store, Transaction, accounts, activations, authenticators
@@ -63,6 +64,7 @@ class House:
     limiter: Limiter
     audit: Audit
     devices: Devices
+    policy: Policy
     clock: Callable[[], float]
     relying_party: RelyingParty | None
     load_account: Callable[[str], Account | None]
@@ -159,11 +161,14 @@ class Ceremony:
         rp = self.house.relying_party
         return "pop" if method == "hwk" and (rp is None or rp.attestation is None) else method
 
-    def offered(self, method: str) -> None:
+    def offered(self, method: str, group: str | None = None, *, adds: bool = False) -> None:
         """Raises:
-        NotFound: the portal has switched this method off.
+        NotFound: the portal has switched this method off; or it is to be added, and does not count for this group.
         """
         if method not in self.house.settings.methods:
+            raise NotFound
+        required = self.house.policy.requirement(group, self.house.clock())
+        if adds and not any(required.counts(amr) for amr in AMR[method]):
             raise NotFound
 
     @staticmethod

@@ -10,7 +10,7 @@ from typing import Final
 from ..assurance import Level, Proof
 from ..exc import EnrolmentGone, InvalidRequest, SealBroken
 from ..factors import totp
-from ..store import authenticators
+from ..store import authenticators, sessions
 from ..store.authenticators import EnrolmentRow, TOTPRow
 from .ceremony import Risen, Visit, log
 from .proving import Proving
@@ -46,7 +46,7 @@ class Enrolment(Proving):
             EnrolmentRequired, ActivationRequired, StepUpRequired: the session may not enrol.
             NotFound: the portal has switched this method off.
         """
-        self.offered("totp")
+        self.offered("totp", visit.session.group if visit.session else None, adds=True)
         session = visit.there()
         account = self.account_of(session)
         house, now = self.house, self.house.clock()
@@ -78,7 +78,7 @@ class Enrolment(Proving):
             WrongCode, ClockDrift: not confirmed; the enrolment stays open.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
-        self.offered("totp")
+        self.offered("totp", visit.session.group if visit.session else None, adds=True)
         session = visit.there()
         account = self.account_of(session)
         name = clean_label(label)
@@ -101,6 +101,7 @@ class Enrolment(Proving):
                     raise EnrolmentGone
                 self.use_activation(tx, session)
                 row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
+                sessions.stop_observing(tx, account.id, session.sign_in)
                 authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
                 risen = self.proven(tx, visit, account, Proof("otp", now, row.id), device)
                 house.limiter.succeeded(tx, attempt)

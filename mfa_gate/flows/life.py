@@ -24,11 +24,21 @@ class Life(Ceremony):
             Unavailable: the store does not answer.
         """
         # a clock that was set back must not put the question off until it has caught up
-        if -CLOCK_SKEW <= now - session.last_seen < min(PRESENT_FOR, self.house.settings.idle / 4):
+        idle, _ = self.house.sessions.times(session.group)
+        if -CLOCK_SKEW <= now - session.last_seen < min(PRESENT_FOR, idle / 4):
             return
-        self.account_of(session)
+        group = self.account_of(session).group
         with self.house.store.begin() as tx:
-            self.house.sessions.touch(tx, session, now)
+            self.house.sessions.touch(tx, session, group, now)
+
+    def observed(self, session: Session, view: str, address: str | None) -> None:
+        """Record that a view let somebody pass who would be refused if the group were not only observed."""
+        with self.house.store.begin() as tx:
+            row = accounts.find(tx, session.account_id)
+            who = Who(row.subject if row else None, session.sign_in, address)
+            self.house.audit.record(
+                tx, "observed", self.house.clock(), who, outcome="unknown", reason="no_authenticator", view=view
+            )
 
     def end_mismatch(self, session: Session, address: str | None) -> None:
         """End the gate's session where the portal takes its visitor for somebody else, or for nobody."""

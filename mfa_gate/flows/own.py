@@ -124,7 +124,7 @@ class Own(Ceremony):
         with self.house.store.begin() as tx:
             self.signed_in(tx, session)
             rows = sessions.listed(tx, session.account_id)
-        idle = self.house.settings.idle
+        idle, _ = self.house.sessions.times(session.group)
         return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
 
     def end_session(self, visit: Visit, sign_in: str) -> None:

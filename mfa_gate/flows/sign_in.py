@@ -48,7 +48,18 @@ class SignIn(Proving):
             if visit.session is not None:
                 self.leave(tx, visit.session)
             name_hash = house.devices.typed(typed_name(visit.name)) if visit.name else None
-            opened = None if locked else house.sessions.open(tx, account.id, now, family(visit.agent), name_hash)
+            observed = None if locked else self._observed_until(tx, account, now)
+            opened = None
+            if not locked:
+                opened = house.sessions.open(
+                    tx,
+                    account.id,
+                    now,
+                    group=account.group,
+                    observed_until=observed,
+                    browser=family(visit.agent),
+                    name_hash=name_hash,
+                )
             house.audit.record(
                 tx,
                 "first_factor",
@@ -60,7 +71,14 @@ class SignIn(Proving):
             )
         if opened is None:
             raise AccountClosed
-        return Risen(*opened, account)
+        return Risen(*opened, account, signs_in=observed is not None)
+
+    def _observed_until(self, tx: Transaction, account: Account, now: float) -> float | None:
+        """Until when the password alone lets this account in: never where it has an authenticator."""
+        until = self.house.policy.observed_until(account.group)
+        if until is None or now >= until or self.methods_in(tx, account.id):
+            return None
+        return until
 
     def verify_totp(self, visit: Visit, code: str) -> Risen:
         """Prove a second factor by TOTP: completes a pending sign-in, or refreshes the proof of a session.

@@ -17,7 +17,7 @@ from ..factors import answers, webauthn
 from ..factors.relying_party import RelyingParty
 from ..limits import Attempt
 from ..session import Session
-from ..store import Transaction, accounts, credentials
+from ..store import Transaction, accounts, credentials, sessions
 from ..store.credentials import ChallengeRow, CredentialRow
 from .ceremony import Ceremony, Risen, Visit, log
 from .enrolment import clean_label
@@ -117,6 +117,7 @@ class WebAuthn(Proving):
         """
         rp, session = self._relying_party(), visit.there()
         account = self.account_of(session)
+        self.offered("webauthn", account.group, adds=True)
         with self.house.store.begin() as tx:
             self.hold(tx, session)
             self.may_change(tx, session, level=_level(rp), adds=True)
@@ -142,6 +143,7 @@ class WebAuthn(Proving):
         """
         rp, session = self._relying_party(), visit.there()
         account = self.account_of(session)
+        self.offered("webauthn", account.group, adds=True)
         name = clean_label(label)
         device = self.device_of(visit, account.id)
         house, now = self.house, self.house.clock()
@@ -163,6 +165,7 @@ class WebAuthn(Proving):
                 if not credentials.add(tx, row, method, name, now):
                     raise WrongAssertion(reason="credential_id")
                 self.use_activation(tx, session)
+                sessions.stop_observing(tx, account.id, session.sign_in)
                 risen = self.proven(tx, visit, account, Proof(method, now, row.authenticator_id), device)
                 house.limiter.succeeded(tx, attempt)
                 house.audit.record(

@@ -36,6 +36,12 @@ def find(tx: Transaction, account_id: str) -> AccountRow | None:
     return AccountRow(*row) if row else None
 
 
+def every(tx: Transaction) -> list[AccountRow]:
+    """All accounts that the gate has met."""
+    statement = select(accounts.c.id, accounts.c.subject, accounts.c.locked_at).order_by(accounts.c.id)
+    return [AccountRow(*row) for row in tx.execute(statement)]
+
+
 def of_subject(tx: Transaction, subject: str) -> str | None:
     """The id of the account that has this random name."""
     found: str | None = tx.execute(select(accounts.c.id).where(accounts.c.subject == subject)).scalar()

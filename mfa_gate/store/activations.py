@@ -115,3 +115,8 @@ def remove_ended(tx: Transaction, now: float) -> int:
     bound = activations.c.bound_until > now
     statement = delete(activations).where(activations.c.ends_at <= now, or_(activations.c.bound_to.is_(None), ~bound))
     return tx.execute(statement).rowcount
+
+
+def open_accounts(tx: Transaction, now: float) -> set[str]:
+    """The accounts that have a code which may still be redeemed."""
+    return set(tx.execute(select(activations.c.account_id).where(activations.c.ends_at > now)).scalars())

@@ -74,6 +74,14 @@ def methods(tx: Transaction, account_id: str) -> frozenset[str]:
     return frozenset(method for (method,) in _METHODS.run(tx, {"account": account_id}))
 
 
+def methods_of_all(tx: Transaction) -> dict[str, frozenset[str]]:
+    """The methods of every account that has an authenticator."""
+    found: dict[str, set[str]] = {}
+    for account_id, method in tx.execute(select(authenticators.c.account_id, authenticators.c.method).distinct()):
+        found.setdefault(account_id, set()).add(method)
+    return {account_id: frozenset(own) for account_id, own in found.items()}
+
+
 def totp_of_account(tx: Transaction, account_id: str) -> list[TOTPRow]:
     return [TOTPRow(*row) for row in _TOTP_OF_ACCOUNT.run(tx, {"account": account_id})]
 

@@ -59,7 +59,7 @@ sessions: Final = Table(
     Column("browser", String(64)),
     Column("name_hash", String(128)),
     Column("device", String(32)),
-    Column("idle", Double),
+    Column("group_name", String(255)),
     Column("observed_until", Double),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )

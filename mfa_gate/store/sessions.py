@@ -21,6 +21,8 @@ class SessionRow(NamedTuple):
     last_seen: float
     ends_at: float
     enrol_until: float | None = None
+    group_name: str | None = None
+    observed_until: float | None = None
 
 
 _INSERT = insert(sessions)
@@ -39,12 +41,13 @@ _MOVE = Statement(
         ends_at=bindparam("new_end"),
         enrol_until=bindparam("new_enrol_until"),
         device=func.coalesce(bindparam("new_device"), sessions.c.device),
+        group_name=bindparam("new_group"),
     )
 )
 _TOUCH = (
     update(sessions)
     .where(sessions.c.id_hash == bindparam("id"), sessions.c.last_seen < bindparam("now"))
-    .values(last_seen=bindparam("now"))
+    .values(last_seen=bindparam("now"), group_name=bindparam("group"))
 )
 _OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
     sessions.c.account_id == bindparam("account")
@@ -69,6 +72,7 @@ def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: st
         "new_end": row.ends_at,
         "new_enrol_until": row.enrol_until,
         "new_device": device,
+        "new_group": row.group_name,
     }
     return _MOVE.changes_one(tx, values)
 
@@ -81,8 +85,9 @@ def is_there(tx: Transaction, id_hash: str, proofs: str, now: float) -> bool:
     return tx.execute(statement).first() is not None
 
 
-def touch(tx: Transaction, id_hash: str, now: float) -> None:
-    tx.execute(_TOUCH, {"id": id_hash, "now": now})
+def touch(tx: Transaction, id_hash: str, group: str | None, now: float) -> None:
+    """Note that a session is in use, and the group that its account is in now."""
+    tx.execute(_TOUCH, {"id": id_hash, "now": now, "group": group})
 
 
 def set_proofs(tx: Transaction, id_hash: str, level: int, proofs: str) -> None:
@@ -128,6 +133,12 @@ def remove_enrolling(tx: Transaction, account_id: str, now: float) -> int:
 
 def remove_sign_in(tx: Transaction, sign_in: str) -> bool:
     return tx.execute(delete(sessions).where(sessions.c.sign_in == sign_in)).rowcount == 1
+
+
+def stop_observing(tx: Transaction, account_id: str, this: str) -> None:
+    """The account has an authenticator now: what its password alone had opened ends, all but this sign-in."""
+    observed = (sessions.c.account_id == account_id, sessions.c.observed_until.is_not(None))
+    tx.execute(delete(sessions).where(*observed, sessions.c.sign_in != this))
 
 
 def remove_device(tx: Transaction, series: str) -> int:

@@ -232,11 +232,11 @@ def session_document(here: Visitor, progress: Progress) -> dict[str, Any]:
     signed_in = session is not None and progress.state == "signed_in"
     return {
         "state": progress.state,
-        "account": session.account_id if session and signed_in else None,
+        "account": session.account_id if session and (signed_in or here.is_observed) else None,
         "level": session.level.name if session else None,
         "methods": list(session.methods) if session else [],
         "authenticated_at": session.authenticated_at if session else None,
-        "allowed_methods": list(allowed(progress, Level.MFA)),
+        "allowed_methods": list(allowed(progress, here.asked_of_group) or allowed(progress, Requirement())),
         "csrf_token": here.csrf_token,
     }
 
@@ -244,16 +244,19 @@ def session_document(here: Visitor, progress: Progress) -> dict[str, Any]:
 def half_way(here: Visitor) -> Response:
     """The answer to a right password: the same whatever the account has enrolled, as far as pages go."""
     path = gate_path(here.parts, "challenge")
+    if here.is_observed:
+        target = targets.kept(here.parts, request)
+        path = target.path if target else here.parts.settings.home
     if wants_page():
         return go(path)
     document = session_document(here, here.parts.sign_in.progress(here.session))
     return json_answer({"next": targets.absolute(here.parts.settings, path), "session": document})
 
 
-def allowed(progress: Progress, level: Level) -> tuple[str, ...]:
-    """The methods of an account that satisfy a level and are switched on, by their names in URLs."""
+def allowed(progress: Progress, required: Requirement) -> tuple[str, ...]:
+    """The methods of an account that satisfy a requirement and are switched on, by their names in URLs."""
     on = visitor().parts.settings.methods
-    good = [name for amr, name in METHOD_NAMES.items() if amr in progress.methods and METHODS[amr].ceiling >= level]
+    good = [name for amr, name in METHOD_NAMES.items() if amr in progress.methods and required.reached_by(amr)]
     return tuple(name for name in dict.fromkeys(good) if name in on)
 
 

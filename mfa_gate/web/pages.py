@@ -67,18 +67,20 @@ def _offered(here: Visitor, progress: Progress) -> tuple[str, ...]:
     form = held.release(here.parts, _sent("held"), here.session) if here.session and request.method == "POST" else None
     wanted = [one for one in (target, form) if one]
     level = max((one.level for one in wanted), default=Level.MFA)
-    offered = _methods(here, progress, level, [one.path for one in wanted])
+    required = Requirement(level) | here.asked_of_group
+    offered = _methods(here, progress, required, [one.path for one in wanted])
     # who signs in without what that page asks for still signs in; the page will say what is missing
-    return offered if offered or progress.state == "signed_in" else answers.allowed(progress, Level.MFA)
+    return offered if offered or progress.state == "signed_in" else answers.allowed(progress, Requirement())
 
 
-def _methods(here: Visitor, progress: Progress, level: Level, paths: list[str]) -> tuple[str, ...]:
-    """The methods that satisfy a level; for who came by a recovery code to replace a lost key, that as well."""
-    offered = answers.allowed(progress, level)
+def _methods(here: Visitor, progress: Progress, required: Requirement, paths: list[str]) -> tuple[str, ...]:
+    """The methods that satisfy a requirement; for who came by a recovery code to replace a lost key, that as well."""
+    offered = answers.allowed(progress, required)
     own = any(path.startswith(answers.gate_path(here.parts, "")) for path in paths)
     if not own or here.session is None or RECOVERY not in here.session.methods:
         return offered
-    return tuple(dict.fromkeys([*offered, *(way for way in answers.allowed(progress, Level.MFA) if way == RECOVERY)]))
+    anyway = answers.allowed(progress, Requirement())
+    return tuple(dict.fromkeys([*offered, *(way for way in anyway if way == RECOVERY)]))
 
 
 def challenge_page(
@@ -95,7 +97,7 @@ def challenge_page(
     if not methods:
         return answers.refuse(NoMethod())
     step_up = progress.state == "signed_in"
-    narrowed = not step_up and methods != answers.allowed(progress, Level.MFA)
+    narrowed = not step_up and methods != answers.allowed(progress, Requirement())
     shown = {"methods": methods, "step_up": step_up, "narrowed": narrowed, "held": sealed, "tried": tried}
     return _form_page("challenge", here, refusal, status, **shown)
 
@@ -192,7 +194,7 @@ def _confirm_first(here: Visitor, refusal: StepUpRequired) -> Response:
         raise refusal
     progress = _progress(here)
     sealed = held.hold(here.parts, request, here.session, required.level)
-    methods = _methods(here, progress, required.level, [request.path])
+    methods = _methods(here, progress, Requirement(required.level), [request.path])
     if sealed is None or not methods:
         raise refusal
     return challenge_page(here, progress, methods, sealed=sealed, status=401)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from flask import Request, Response, after_this_request, current_app, request, session
 
-from ..assurance import Level
+from ..assurance import Level, Requirement
 from ..flows import Progress, Risen, Visit
 from ..portal import EXTENSION
 from ..session import Session
@@ -56,6 +56,19 @@ class Visitor:
     @property
     def session_level(self) -> Level:
         return self.session.level if self.session else Level.PASSWORD
+
+    @property
+    def asked_of_group(self) -> Requirement:
+        """What the policy asks of this session's group at every guarded view."""
+        house = self.parts.house
+        return house.policy.requirement(self.session.group if self.session else None, house.clock())
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether the password alone lets this session in: its group is only observed, and has nothing to ask for."""
+        there = self.session
+        until = there.observed_until if there is not None and there.level < Level.MFA else None
+        return until is not None and self.parts.house.clock() < until
 
     @property
     def visit(self) -> Visit:

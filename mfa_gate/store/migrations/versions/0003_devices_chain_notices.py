@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("browser", sa.String(length=64), nullable=True),
         sa.Column("name_hash", sa.String(length=128), nullable=True),
         sa.Column("device", sa.String(length=32), nullable=True),
-        sa.Column("idle", sa.Double(), nullable=True),
+        sa.Column("group_name", sa.String(length=255), nullable=True),
         sa.Column("observed_until", sa.Double(), nullable=True),
     )
     for column in shown:

@@ -1,0 +1,36 @@
+"""How far a roll-out has come: who is enrolled, who has a code, who has neither."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..store import accounts, activations, authenticators
+from .ceremony import Ceremony
+
+
+class Status(Ceremony):
+    """Counts of accounts."""
+
+    def count(self) -> dict[str, Counter[str]]:
+        """Accounts that the gate has met, by group, as `Account.group` says; of each group
+
+        accounts, enrolled, activated (a code is open), pending (neither), locked, and `by_METHOD` for each method.
+        Accounts that the portal no longer knows are in the group "(unknown)", those without a group in "(none)".
+        """
+        now = self.house.clock()
+        with self.house.store.snapshot() as tx:
+            known = accounts.every(tx)
+            methods = authenticators.methods_of_all(tx)
+            codes = activations.open_accounts(tx, now)
+        counted: dict[str, Counter[str]] = {}
+        for row in known:
+            account = self.house.load_account(row.id)
+            group = counted.setdefault((account.group or "(none)") if account else "(unknown)", Counter())
+            own = methods.get(row.id, frozenset())
+            group["accounts"] += 1
+            group["enrolled"] += bool(own)
+            group["activated"] += row.id in codes and not own
+            group["pending"] += not own and row.id not in codes
+            group["locked"] += row.locked_at is not None
+            group.update(f"by_{method}" for method in own)
+        return counted
