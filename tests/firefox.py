@@ -121,6 +121,8 @@ class Fox:
         self.run("window.here = true")
         self.find(selector).click()
         self.until("return !window.here && document.readyState === 'complete'")
+        if self.run("return location.pathname === '/mfa/news'"):  # what happened in the account: it was all them
+            self.press("main form button")
 
     def run(self, script: str) -> Any:
         return self._marionette.execute_script(script, sandbox=None)

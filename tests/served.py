@@ -240,6 +240,9 @@ class Window:
         """Press what leads to another page."""
         with self.page.expect_navigation():
             self.page.locator(button).first.click()
+        if self.page.url.endswith("/mfa/news"):  # what happened in the account: it was all them
+            with self.page.expect_navigation():
+                self.page.locator("main form button").first.click()
 
     def send(self, form: str = "form", **fields: str) -> None:
         for name, value in fields.items():

@@ -46,6 +46,7 @@ WORDS = {
         "resume": "Envoyez votre formulaire",
         "leave": "Voulez-vous vous déconnecter\N{NARROW NO-BREAK SPACE}?",
         "left": "Vous êtes déconnecté",
+        "news": "Ce qui s’est passé dans votre compte",
     },
     "en": {
         "activate": "Enter your activation code",
@@ -58,6 +59,7 @@ WORDS = {
         "resume": "Send your form",
         "leave": "Do you want to sign out?",
         "left": "You are signed out",
+        "news": "What happened in your account",
     },
 }
 
@@ -271,6 +273,9 @@ class Walk:
         self.tab.press()
         assert self.tab.page.locator("[role=alert]").is_visible()
         self.tab.fill(code=oathtool(uri, self.portal.clock))
+        self.tab.press()
+        self.sees("news")
+        assert self.tab.page.locator("main li").count() >= 3
         self.tab.press()
         assert self.tab.heading == "Record 18"
 

@@ -182,6 +182,9 @@ def test_a_key_is_set_up_and_used_by_keyboard_alone(chromium: Chromium, served: 
     types(window, "anne", "Tab", "pw-anne", "Enter")
     assert window.page.evaluate("document.activeElement.matches('form.mfa-webauthn button')")
     types(window, "Enter")
+    assert window.page.url.endswith("/mfa/news")
+    tab_to(window, "main form button")
+    types(window, "Enter")
     assert window.heading == "Record 18"
 
 

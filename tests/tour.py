@@ -300,6 +300,23 @@ class Tour:
         self.portal.sql("DELETE FROM mfa_recovery_codes WHERE account_id = :who", who=self.account)
         self.window.open("/mfa/authenticators")
         self.look("no recovery code left")
+        self.window.open("/mfa/sessions")
+        self.look("sessions")
+        self.window.open("/mfa/news")
+        self.look("nothing new")
+        self.portal.sql("UPDATE mfa_outbox SET shown_at = NULL, sign_in = NULL")
+        self.window.open("/mfa/news")
+        self.look("news")
+        self.not_me()
+
+    def not_me(self) -> None:
+        """Behind the link of a mail."""
+        parts = self.portal.app.extensions["mfa_gate"]
+        ((subject,),) = self.portal.sql("SELECT subject FROM mfa_accounts WHERE id = :who", who=self.account)
+        self.window.open(f"/mfa/not-me?link={parts.notices._link(subject, self.portal.clock())}")
+        self.look("it was not me")
+        self.window.press("main form button")
+        self.look("everybody signed out")
 
     def letter(self, folder: Path) -> None:
         account = self.portal.people[self.account]

@@ -126,7 +126,7 @@ class Notices(Ceremony):
             )
 
     def whose_link(self, link: str) -> str:
-        """The subject that a link of "it was not me" belongs to. Nothing is changed.
+        """The subject that a link of "it was not me" belongs to.
 
         Raises:
             LinkGone: altered, or too old.
@@ -135,6 +135,17 @@ class Notices(Ceremony):
         if not subject or not end.isdigit() or self.house.clock() >= int(end):
             raise LinkGone
         return subject
+
+    def owner(self, link: str) -> Account | None:
+        """The account that a link of "it was not me" belongs to, as the portal knows it. Nothing is changed.
+
+        Raises:
+            LinkGone: altered, or too old.
+        """
+        subject = self.whose_link(link)
+        with self.house.store.begin() as tx:
+            account_id = accounts.of_subject(tx, subject)
+        return self.house.load_account(account_id) if account_id else None
 
     def not_me(self, link: str, address: str | None) -> None:
         """Sign everybody out and let nothing be added for three days. It removes nothing, whoever presses it.

@@ -55,8 +55,7 @@ def not_me() -> Response:
     here = visitor()
     if request.method != "POST":
         link = request.args.get("link", "")
-        here.parts.notices.whose_link(link)
-        return page("not_me", link=link, done=False)
+        return page("not_me", account=here.parts.notices.owner(link), link=link, done=False)
     link = inputs.body(request).get("link", "")
     here.parts.notices.not_me(link, request.remote_addr)
-    return page("not_me", done=True)
+    return page("not_me", account=here.parts.notices.owner(link), done=True)
