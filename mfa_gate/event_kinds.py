@@ -37,6 +37,9 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "activation_revoked": _kind("an activation code was revoked", _IAM, "deletion", "why", "ended", "was_open"),
     "activation_redeemed": _kind("an activation code was redeemed, or not", _IAM, "change", *_FAILED),
     "authenticator_added": _kind("an authenticator was enrolled, or not", _IAM, "creation", "id", *_FAILED),
+    "authenticator_imported": _kind(
+        "an authenticator of an earlier system was taken over", _IAM, "creation", "id", "renew"
+    ),
     "authenticator_removed": _kind("an authenticator was removed", _IAM, "deletion", "id"),
     "authenticator_renamed": _kind("an authenticator was renamed", _IAM, "change", "id"),
     "recovery_codes_renewed": _kind("recovery codes were drawn", _IAM, "change"),

@@ -34,6 +34,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         N_("Somebody knows your password, and could not prove to be you. Change your password if it was not you."), SLIP
     ),
     "authenticator_added": Kind(N_("A new way to confirm your sign-in was set up: an app, a key or a device.")),
+    "authenticator_imported": Kind(
+        N_("The codes that you type here already, or those of your code token, now guard your sign-in."), alarming=False
+    ),
     "authenticator_removed": Kind(N_("An app, a key or a device was removed from your account.")),
     "recovery_code_used": Kind(N_("One of your recovery codes was used.")),
     "recovery_codes_renewed": Kind(N_("New recovery codes were drawn. The old ones no longer work.")),

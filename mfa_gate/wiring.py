@@ -17,6 +17,7 @@ from .flows import (
     Activation,
     Enrolment,
     House,
+    Imports,
     Keys,
     Life,
     Log,
@@ -63,6 +64,7 @@ class Parts:
     notices: Notices
     log: Log
     status: Status
+    imports: Imports
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
@@ -152,6 +154,7 @@ def build(
         Notices(house),
         Log(house),
         Status(house),
+        Imports(house),
         options.mail,
         options.webhook,
     )

@@ -26,6 +26,7 @@ PARTS = (
     "defences_notices",
     "defences_audit",
     "defences_policy",
+    "defences_import",
 )
 
 

@@ -56,6 +56,7 @@ def test_a_program_sees_each_authenticator_by_its_documented_fields(portal: Port
             "label": "My app",
             "created_at": began,
             "last_used_at": used,
+            "renew": False,
         },
         "webauthn": {
             "id": id_of(portal, "pop"),
@@ -64,6 +65,7 @@ def test_a_program_sees_each_authenticator_by_its_documented_fields(portal: Port
             "label": "My key",
             "created_at": began,
             "last_used_at": portal.clock(),
+            "renew": False,
         },
     }
 

@@ -13,6 +13,7 @@ from ..account import Account
 from ..web.letters import Letter, render
 from ..wiring import Parts
 from .output import Failed
+from .tables import table
 
 COLUMNS: Final = ("account", "address")
 ADDRESS_LINES: Final = 6
@@ -42,27 +43,14 @@ def read_rows(parts: Parts, file: Path) -> list[Row]:
         Failed: the file as a whole cannot be read.
         BadRows: with every wrong line.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as handle:
-            return _checked(parts, csv.DictReader(handle, delimiter=_delimiter(handle.readline(), handle), strict=True))
-    except OSError as error:
-        raise Failed(f"{file} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise Failed(f"{file} is not in UTF-8: save it again with that encoding.") from None
-    except csv.Error as error:
-        raise Failed(f"{file} is not a CSV file: {error}.") from None
-
-
-def _delimiter(header: str, handle: object) -> str:
-    handle.seek(0)  # type: ignore[attr-defined]
-    return ";" if ";" in header and "," not in header else ","
+    with table(file) as reader:
+        return _checked(parts, reader)
 
 
 def _checked(parts: Parts, reader: csv.DictReader[str]) -> list[Row]:
-    columns = [name.strip().lower() for name in reader.fieldnames or ()]
+    columns = list(reader.fieldnames or ())
     if "account" not in columns or set(columns) - set(COLUMNS) or len(set(columns)) < len(columns):
         raise Failed(f"The first line must name the columns: {', '.join(COLUMNS)} (the second one may be left out).")
-    reader.fieldnames = columns
     good: list[Row] = []
     bad: list[tuple[int, str]] = []
     seen: dict[str, int] = {}

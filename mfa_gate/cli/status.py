@@ -8,13 +8,13 @@ import click
 
 from .output import in_app, parts, tell
 
-SHOWN = ("accounts", "enrolled", "activated", "pending", "locked")
+SHOWN = ("accounts", "enrolled", "activated", "pending", "locked", "renew")
 
 
 @click.command()
 @in_app
 def status(as_json: bool) -> None:
-    """Count accounts by group: enrolled, with an open activation code, with neither, locked."""
+    """Count accounts by group: enrolled, with an open activation code, with neither, locked, to renew."""
     counted = parts().status.count()
     total: Counter[str] = sum(counted.values(), Counter())
     groups = {name: _all(own) for name, own in sorted(counted.items())}

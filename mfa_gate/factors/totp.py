@@ -1,7 +1,8 @@
-"""TOTP (RFC 6238): SHA-1, six digits, thirty seconds, the one combination that every authenticator app gets right."""
+"""TOTP (RFC 6238). What is enrolled here has SHA-1, six digits and thirty seconds, which every app gets right."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from base64 import b32encode
@@ -14,10 +15,30 @@ from pyotp.exceptions import OTPVerificationError
 from ..exc import ClockDrift, WrongCode
 
 SEED_BYTES: Final = 20  # 160 bits, RFC 4226 §4 R6
+SHORTEST: Final = 10  # bytes of a seed from elsewhere: what older versions of the library drew
 STEP: Final = 30  # seconds, RFC 6238 §5.2
 DIGITS: Final = 6
+ALGORITHMS: Final = {"sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}  # RFC 6238 §1.2
 DRIFT_STEPS: Final = 120  # how far off a phone's clock is still told, one hour either way
 _SEPARATORS: Final = re.compile(r"[\s\-\u2010-\u2015]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How codes are made of a seed. Another than the usual one comes from elsewhere, such as a code token.
+
+    Attributes:
+        algorithm: name of `ALGORITHMS`.
+        digits: of a code.
+        period: seconds that a code is shown.
+    """
+
+    algorithm: str = "sha1"
+    digits: int = DIGITS
+    period: int = STEP
+
+
+USUAL: Final = Shape()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +53,12 @@ class Enrolment:
     def key(self) -> str:
         """The base32 secret in groups of four, to be typed by hand."""
         return " ".join(self.secret[at : at + 4] for at in range(0, len(self.secret), 4))
+
+
+class _TOTP(pyotp.TOTP):
+    """The library's, for the shorter seeds as well that are taken over from earlier systems."""
+
+    min_secret_length_bits = SHORTEST * 8
 
 
 def begin(issuer: str, account_name: str) -> Enrolment:
@@ -49,8 +76,8 @@ def begin(issuer: str, account_name: str) -> Enrolment:
     return Enrolment(seed, secret, uri)
 
 
-def normalise(code: str) -> str:
-    """Drop spaces and dashes; what is left must be exactly six ASCII digits.
+def normalise(code: str, length: int = DIGITS) -> str:
+    """Drop spaces and dashes; what is left must be exactly so many ASCII digits.
 
     Raises:
         WrongCode: it is not.
@@ -58,12 +85,12 @@ def normalise(code: str) -> str:
     if len(code) > 64:
         raise WrongCode
     digits = _SEPARATORS.sub("", code)
-    if len(digits) != DIGITS or not (digits.isascii() and digits.isdigit()):
+    if len(digits) != length or not (digits.isascii() and digits.isdigit()):
         raise WrongCode
     return digits
 
 
-def complete(seed: bytes, code: str, now: float, window: int) -> int:
+def complete(seed: bytes, code: str, now: float, window: int, shape: Shape = USUAL) -> int:
     """Check a code.
 
     Args:
@@ -71,6 +98,7 @@ def complete(seed: bytes, code: str, now: float, window: int) -> int:
         code: as typed.
         now: seconds since the epoch.
         window: steps accepted on either side (RFC 6238 §5.2).
+        shape: how codes are made of this seed.
 
     Returns:
         The time step it is the code of, to be spent by the caller (RFC 6238 §5.2: a code is used once).
@@ -78,7 +106,7 @@ def complete(seed: bytes, code: str, now: float, window: int) -> int:
     Raises:
         WrongCode: no step within the window has this code.
     """
-    step = _step_of(seed, normalise(code), now, window)
+    step = _step_of(seed, normalise(code, shape.digits), now, window, shape)
     if step is None:
         raise WrongCode
     return step
@@ -102,10 +130,11 @@ def confirm(seed: bytes, code: str, now: float, window: int) -> int:
     raise ClockDrift(minutes=round(steps_off * STEP / 60) or (1 if steps_off > 0 else -1))
 
 
-def _step_of(seed: bytes, digits: str, now: float, window: int) -> int | None:
-    totp = pyotp.TOTP(b32encode(seed).decode())
+def _step_of(seed: bytes, digits: str, now: float, window: int, shape: Shape = USUAL) -> int | None:
+    made = ALGORITHMS[shape.algorithm]
+    totp = _TOTP(b32encode(seed).decode(), digits=shape.digits, digest=made, interval=shape.period)
     # the library refuses times before the epoch, which a window reaches near it
-    window = min(window, int(now) // STEP)
+    window = min(window, int(now) // shape.period)
     try:
         return totp.verify_and_get_timecode(digits, for_time=int(now), valid_window=window)
     except OTPVerificationError:

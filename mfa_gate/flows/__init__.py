@@ -5,6 +5,7 @@ from __future__ import annotations
 from .activation import Activation, Issued, UnknownAccount
 from .ceremony import House, Progress, Risen, State, Visit
 from .enrolment import BegunTOTP, Enrolment
+from .imports import Imports
 from .keys import Keys, check_keys
 from .life import Life
 from .log import Log
@@ -21,6 +22,7 @@ __all__ = [
     "BegunTOTP",
     "Enrolment",
     "House",
+    "Imports",
     "Issued",
     "Keys",
     "Life",

@@ -6,7 +6,7 @@ from ..exc import ConfigurationError, SealBroken
 from ..keyring import Keyring
 from ..store import Store, Transaction, activations, authenticators, credentials, keys
 from .ceremony import Ceremony
-from .sign_in import open_seed, seed_context, step_mark
+from .sign_in import open_seed, seed_context, shape_of, step_mark
 from .webauthn import binding, is_bound
 
 
@@ -85,7 +85,7 @@ class Keys(Ceremony):
                 ) from None
             if keyring.is_current(row.seed) and keyring.is_current(row.spent):
                 continue
-            sealed = keyring.seal(seed, seed_context(row.subject, row.id))
+            sealed = keyring.seal(seed, seed_context(row.subject, row.id, shape_of(row)))
             authenticators.reseal(tx, row.id, sealed, step_mark(self, row, row.last_step))
             resealed += 1
         return resealed

@@ -11,6 +11,7 @@ from ..browsers import family
 from ..devices import Device
 from ..exc import AccountClosed, SealBroken, Unavailable, WrongCode, WrongState
 from ..factors import totp
+from ..factors.totp import USUAL, Shape
 from ..limits import Attempt, Lane, Scope, network, typed_name
 from ..session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
@@ -125,8 +126,8 @@ class SignIn(Proving):
         broken = False
         for row in rows:
             try:
-                seed = open_seed(self, row)
-                return _Match(row, totp.complete(seed, code, self.house.clock(), self.house.settings.totp_window))
+                seed, now, window = open_seed(self, row), self.house.clock(), self.house.settings.totp_window
+                return _Match(row, totp.complete(seed, code, now, window, shape_of(row)))
             except WrongCode:
                 continue
             except SealBroken:
@@ -171,9 +172,14 @@ class SignIn(Proving):
         self.house.sessions.end(tx, session)
 
 
-def seed_context(subject: str, authenticator_id: str) -> str:
-    """What a seed is bound to: the account, by its random name, and the row."""
-    return f"totp {subject} {authenticator_id}"
+def shape_of(row: TOTPRow) -> Shape:
+    return Shape(row.algorithm, row.digits, row.period)
+
+
+def seed_context(subject: str, authenticator_id: str, shape: Shape = USUAL) -> str:
+    """What a seed is bound to: the account, by its random name, the row, and how codes are made of it."""
+    unusual = "" if shape == USUAL else f" {shape.algorithm} {shape.digits} {shape.period}"
+    return f"totp {subject} {authenticator_id}{unusual}"
 
 
 def step_mark(flow: Ceremony, row: TOTPRow, step: int) -> str:
@@ -190,4 +196,4 @@ def open_seed(flow: Ceremony, row: TOTPRow) -> bytes:
     keyring = flow.house.keyring
     if not keyring.matches("totp step", f"{row.subject} {row.id} {row.last_step}", row.spent):
         raise SealBroken("the counter of a seed was changed")
-    return keyring.open(row.seed, seed_context(row.subject, row.id))
+    return keyring.open(row.seed, seed_context(row.subject, row.id, shape_of(row)))

@@ -14,7 +14,8 @@ class Status(Ceremony):
     def count(self) -> dict[str, Counter[str]]:
         """Accounts that the gate has met, by group, as `Account.group` says; of each group
 
-        accounts, enrolled, activated (a code is open), pending (neither), locked, and `by_METHOD` for each method.
+        accounts, enrolled, activated (a code is open), pending (neither), locked, renew (an app with a short secret),
+        and `by_METHOD` for each method.
         Accounts that the portal no longer knows are in the group "(unknown)", those without a group in "(none)".
         """
         now = self.house.clock()
@@ -22,6 +23,7 @@ class Status(Ceremony):
             known = accounts.every(tx)
             methods = authenticators.methods_of_all(tx)
             codes = activations.open_accounts(tx, now)
+            short = authenticators.to_renew(tx)
         counted: dict[str, Counter[str]] = {}
         for row in known:
             account = self.house.load_account(row.id)
@@ -32,5 +34,6 @@ class Status(Ceremony):
             group["activated"] += row.id in codes and not own
             group["pending"] += not own and row.id not in codes
             group["locked"] += row.locked_at is not None
+            group["renew"] += row.id in short
             group.update(f"by_{method}" for method in own)
         return counted

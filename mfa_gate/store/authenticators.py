@@ -7,7 +7,6 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, func, insert, literal_column, select, union_all, update
 
 from ..assurance import RECOVERY
-from ..factors.totp import STEP
 from .engine import Transaction
 from .schema import accounts, authenticators, enrolments, recovery_codes, totp_seeds, webauthn_credentials
 from .statement import Statement
@@ -21,6 +20,10 @@ class TOTPRow(NamedTuple):
     seed: str
     last_step: int
     spent: str
+    algorithm: str = "sha1"
+    digits: int = 6
+    period: int = 30
+    renew: bool = False
 
 
 class AuthenticatorRow(NamedTuple):
@@ -29,6 +32,7 @@ class AuthenticatorRow(NamedTuple):
     label: str
     created_at: float
     last_used_at: float | None
+    renew: bool | None
 
 
 class EnrolmentRow(NamedTuple):
@@ -58,6 +62,10 @@ _TOTP = select(
     totp_seeds.c.seed,
     totp_seeds.c.last_step,
     totp_seeds.c.spent,
+    totp_seeds.c.algorithm,
+    totp_seeds.c.digits,
+    totp_seeds.c.period,
+    totp_seeds.c.renew,
 ).select_from(authenticators.join(totp_seeds).join(accounts))
 _TOTP_OF_ACCOUNT = Statement(
     _TOTP.where(authenticators.c.account_id == bindparam("account")).order_by(authenticators.c.id)
@@ -67,6 +75,9 @@ _SPEND = Statement(
     .where(totp_seeds.c.authenticator_id == bindparam("id"), totp_seeds.c.last_step < bindparam("step"))
     .values(last_step=bindparam("step"), spent=bindparam("new_spent"))
 )
+
+
+_OF_SEED = ("seed", "last_step", "spent", "algorithm", "digits", "period", "renew")
 
 
 def methods(tx: Transaction, account_id: str) -> frozenset[str]:
@@ -80,6 +91,12 @@ def methods_of_all(tx: Transaction) -> dict[str, frozenset[str]]:
     for account_id, method in tx.execute(select(authenticators.c.account_id, authenticators.c.method).distinct()):
         found.setdefault(account_id, set()).add(method)
     return {account_id: frozenset(own) for account_id, own in found.items()}
+
+
+def to_renew(tx: Transaction) -> set[str]:
+    """The accounts that have a seed to be renewed."""
+    statement = select(authenticators.c.account_id).join(totp_seeds).where(totp_seeds.c.renew)
+    return set(tx.execute(statement).scalars())
 
 
 def totp_of_account(tx: Transaction, account_id: str) -> list[TOTPRow]:
@@ -104,7 +121,7 @@ def add_totp(tx: Transaction, row: TOTPRow, now: float) -> None:
     )
     tx.execute(
         insert(totp_seeds),
-        {"authenticator_id": row.id, "seed": row.seed, "last_step": row.last_step, "spent": row.spent},
+        {"authenticator_id": row.id, **{name: getattr(row, name) for name in _OF_SEED}},
     )
 
 
@@ -116,9 +133,13 @@ def reseal(tx: Transaction, authenticator_id: str, seed: str, spent: str) -> Non
 
 def of_account(tx: Transaction, account_id: str) -> list[AuthenticatorRow]:
     """The authenticators of an account, oldest first; an app's last use is the time of its last spent step."""
-    last_used = func.coalesce(webauthn_credentials.c.last_used_at, totp_seeds.c.last_step * STEP)
+    last_used = func.coalesce(webauthn_credentials.c.last_used_at, totp_seeds.c.last_step * totp_seeds.c.period)
     statement = (
-        select(*(authenticators.c[name] for name in AuthenticatorRow._fields[:4]), last_used.label("last_used_at"))
+        select(
+            *(authenticators.c[name] for name in AuthenticatorRow._fields[:4]),
+            last_used.label("last_used_at"),
+            totp_seeds.c.renew,
+        )
         .select_from(authenticators.outerjoin(totp_seeds).outerjoin(webauthn_credentials))
         .where(authenticators.c.account_id == account_id)
         .order_by(authenticators.c.created_at, authenticators.c.id)

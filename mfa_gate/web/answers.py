@@ -268,6 +268,7 @@ def authenticator_document(row: AuthenticatorRow) -> dict[str, Any]:
         "label": row.label,
         "created_at": row.created_at,
         "last_used_at": row.last_used_at,
+        "renew": bool(row.renew),
     }
 
 

@@ -57,6 +57,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "label": TEXT,
             "created_at": NUMBER,
             "last_used_at": _maybe(NUMBER),
+            "renew": {"type": "boolean", "description": "Its secret is short: its owner should set it up anew."},
         }
     ),
     "Authenticators": _object({"authenticators": _list(_ref("Authenticator")), "recovery_codes_left": COUNT}),

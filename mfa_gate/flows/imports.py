@@ -1,0 +1,93 @@
+"""Taking over the seeds of an earlier system, and of code tokens: by the operator, one account at a time."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Literal
+
+from ..audit import Who
+from ..exc import NotFound, SealBroken
+from ..factors.exported import Exported
+from ..store import Transaction, accounts, authenticators, sessions
+from ..store.authenticators import TOTPRow
+from .ceremony import Ceremony
+from .enrolment import clean_label
+from .sign_in import open_seed, seed_context, step_mark
+
+Taken = Literal["imported", "already", "enrolled", "frozen", "not_offered"]
+
+
+class Imports(Ceremony):
+    """Authenticators that were enrolled elsewhere."""
+
+    def totp(self, account_id: str, exported: Exported, label: str = "") -> Taken:
+        """Make a seed the first authenticator of an account. Its codes of this moment and before count as used.
+
+        An account that has an authenticator gets no other one: an old list must not open what its owner has secured.
+
+        Args:
+            account_id: whose; known to the portal.
+            exported: the seed.
+            label: the name it is listed by.
+
+        Returns:
+            What came of it; `already` where the account has this very seed.
+
+        Raises:
+            InvalidRequest: the label is too long.
+            Unavailable: the store does not answer.
+        """
+        house, now, name = self.house, self.house.clock(), clean_label(label)
+        account = house.load_account(account_id)
+        try:
+            self.offered("totp", account.group if account else None, adds=True)
+        except NotFound:
+            return "not_offered"
+        with house.store.begin() as tx:
+            accounts.ensure(tx, account_id, now)
+            held = accounts.hold(tx, account_id)
+            assert held is not None  # noqa: S101  (made a line above, in this transaction)
+            if refused := self._kept_out(tx, account_id, exported, now):
+                return refused
+            shape, step = exported.shape, int(now) // exported.shape.period
+            row_id = secrets.token_hex(16)
+            sealed = house.keyring.seal(exported.seed, seed_context(held.subject, row_id, shape))
+            row = TOTPRow(
+                row_id,
+                account_id,
+                held.subject,
+                name,
+                sealed,
+                step,
+                "",
+                shape.algorithm,
+                shape.digits,
+                shape.period,
+                exported.renew,
+            )
+            authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
+            sessions.stop_observing(tx, account_id, "")
+            house.audit.record(
+                tx,
+                "authenticator_imported",
+                now,
+                Who(held.subject),
+                method="otp",
+                id=row_id,
+                renew=exported.renew,
+            )
+        return "imported"
+
+    def _kept_out(self, tx: Transaction, account_id: str, exported: Exported, now: float) -> Taken | None:
+        if now < (accounts.frozen_until(tx, account_id) or 0.0):
+            return "frozen"
+        if not self.methods_in(tx, account_id):
+            return None
+        seeds = authenticators.totp_of_account(tx, account_id)
+        return "already" if any(self._is(row, exported) for row in seeds) else "enrolled"
+
+    def _is(self, row: TOTPRow, exported: Exported) -> bool:
+        try:
+            return open_seed(self, row) == exported.seed
+        except SealBroken:
+            return False
