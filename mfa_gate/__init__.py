@@ -8,11 +8,13 @@ from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
 from .policy import GroupPolicy, Policy
 from .rules import LimitPolicy, Rule
+from .staff import DeskPolicy, Role
 
 __all__ = [
     "Account",
     "AttestationPolicy",
     "ConfigurationError",
+    "DeskPolicy",
     "GroupPolicy",
     "Level",
     "LimitPolicy",
@@ -21,6 +23,7 @@ __all__ = [
     "Mail",
     "Policy",
     "Refusal",
+    "Role",
     "Rule",
     "Unavailable",
     "Webhook",

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from .exc import N_
+
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
     """One kind of event.
 
     Attributes:
-        says: what happened, in a few words.
+        says: message id of what happened, in a few words.
         category, type: `event.category` and `event.type` of the Elastic Common Schema.
         fields: the names of its further values.
     """
@@ -31,28 +33,43 @@ _AUTH, _IAM, _SESSION = "authentication", "iam", "session"
 _FAILED = ("signing_in",)
 
 KINDS: Final[Mapping[str, EventKind]] = {
-    "first_factor": _kind("the portal let a password pass", _AUTH, "start"),
-    "second_factor": _kind("a second factor was proven, or not", _AUTH, "info", "device", "left", *_FAILED),
-    "activation_issued": _kind("an activation code was issued", _IAM, "creation", "why", "activation", "ended"),
-    "activation_revoked": _kind("an activation code was revoked", _IAM, "deletion", "why", "ended", "was_open"),
-    "activation_redeemed": _kind("an activation code was redeemed, or not", _IAM, "change", *_FAILED),
-    "authenticator_added": _kind("an authenticator was enrolled, or not", _IAM, "creation", "id", *_FAILED),
-    "authenticator_imported": _kind(
-        "an authenticator of an earlier system was taken over", _IAM, "creation", "id", "renew"
+    "first_factor": _kind(N_("the portal let a password pass"), _AUTH, "start"),
+    "second_factor": _kind(N_("a second factor was proven, or not"), _AUTH, "info", "device", "left", *_FAILED),
+    "activation_issued": _kind(
+        N_("an activation code was issued"), _IAM, "creation", "why", "activation", "ended", "by", "via"
     ),
-    "authenticator_removed": _kind("an authenticator was removed", _IAM, "deletion", "id"),
-    "authenticator_renamed": _kind("an authenticator was renamed", _IAM, "change", "id"),
-    "recovery_codes_renewed": _kind("recovery codes were drawn", _IAM, "change"),
-    "sign_count_went_back": _kind("a key's counter did not rise: it may have been copied", _AUTH, "indicator", "id"),
-    "device_replayed": _kind("an old device cookie was used: it was copied", _AUTH, "indicator", "ended"),
-    "identity_mismatch": _kind("the portal's session was of somebody else", _SESSION, "denied"),
-    "observed": _kind("a view passed that would be refused once the group is enforced", _SESSION, "info", "view"),
-    "session_ended": _kind("a session ended", _SESSION, "end"),
-    "sessions_ended": _kind("sessions of an account were ended", _SESSION, "end", "why", "ended"),
-    "password_changed": _kind("the portal changed a password", _IAM, "change", "ended"),
-    "account_locked": _kind("an account was locked", _IAM, "change", "why"),
-    "account_unlocked": _kind("an account was unlocked", _IAM, "change", "why", "was_locked"),
-    "account_forgotten": _kind("all that was held about an account was deleted", _IAM, "deletion"),
-    "not_me": _kind("an owner said that somebody else is at work", _AUTH, "indicator", "ended"),
-    "notice_undeliverable": _kind("a notice could not be sent", _IAM, "error", "notices"),
+    "activation_revoked": _kind(N_("an activation code was revoked"), _IAM, "deletion", "why", "ended", "was_open"),
+    "activation_redeemed": _kind(N_("an activation code was redeemed, or not"), _IAM, "change", *_FAILED),
+    "authenticator_added": _kind(N_("an authenticator was enrolled, or not"), _IAM, "creation", "id", *_FAILED),
+    "authenticator_imported": _kind(
+        N_("an authenticator of an earlier system was taken over"), _IAM, "creation", "id", "renew"
+    ),
+    "authenticator_removed": _kind(N_("an authenticator was removed"), _IAM, "deletion", "id"),
+    "authenticator_renamed": _kind(N_("an authenticator was renamed"), _IAM, "change", "id"),
+    "recovery_codes_renewed": _kind(N_("recovery codes were drawn"), _IAM, "change"),
+    "sign_count_went_back": _kind(
+        N_("a key's counter did not rise: it may have been copied"), _AUTH, "indicator", "id"
+    ),
+    "device_replayed": _kind(N_("an old device cookie was used: it was copied"), _AUTH, "indicator", "ended"),
+    "identity_mismatch": _kind(N_("the portal's session was of somebody else"), _SESSION, "denied"),
+    "observed": _kind(N_("a view passed that would be refused once the group is enforced"), _SESSION, "info", "view"),
+    "session_ended": _kind(N_("a session ended"), _SESSION, "end"),
+    "sessions_ended": _kind(N_("sessions of an account were ended"), _SESSION, "end", "why", "ended", "by"),
+    "password_changed": _kind(N_("the portal changed a password"), _IAM, "change", "ended"),
+    "account_locked": _kind(N_("an account was locked"), _IAM, "change", "why", "by"),
+    "account_unlocked": _kind(N_("an account was unlocked"), _IAM, "change", "why", "was_locked", "by"),
+    "account_forgotten": _kind(N_("all that was held about an account was deleted"), _IAM, "deletion"),
+    "account_reset": _kind(
+        N_("all authenticators of an account were removed"), _IAM, "deletion", "why", "by", "removed"
+    ),
+    "desk_begun": _kind(N_("the help desk got its first supervisor"), _IAM, "admin"),
+    "desk_granted": _kind(N_("an account got a role at the help desk"), _IAM, "admin", "why", "by", "role"),
+    "desk_revoked": _kind(N_("an account lost its role at the help desk"), _IAM, "admin", "why", "by"),
+    "desk_looked": _kind(N_("the help desk looked at an account"), _IAM, "access", "by"),
+    "desk_refused": _kind(N_("the help desk tried what it may not do"), _IAM, "denied", "verb", "by"),
+    "spoken_code_asked": _kind(N_("the help desk asked for a code to be told"), _IAM, "info", "why", "by"),
+    "spoken_code_approved": _kind(N_("a second person let a code be told"), _IAM, "allowed", "by"),
+    "spoken_code_declined": _kind(N_("a second person let no code be told"), _IAM, "denied", "by"),
+    "not_me": _kind(N_("an owner said that somebody else is at work"), _AUTH, "indicator", "ended"),
+    "notice_undeliverable": _kind(N_("a notice could not be sent"), _IAM, "error", "notices"),
 }

@@ -185,6 +185,37 @@ class AccountClosed(Refusal):
     sentence = N_("This account is closed for now. Please contact your help desk.")
 
 
+class NotPermitted(Refusal):
+    """Not for this person at the desk. `data["reason"]` is a word for the event."""
+
+    status = 403
+    code = "not_permitted"
+    sentence = N_("You may not do this at the help desk.")
+
+
+class OwnAccount(NotPermitted):
+    code = "own_account"
+    sentence = N_("Nobody acts on their own account at the help desk: ask a colleague.")
+
+
+class ReasonMissing(Refusal):
+    status = 422
+    code = "reason_missing"
+    sentence = N_("Say why, in a few words: it is kept with what you did.")
+
+
+class UnknownToDesk(Refusal):
+    status = 404
+    code = "unknown_account"
+    sentence = N_("The portal knows no such account. Check what you typed.")
+
+
+class RequestGone(Refusal):
+    status = 409
+    code = "request_gone"
+    sentence = N_("This request is no longer open: it was used, declined, or is too old.")
+
+
 class Unavailable(Refusal):
     """A part that the answer depends on does not work: closed until it does."""
 

@@ -22,6 +22,7 @@ from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
 from .rules import LimitPolicy
+from .staff import DeskPolicy
 
 if TYPE_CHECKING:
     from .start import GateSession, Start
@@ -38,6 +39,7 @@ class MFAGate:
         limits: another `LimitPolicy`.
         attestation: an `AttestationPolicy`: which makes of authenticators may be enrolled, and then count as hardware.
         policy: a `Policy`: what is asked of groups of people, and how they are rolled out.
+        desk: a `DeskPolicy`: who may work at the help desk; without it there is none.
         mail: a `Mail`: the server that notices to owners go through, sent by `flask mfa notices send`.
         webhook: a `Webhook` that gets the same, signed.
         level, max_age: what a view without a mark asks for.
@@ -58,6 +60,7 @@ class MFAGate:
         limits: LimitPolicy | None = None,
         attestation: AttestationPolicy | None = None,
         policy: Policy | None = None,
+        desk: DeskPolicy | None = None,
         mail: Mail | None = None,
         webhook: Webhook | None = None,
         level: Level = Level.MFA,
@@ -65,7 +68,7 @@ class MFAGate:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.portal = Portal(account_loader, signed_in, identity, signed_out)
-        self._options = Options(limits or LimitPolicy(), attestation, policy or Policy(), mail, webhook)
+        self._options = Options(limits or LimitPolicy(), attestation, policy or Policy(), desk, mail, webhook)
         self._default = checked_requirement(level, max_age)
         self.clock = clock
         self._marks = Marks()

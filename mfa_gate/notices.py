@@ -48,6 +48,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "password_changed": Kind(N_("Your password was changed.")),
     "account_locked": Kind(N_("Your account was locked."), alarming=False),
     "account_unlocked": Kind(N_("Your account was unlocked."), alarming=False),
+    "account_reset": Kind(N_("The help desk removed all apps, keys, devices and recovery codes from your account.")),
+    "sessions_ended": Kind(N_("The help desk signed you out everywhere."), alarming=False),
+    "spoken_code_asked": Kind(N_("The help desk asked for an activation code, to be told to you on the telephone.")),
+    "desk_granted": Kind(N_("Your account may now act at the help desk.")),
+    "desk_revoked": Kind(N_("Your account may no longer act at the help desk."), alarming=False),
     "not_me": Kind(
         N_("“It was not me” was pressed: everybody was signed out, and for three days nothing can be added."),
         alarming=False,
@@ -72,4 +77,6 @@ def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, An
         return kind
     if kind == "account_unlocked" and not data.get("was_locked"):
         return None
+    if kind == "sessions_ended" and "by" not in data:
+        return None  # its owner did it, or the portal, which says so itself
     return kind if outcome == "success" and kind in KINDS else None

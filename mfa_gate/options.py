@@ -8,6 +8,7 @@ from .delivery import Mail, Webhook
 from .factors.attestation import AttestationPolicy
 from .policy import Policy
 from .rules import LimitPolicy
+from .staff import DeskPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,13 @@ class Options:
         limits: how many failures one subject may have.
         attestation: which makes of authenticators may be enrolled, and then count as hardware.
         policy: what is asked of groups of people.
+        desk: who may work at the help desk, and how; None where there is none.
         mail, webhook: how notices leave; None where they do not.
     """
 
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     attestation: AttestationPolicy | None = None
     policy: Policy = field(default_factory=Policy)
+    desk: DeskPolicy | None = None
     mail: Mail | None = None
     webhook: Webhook | None = None

@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 
 from . import cli, web
 from .account import Account
-from .assurance import Level, Requirement
+from .assurance import Level, Requirement, requirement
 from .debug import made_for_you
 from .exc import Refusal, Unavailable
 from .flows.ceremony import log
@@ -22,7 +22,7 @@ from .options import Options
 from .portal import EXTENSION, START, Portal
 from .session import Session
 from .settings import read
-from .web import answers, steps
+from .web import answers, desk, steps
 from .web.visitor import visitor
 from .wiring import Parts, build
 
@@ -196,6 +196,10 @@ def install(
     settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
     app.extensions[EXTENSION] = parts = build(settings, portal, clock, options)
     app.register_blueprint(web.blueprint(settings.url_prefix))
+    if options.desk is not None:
+        pages = desk.blueprint(settings.url_prefix)
+        marks.protect(pages, requirement(Level.PHISHING_RESISTANT, options.desk.max_age))
+        app.register_blueprint(pages)
     if settings.related_origins and "webauthn" in settings.methods:
         app.add_url_rule("/.well-known/webauthn", web.RELATED_ORIGINS, web.related_origins)
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down

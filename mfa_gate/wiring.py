@@ -9,12 +9,14 @@ from typing import Any, Final, Protocol
 
 from .audit import Audit
 from .delivery import Mail, Webhook
+from .desk import Desk
 from .devices import Devices
 from .exc import ConfigurationError, Unavailable
 from .factors.attestation import AttestationPolicy
 from .factors.relying_party import RelyingParty
 from .flows import (
     Activation,
+    Cases,
     Enrolment,
     House,
     Imports,
@@ -65,6 +67,8 @@ class Parts:
     log: Log
     status: Status
     imports: Imports
+    cases: Cases
+    desk: Desk
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
@@ -139,13 +143,14 @@ def build(
         _relying_party(settings, options.attestation),
         portal.load,
     )
+    activation, life, cases = Activation(house), Life(house), Cases(house)
     return Parts(
         house,
         portal,
         SignIn(house),
-        Activation(house),
+        activation,
         Enrolment(house),
-        Life(house),
+        life,
         Password(house),
         Keys(house),
         WebAuthn(house),
@@ -155,6 +160,8 @@ def build(
         Log(house),
         Status(house),
         Imports(house),
+        cases,
+        Desk(house, options.desk, life, activation, cases),
         options.mail,
         options.webhook,
     )

@@ -27,6 +27,7 @@ PARTS = (
     "defences_audit",
     "defences_policy",
     "defences_import",
+    "defences_desk",
 )
 
 

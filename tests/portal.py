@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, inspect, text
 from werkzeug.test import TestResponse
 
-from mfa_gate import Account, AttestationPolicy, Level, MFAGate
+from mfa_gate import Account, AttestationPolicy, DeskPolicy, Level, MFAGate
 from mfa_gate.policy import Policy
 from mfa_gate.rules import LimitPolicy
 from mfa_gate.software_key import STRAIGHT, Bent
@@ -192,6 +192,7 @@ def make_portal(
     limits: LimitPolicy | None = None,
     attestation: AttestationPolicy | None = None,
     policy: Policy | None = None,
+    desk: DeskPolicy | None = None,
     **config: Any,
 ) -> Portal:
     """The portal, on a store whose tables are there already."""
@@ -209,7 +210,7 @@ def make_portal(
         "anne": Account("anne", "Anne Martin", "anne@portal.example", group="pharmacist", locale="fr"),
         "bob": Account("bob", "Bob Stone", "bob@portal.example", group="doctor", locale="en"),
     }
-    gate = MFAGate(app, clock=clock or Clock(), limits=limits, attestation=attestation, policy=policy)
+    gate = MFAGate(app, clock=clock or Clock(), limits=limits, attestation=attestation, policy=policy, desk=desk)
     portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
     add_callbacks(portal)
     add_views(portal)

@@ -8,6 +8,7 @@ from ..wiring import maintenance
 from .account import account, sessions
 from .activation import activation
 from .audit import audit
+from .desk import desk
 from .imports import imports
 from .inspect import check, routes
 from .keys import db, keys, purge
@@ -26,5 +27,5 @@ def mfa(context: click.Context) -> None:
     context.call_on_close(lambda: maintenance.set(False))
 
 
-for command in (account, activation, audit, check, db, imports, keys, notices, purge, routes, sessions, status):
+for command in (account, activation, audit, check, db, desk, imports, keys, notices, purge, routes, sessions, status):
     mfa.add_command(command)

@@ -2,14 +2,90 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from typing import Any
+
 import click
 
+from ..flows import Case
 from .output import account_argument, in_app, parts, tell
 
 
 @click.group()
 def account() -> None:
     """Accounts at the gate."""
+
+
+@account.command("show")
+@account_argument
+@in_app
+def show(account_id: str, as_json: bool) -> None:
+    """Show the state and the latest events of ACCOUNT; never a secret."""
+    document = _document(parts().cases.of(account_id))
+    sentences = [f"{name}: {value}" for name, value in document.items() if not isinstance(value, list)]
+    for name in ("authenticators", "sessions", "history"):
+        sentences.append(f"{name}: {len(document[name])}")
+        sentences += ["  " + "  ".join(str(value) for value in one.values() if value != "") for one in document[name]]
+    tell(as_json, document, *sentences)
+
+
+def _document(case: Case) -> dict[str, Any]:
+    return {
+        "account": case.account.id,
+        "name": case.account.name,
+        "group": case.account.group,
+        "locked": case.locked,
+        "frozen_until": _time(case.frozen_until),
+        "code_until": _time(case.code_until),
+        "recovery_codes_left": case.recovery_codes,
+        "authenticators": [
+            {
+                "id": one.id,
+                "method": one.method,
+                "label": one.label,
+                "since": _time(one.created_at),
+                "last_used": _time(one.last_used_at),
+            }
+            for one in case.authenticators
+        ],
+        "sessions": [
+            {
+                "id": one.sign_in,
+                "browser": one.browser or "",
+                "since": _time(one.created_at),
+                "seen": _time(one.last_seen),
+            }
+            for one in case.sessions
+        ],
+        "history": [
+            {
+                "time": _time(one.at),
+                "kind": one.kind,
+                "outcome": one.outcome,
+                "reason": one.reason or "",
+                "why": json.loads(one.data).get("why", ""),
+            }
+            for one in case.history
+        ],
+    }
+
+
+def _time(at: float | None) -> str | None:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at is not None else None
+
+
+@account.command("reset")
+@account_argument
+@click.option("--reason", required=True, help="Why, for the record.")
+@click.confirmation_option(prompt="This removes all authenticators and recovery codes of the account. Go on?")
+@in_app
+def reset(account_id: str, reason: str, as_json: bool) -> None:
+    """Remove all that ACCOUNT can prove itself with; it enrols anew with an activation code."""
+    parts().activation.portal_account(account_id)
+    removed = parts().life.reset(account_id, reason)
+    sentence = f"{removed} authenticators of {account_id} are removed. Issue an activation code for it."
+    tell(as_json, {"account": account_id, "removed": removed}, sentence)
 
 
 @account.command("lock")
@@ -52,6 +128,16 @@ def forget(account_id: str, as_json: bool) -> None:
 @click.group()
 def sessions() -> None:
     """Sessions at the gate."""
+
+
+@sessions.command("list")
+@account_argument
+@in_app
+def listed(account_id: str, as_json: bool) -> None:
+    """List the living sessions of ACCOUNT, the newest first."""
+    rows = _document(parts().cases.of(account_id))["sessions"]
+    sentences = ["  ".join(str(value) for value in one.values() if value != "") for one in rows]
+    tell(as_json, {"account": account_id, "sessions": rows}, *sentences, f"{len(rows)} sessions of {account_id}.")
 
 
 @sessions.command("end")

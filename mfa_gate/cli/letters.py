@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..account import Account
-from ..web.letters import Letter, render
+from ..web.letters import Letter, render, write_private
 from ..wiring import Parts
 from .output import Failed
 from .tables import table
@@ -110,21 +109,9 @@ def write_letters(parts: Parts, rows: list[Row], out: Path, ttl: float, reason: 
             file = out / f"{number:05d}.html"
             with parts.house.store.begin() as tx:
                 issued = parts.activation.issue_in(tx, row.account.id, reason, ttl)
-                _write_private(file, render(parts, Letter(row.account, row.address, issued.code, issued.ends_at)))
+                write_private(file, render(parts, Letter(row.account, row.address, issued.code, issued.ends_at)))
             files.append(file)
     except OSError as error:
         kept = f" {len(files)} letters were written before that." if files else ""
         raise Failed(f"{out} cannot be written: {error.strerror}.{kept}") from None
     return files
-
-
-def _write_private(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-    except OSError:
-        file.unlink(missing_ok=True)
-        raise

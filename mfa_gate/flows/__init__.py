@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .activation import Activation, Issued, UnknownAccount
+from .cases import Case, Cases
 from .ceremony import House, Progress, Risen, State, Visit
 from .enrolment import BegunTOTP, Enrolment
 from .imports import Imports
@@ -20,6 +21,8 @@ from .webauthn import WebAuthn
 __all__ = [
     "Activation",
     "BegunTOTP",
+    "Case",
+    "Cases",
     "Enrolment",
     "House",
     "Imports",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from .. import crockford
 from ..account import Account
@@ -56,8 +56,13 @@ class Activation(Proving):
         with self.house.store.begin() as tx:
             return self.issue_in(tx, account_id, reason, ttl)
 
-    def issue_in(self, tx: Transaction, account_id: str, reason: str, ttl: float | None = None) -> Issued:
-        """`issue` in a transaction of the caller's, who hands the code over before it commits."""
+    def issue_in(self, tx: Transaction, account_id: str, reason: str, ttl: float | None = None, **how: Any) -> Issued:
+        """`issue` in a transaction of the caller's, who hands the code over before it commits.
+
+        Args:
+            tx, account_id, reason, ttl: as for `issue`.
+            how: `by=` the random name of who at the help desk does it, `via=` the way it is told.
+        """
         house, now = self.house, self.house.clock()
         ttl = house.settings.activation_ttl if ttl is None else ttl
         if not 60 <= ttl <= 366 * 86_400:
@@ -75,7 +80,9 @@ class Activation(Proving):
             sessions.remove_sign_in(tx, bound_to)
         ended = sessions.remove_enrolling(tx, account_id, now)
         subject = held.subject if held else None
-        house.audit.record(tx, "activation_issued", now, Who(subject), why=reason, activation=row.id, ended=ended)
+        house.audit.record(
+            tx, "activation_issued", now, Who(subject), why=reason, activation=row.id, ended=ended, **how
+        )
         return Issued(account, crockford.grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
 
     def portal_account(self, account_id: str) -> Account:

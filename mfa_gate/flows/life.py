@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..assurance import CLOCK_SKEW
 from ..audit import Who
 from ..limits import Lane, Scope
 from ..session import Session
-from ..store import accounts, activations, authenticators, counters, credentials, devices, outbox, sessions
+from ..store import (
+    accounts,
+    activations,
+    authenticators,
+    counters,
+    credentials,
+    desk,
+    devices,
+    outbox,
+    recovery,
+    sessions,
+)
 from .ceremony import Ceremony
 
 KEPT = 90 * 86_400.0  # seconds that what an owner was told is kept
@@ -48,16 +61,20 @@ class Life(Ceremony):
             who = Who(row.subject if row else None, session.sign_in, address)
             self.house.audit.record(tx, "identity_mismatch", self.house.clock(), who, outcome="refused")
 
-    def end_sessions(self, account_id: str, reason: str) -> int:
-        """End every session of an account, on every worker, at once; how many there were."""
+    def end_sessions(self, account_id: str, reason: str, **by: Any) -> int:
+        """End every session of an account, on every worker, at once; how many there were.
+
+        Args:
+            account_id: whose.
+            reason: why, for the record.
+            by: `by=` the random name of who at the help desk does it, so that the owner is told.
+        """
         with self.house.store.begin() as tx:
             row = accounts.hold(tx, account_id)
             ended = self.house.sessions.end_account(tx, account_id)
             if row is not None:
                 who = Who(row.subject)
-                self.house.audit.record(
-                    tx, "sessions_ended", self.house.clock(), who, reason=None, why=reason, ended=ended
-                )
+                self.house.audit.record(tx, "sessions_ended", self.house.clock(), who, why=reason, ended=ended, **by)
         return ended
 
     def password_changed(self, account_id: str, kept: Session | None) -> int:
@@ -77,7 +94,7 @@ class Life(Ceremony):
             self.house.audit.record(tx, "password_changed", self.house.clock(), who, ended=ended)
         return ended
 
-    def lock(self, account_id: str, reason: str) -> None:
+    def lock(self, account_id: str, reason: str, **by: Any) -> None:
         """Lock an account: its sessions end and it proves nothing until it is unlocked."""
         now = self.house.clock()
         with self.house.store.begin() as tx:
@@ -85,9 +102,9 @@ class Life(Ceremony):
             row = accounts.hold(tx, account_id)
             accounts.lock(tx, account_id, now, reason)
             self.house.sessions.end_account(tx, account_id)
-            self.house.audit.record(tx, "account_locked", now, Who(row.subject if row else None), why=reason)
+            self.house.audit.record(tx, "account_locked", now, Who(row.subject if row else None), why=reason, **by)
 
-    def unlock(self, account_id: str, reason: str) -> bool:
+    def unlock(self, account_id: str, reason: str, **by: Any) -> bool:
         """Unlock an account and let its owner type codes again, whatever strangers failed; False where it was open."""
         with self.house.store.begin() as tx:
             row = accounts.hold(tx, account_id)
@@ -99,9 +116,31 @@ class Life(Ceremony):
             self.house.limiter.clear(tx, [Scope("code", subject, lane) for subject in subjects for lane in lanes])
             unlocked = accounts.unlock(tx, account_id)
             self.house.audit.record(
-                tx, "account_unlocked", self.house.clock(), Who(row.subject), was_locked=unlocked, why=reason
+                tx, "account_unlocked", self.house.clock(), Who(row.subject), was_locked=unlocked, why=reason, **by
             )
         return unlocked
+
+    def reset(self, account_id: str, reason: str, **by: Any) -> int:
+        """Remove all that an account can prove itself with, and all that was opened by it; how many authenticators.
+
+        Sessions, known devices, recovery codes and an open activation code go with them; a lock stays. What follows
+        is a first enrolment, with a new activation code.
+
+        Args:
+            account_id, reason, by: as for `end_sessions`.
+        """
+        now = self.house.clock()
+        with self.house.store.begin() as tx:
+            row = accounts.hold(tx, account_id)
+            if row is None:
+                return 0
+            self.house.sessions.end_account(tx, account_id)
+            activations.revoke(tx, account_id)
+            devices.remove_account(tx, account_id)
+            recovery.remove(tx, account_id)
+            removed = authenticators.remove_account(tx, account_id)
+            self.house.audit.record(tx, "account_reset", now, Who(row.subject), why=reason, removed=removed, **by)
+        return removed
 
     def forget(self, account_id: str) -> bool:
         """Delete all that the gate holds about an account; False where it held nothing.
@@ -142,5 +181,6 @@ class Life(Ceremony):
                 "activations": activations.remove_ended(tx, now),
                 "notices": outbox.remove_old(tx, now - KEPT),
                 "devices": devices.remove_ended(tx, now),
+                "desk": desk.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),
             }

@@ -104,6 +104,13 @@ def release(tx: Transaction, sign_in: str) -> None:
     tx.execute(update(activations).where(activations.c.bound_to == sign_in).values(bound_to=None, bound_until=None))
 
 
+def open_until(tx: Transaction, account_id: str, now: float) -> float | None:
+    """Until when an account's code may be redeemed, if it has one."""
+    statement = select(activations.c.ends_at).where(activations.c.account_id == account_id, activations.c.ends_at > now)
+    found: float | None = tx.execute(statement).scalar()
+    return found
+
+
 def key_ids(tx: Transaction, now: float) -> set[str]:
     """The keys that live codes are hashed with."""
     live = select(activations.c.code_hash).where(activations.c.ends_at > now)

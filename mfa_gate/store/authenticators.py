@@ -161,6 +161,12 @@ def remove(tx: Transaction, account_id: str, authenticator_id: str) -> bool:
     return tx.execute(statement).rowcount == 1
 
 
+def remove_account(tx: Transaction, account_id: str) -> int:
+    """Remove all authenticators of an account, and what was begun; how many there were."""
+    tx.execute(delete(enrolments).where(enrolments.c.account_id == account_id))
+    return tx.execute(delete(authenticators).where(authenticators.c.account_id == account_id)).rowcount
+
+
 def begin_enrolment(tx: Transaction, row: EnrolmentRow) -> None:
     """Keep a begun enrolment in place of an earlier one of the same sign-in; nothing active is touched."""
     abandon_enrolments(tx, row.sign_in)

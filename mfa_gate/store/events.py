@@ -65,6 +65,12 @@ def of_subject(tx: Transaction, subject: str) -> Sequence[EventRow]:
     return [EventRow(*row) for row in tx.execute(statement.order_by(events.c.id))]
 
 
+def latest(tx: Transaction, subject: str, most: int) -> list[EventRow]:
+    """The latest events of one account, the newest first."""
+    statement = select(*(events.c[name] for name in EventRow._fields)).where(events.c.subject == subject)
+    return [EventRow(*row) for row in tx.execute(statement.order_by(events.c.id.desc()).limit(most))]
+
+
 def after(tx: Transaction, last_id: int, most: int) -> list[ChainedRow]:
     """The next rows after an id, in the order in which they were stored."""
     rows = tx.execute(_ALL.where(events.c.id > last_id).order_by(events.c.id).limit(most))

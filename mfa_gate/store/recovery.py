@@ -17,6 +17,10 @@ def replace(tx: Transaction, account_id: str, salt: str, hashes: Sequence[str], 
     tx.execute(insert(recovery_codes), [{"account_id": account_id, "hash": hashed} for hashed in hashes])
 
 
+def remove(tx: Transaction, account_id: str) -> None:
+    tx.execute(delete(recovery_sets).where(recovery_sets.c.account_id == account_id))
+
+
 def salt_of(tx: Transaction, account_id: str) -> str | None:
     salt: str | None = tx.execute(
         select(recovery_sets.c.salt).where(recovery_sets.c.account_id == account_id)

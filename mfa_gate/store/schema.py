@@ -248,6 +248,38 @@ outbox: Final = Table(
 )
 Index("mfa_outbox_unshown", outbox.c.subject, outbox.c.shown_at)
 
+# who works at the help desk; `granted_by` is a subject, None for the first one
+desk_staff: Final = Table(
+    "mfa_desk_staff",
+    metadata,
+    Column("account_id", String(255), ForeignKey("mfa_accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Integer, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("granted_by", String(32)),
+)
+
+# what one of the desk asked for and another one must approve; deleted when it is done
+desk_requests: Final = Table(
+    "mfa_desk_requests",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _account_id(index=True),
+    Column("verb", String(16), nullable=False),
+    Column("asked_by", String(255), ForeignKey("mfa_accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Column("approved_by", String(255), ForeignKey("mfa_accounts.id", ondelete="CASCADE")),
+)
+
+# what happens once in the life of a store, and is never deleted
+milestones: Final = Table(
+    "mfa_milestones",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("at", Double, nullable=False),
+)
+
 # one sealed row per key that something in this store may be sealed with
 keys: Final = Table(
     "mfa_keys",

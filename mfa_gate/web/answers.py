@@ -301,5 +301,6 @@ def _urls(parts: Parts) -> dict[str, str | None]:
     steps = {step.replace("-", "_"): root + gate_path(parts, step) for step in STEPS}
     login = parts.login_path
     steps["not_me"] = root + gate_path(parts, "not-me")
+    steps["desk"] = root + gate_path(parts, "desk")
     steps["api"] = root + gate_path(parts, "api/v1")
     return {**steps, "home": root + settings.home, "login": root + login if login else None}

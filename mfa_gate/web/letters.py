@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flask import render_template
 
@@ -40,3 +42,16 @@ def render(parts: Parts, letter: Letter) -> str:
         issued=long_date(date_of(parts.house.clock()), locale),
         expires=long_date(date_of(letter.ends_at), locale),
     )
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a new file that only its owner reads; half of it is not left behind."""
+    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,41 @@
+"""The help desk: its first supervisor, and who works there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from ..staff import Role
+from .output import Failed, account_argument, in_app, parts, tell
+
+
+@click.group()
+def desk() -> None:
+    """The help desk."""
+
+
+@desk.command("init")
+@account_argument
+@in_app
+def init(account_id: str, as_json: bool) -> None:
+    """Make ACCOUNT the first supervisor: once in the life of a store."""
+    if not parts().desk.begin(account_id):
+        raise Failed("The desk has had its first supervisor already. Whoever is a supervisor makes the next ones.")
+    sentence = f"{account_id} is the first supervisor of the help desk. Make a second one soon, on its pages."
+    tell(as_json, {"account": account_id, "role": Role.SUPERVISOR.name}, sentence)
+
+
+@desk.command("staff")
+@in_app
+def staff(as_json: bool) -> None:
+    """List who works at the help desk."""
+    rows = [
+        {
+            "account": row.account_id,
+            "role": Role(row.role).name,
+            "since": datetime.fromtimestamp(row.since, UTC).isoformat(timespec="seconds"),
+        }
+        for row in parts().desk.everybody()
+    ]
+    tell(as_json, {"staff": rows}, *("  ".join(row.values()) for row in rows), f"{len(rows)} work at the help desk.")

@@ -1,0 +1,73 @@
+"""What support staff and operators see of an account: its state and history, and never a secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..account import Account
+from ..store import Transaction, accounts, activations, authenticators, events, recovery, sessions
+from ..store.authenticators import AuthenticatorRow
+from ..store.events import EventRow
+from ..store.sessions import ListedRow
+from .activation import UnknownAccount
+from .ceremony import Ceremony
+
+LATEST = 50  # events
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An account as it stands.
+
+    Attributes:
+        subject: its random name in events and in addresses of pages.
+        locked: it proves nothing until it is unlocked.
+        frozen_until: nothing is added before that (seconds since the epoch), or None.
+        code_until: until when an activation code may be redeemed, or None.
+        history: its latest events, the newest first.
+    """
+
+    account: Account
+    subject: str
+    locked: bool
+    frozen_until: float | None
+    authenticators: tuple[AuthenticatorRow, ...]
+    recovery_codes: int
+    sessions: tuple[ListedRow, ...]
+    code_until: float | None
+    history: tuple[EventRow, ...]
+
+
+class Cases(Ceremony):
+    """Reads accounts."""
+
+    def of(self, account_id: str) -> Case:
+        """An account by its id.
+
+        Raises:
+            UnknownAccount: the portal knows none.
+        """
+        account, now = self.house.load_account(account_id), self.house.clock()
+        if account is None:
+            raise UnknownAccount(f"the portal knows no account {account_id!r}")
+        with self.house.store.begin() as tx:
+            accounts.ensure(tx, account_id, now)
+            return self._read(tx, account, now)
+
+    def _read(self, tx: Transaction, account: Account, now: float) -> Case:
+        row = accounts.find(tx, account.id)
+        assert row is not None  # noqa: S101  (made in this transaction)
+        frozen = accounts.frozen_until(tx, account.id)
+        idle, _ = self.house.sessions.times(account.group)
+        living = [one for one in sessions.listed(tx, account.id) if now < one.ends_at and now - one.last_seen < idle]
+        return Case(
+            account,
+            row.subject,
+            row.locked_at is not None,
+            frozen if frozen is not None and now < frozen else None,
+            tuple(one._replace(method=self.as_proven(one.method)) for one in authenticators.of_account(tx, account.id)),
+            recovery.left(tx, account.id),
+            tuple(living),
+            activations.open_until(tx, account.id, now),
+            tuple(events.latest(tx, row.subject, LATEST)),
+        )

@@ -1,0 +1,104 @@
+"""Defences of the help desk, and how each is taken out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import mfa_gate.desk
+from mfa_gate.desk import Desk
+from mfa_gate.exc import NotPermitted, OwnAccount
+from mfa_gate.marks import Marks
+from mfa_gate.staff import LEAST, DeskPolicy, Role
+from mfa_gate.store import desk as rows
+
+Patch = pytest.MonkeyPatch
+
+
+def any_role_may_do_anything(patch: Patch) -> None:
+    for verb in LEAST:
+        patch.setitem(LEAST, verb, Role.READER)  # type: ignore[arg-type]
+
+
+def who_has_no_role_is_a_reader(patch: Patch) -> None:
+    really = rows.role_of
+    patch.setattr(rows, "role_of", lambda tx, account, **how: max(really(tx, account, **how), Role.READER))
+
+
+def one_acts_on_oneself(patch: Patch) -> None:
+    really = Desk._over
+
+    def over(self: Desk, staff: Any, account_id: str) -> None:
+        if account_id != staff.account.id:
+            really(self, staff, account_id)
+
+    patch.setattr(Desk, "_over", over)
+
+
+def ranks_do_not_count(patch: Patch) -> None:
+    def over(_self: Desk, staff: Any, account_id: str) -> None:
+        if account_id == staff.account.id:
+            raise OwnAccount
+
+    patch.setattr(Desk, "_over", over)
+
+
+def one_person_is_enough(patch: Patch) -> None:
+    def decide(self: Desk, visit: Any, request_id: str, _kind: str) -> None:
+        asked = self._request(request_id)
+        if self.staff(visit).role < Role.SUPERVISOR:
+            raise NotPermitted
+        with self.house.store.begin() as tx:
+            tx.execute(rows.update(rows.desk_requests).values(approved_by=asked.asked_by))
+
+    patch.setattr(Desk, "_decide", decide)
+
+
+def the_portal_is_not_asked(patch: Patch) -> None:
+    permission = property(lambda _: lambda _account: True, lambda *_: None)
+    patch.setattr(DeskPolicy, "permission", permission)
+
+
+def the_desk_takes_any_second_factor(patch: Patch) -> None:
+    patch.setattr(Marks, "protect", lambda *_: None)
+    patch.setattr(mfa_gate.desk, "failing", lambda *_: None)
+
+
+def whoever_looks_may_be_told_the_code(patch: Patch) -> None:
+    def take(tx: Any, request_id: str, _by: str, now: float) -> bool:
+        found = next(row for row in rows.requests(tx, now) if row.id == request_id)
+        return really(tx, request_id, found.asked_by, now)
+
+    really = rows.take
+    patch.setattr(rows, "take", take)
+
+
+def requests_never_end(patch: Patch) -> None:
+    approve, take, requests = rows.approve, rows.take, rows.requests
+    patch.setattr(rows, "approve", lambda tx, one, by, _now: approve(tx, one, by, 0.0))
+    patch.setattr(rows, "take", lambda tx, one, by, _now: take(tx, one, by, 0.0))
+    patch.setattr(rows, "requests", lambda tx, _now, account=None: requests(tx, 0.0, account))
+
+
+def requests_outlive_a_role(patch: Patch) -> None:
+    patch.setattr(rows, "drop_of", lambda *_: None)
+
+
+def the_desk_begins_again(patch: Patch) -> None:
+    patch.setattr(rows, "begin", lambda *_: True)
+
+
+DEFENCES = {
+    "A45a": any_role_may_do_anything,
+    "A45b": who_has_no_role_is_a_reader,
+    "A45c": one_acts_on_oneself,
+    "A45d": ranks_do_not_count,
+    "A45e": one_person_is_enough,
+    "A45f": the_portal_is_not_asked,
+    "A45g": the_desk_takes_any_second_factor,
+    "A45h": whoever_looks_may_be_told_the_code,
+    "A45i": requests_outlive_a_role,
+    "A5request": requests_never_end,
+    "A46": the_desk_begins_again,
+}
