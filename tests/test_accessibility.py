@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
+from mfa_gate import DeskPolicy
 from tests.browser import launch
 from tests.portal import Portal, make_portal
 from tests.served import serving, window_in
@@ -33,6 +34,7 @@ def pages(language: str, sqlite_template: Path, tmp_path_factory: pytest.TempPat
 
     def make(**config: Any) -> Portal:
         file = shutil.copy(sqlite_template, folder / "store.sqlite3")
+        config["desk"] = DeskPolicy(permission=lambda _: True, letters=folder / "letters", spoken=True)
         made.append(make_portal(f"sqlite:///{file}", folder / "instance", **config))
         return made[-1]
 
@@ -44,7 +46,7 @@ def pages(language: str, sqlite_template: Path, tmp_path_factory: pytest.TempPat
 
 
 def test_the_tour_comes_to_every_page(pages: Pages) -> None:
-    assert len(pages) == 41
+    assert len(pages) == 52
     assert len({seen.title for seen in pages.values()}) >= 14
 
 
@@ -64,7 +66,7 @@ def test_nothing_moves_for_who_asked_for_less_motion(pages: Pages) -> None:
 
 def test_an_error_is_told_where_the_focus_is(pages: Pages) -> None:
     told = {name: seen.told for name, seen in pages.items() if seen.told is not None}
-    assert len(told) == 9
+    assert len(told) == 12
     assert [name for name, focused in told.items() if not focused] == []
 
 

@@ -290,11 +290,57 @@ def test_sessions_end(portal: Portal) -> None:
     assert "0 sessions of nobody ended." in run(portal, "sessions", "end", "nobody").stdout
 
 
+def test_show_tells_the_state_and_the_history_of_an_account_and_no_secret(portal: Portal) -> None:
+    secret = portal.enrolled()
+    portal.clock.advance(30)
+    portal.browser().sign_in(secret)
+    code = portal.activation_code()
+    run(portal, "account", "lock", "anne", "--reason", "on leave")
+    shown = document(portal, "account", "show", "anne")
+    assert (shown["locked"], shown["recovery_codes_left"], len(shown["authenticators"])) == (True, 0, 1)
+    assert shown["code_until"] is not None
+    assert shown["sessions"] == []
+    assert (shown["history"][0]["kind"], shown["history"][0]["why"]) == ("account_locked", "on leave")
+    sentences = run(portal, "account", "show", "anne").stdout
+    assert "locked: True" in sentences
+    for hidden in (secret, code, *portal.sql("SELECT seed, spent FROM mfa_totp_seeds")[0]):
+        assert hidden not in sentences + json.dumps(shown)
+
+
+def test_reset_asks_first_and_leaves_an_account_that_enrols_anew(portal: Portal, browser: Browser) -> None:
+    secret = portal.enrolled()
+    portal.clock.advance(30)
+    browser.sign_in(secret)
+    assert run(portal, "account", "reset", "anne", "--reason", "lost", input="n\n").exit_code == 1
+    assert browser.state == "signed_in"
+    done = document(portal, "account", "reset", "anne", "--reason", "lost", "--yes")
+    assert done == {"account": "anne", "removed": 1}
+    assert browser.state == "anonymous"
+    browser.password()
+    assert browser.state == "activation"
+    assert portal.events()[-2:] == [("account_reset", "success", None), ("first_factor", "success", None)]
+
+
+def test_the_living_sessions_of_an_account_are_listed(portal: Portal) -> None:
+    secret = portal.enrolled()
+    portal.clock.advance(30)
+    portal.browser().sign_in(secret)
+    listed = document(portal, "sessions", "list", "anne")["sessions"]
+    assert len(listed) == 1
+    assert listed[0]["id"] in run(portal, "sessions", "list", "anne").stdout
+    portal.clock.advance(2 * 3600)
+    assert document(portal, "sessions", "list", "anne")["sessions"] == []
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ("activation", "issue", "nobody"),
         ("account", "lock", "nobody", "--reason", "x"),
+        ("account", "show", "nobody"),
+        ("account", "reset", "nobody", "--reason", "x", "--yes"),
+        ("sessions", "list", "nobody"),
+        ("desk", "init", "nobody"),
     ],
     ids=" ".join,
 )
@@ -313,7 +359,11 @@ def test_an_account_the_portal_does_not_know_is_a_sentence(portal: Portal, words
         ("account", "lock", "--reason", "x"),
         ("account", "unlock", "--reason", "x"),
         ("account", "forget", "--yes"),
+        ("account", "show"),
+        ("account", "reset", "--reason", "x", "--yes"),
+        ("sessions", "list"),
         ("sessions", "end"),
+        ("desk", "init"),
     ],
     ids=" ".join,
 )

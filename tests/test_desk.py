@@ -115,6 +115,13 @@ def test_that_an_account_was_looked_at_is_an_event_with_who_looked(desk: Desk) -
     assert desk.subject("ray") in data
 
 
+def test_of_the_same_event_over_and_over_the_desk_sees_the_latest(desk: Desk) -> None:
+    browser = desk.at("ray")
+    for _ in range(5):
+        page = desk.page(browser, "anne").text
+    assert page.count("the help desk looked at an account") == 1
+
+
 @pytest.mark.abuse("A27")
 def test_the_desk_sees_no_secret(desk: Desk) -> None:
     portal = desk.portal

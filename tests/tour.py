@@ -153,6 +153,7 @@ class Tour:
         self.own()
         self.challenge()
         self.step_up()
+        self.desk()
         self.removal()
         self.weaker()
         self.letter(folder)
@@ -269,6 +270,51 @@ class Tour:
         self.page.evaluate("document.querySelector('[name=csrf_token]').value = 'another'")
         self.window.press("main form button")
         self.look("refusal")
+
+    def desk(self) -> None:
+        """As a supervisor of the help desk, with an account that has nothing yet."""
+        work = "INSERT INTO mfa_desk_staff (account_id, role, since) VALUES (:who, :role, 0)"
+        self.portal.sql(work, who=self.account, role=3)
+        self.window.open("/mfa/challenge")
+        self.window.use_key()
+        self.window.open("/mfa/desk")
+        self.look("desk")
+        self.window.send("main form", account="nobody")
+        self.look("desk, unknown account", error=True)
+        self.window.send("main form", account="zoe")
+        self.look("desk, an account")
+        self.page.click("details:has([value=ask]) summary")
+        self.window.send("form:has([value=ask])", reason="x")
+        self.look("desk, no reason", error=True)
+        self.page.click("details:has([value=ask]) summary")
+        self.window.send("form:has([value=ask])", reason="Telephone")
+        self.look("desk, done")
+        self.window.open("/mfa/desk")
+        self.look("desk, a request of one's own")
+        self.spoken()
+        self.window.open("/mfa/desk/staff")
+        self.look("desk, who works here")
+        self.page.check("[value=AGENT]")
+        self.window.send("form:has([value=grant])", account="nobody", reason="Telephone")
+        self.look("desk, no role given", error=True)
+        self.window.open("/")
+
+    def spoken(self) -> None:
+        """What a colleague asked for, and one's own request once a colleague has approved it."""
+        (other,) = set(NAMES.values()) - {self.account}
+        with self.portal.app.test_request_context():
+            self.portal.app.extensions["mfa_gate"].cases.of(other)
+        self.portal.sql("UPDATE mfa_desk_requests SET asked_by = :other", other=other)
+        self.window.open("/mfa/desk")
+        self.look("desk, a colleague's request")
+        self.portal.sql(
+            "UPDATE mfa_desk_requests SET asked_by = :who, approved_by = :other", who=self.account, other=other
+        )
+        self.window.open("/mfa/desk")
+        self.window.send("main form", account="zoe")
+        self.look("desk, approved")
+        self.window.press("form:has([value=speak]) button")
+        self.look("desk, the code")
 
     def removal(self) -> None:
         """A third one with the longest of names goes first, then the key by which this session was made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from ..account import Account
 from ..store import Transaction, accounts, activations, authenticators, events, recovery, sessions
@@ -12,7 +13,7 @@ from ..store.sessions import ListedRow
 from .activation import UnknownAccount
 from .ceremony import Ceremony
 
-LATEST = 50  # events
+LATEST = 200  # events
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Case:
         locked: it proves nothing until it is unlocked.
         frozen_until: nothing is added before that (seconds since the epoch), or None.
         code_until: until when an activation code may be redeemed, or None.
-        history: its latest events, the newest first.
+        history: its latest events, the newest first; of the same one after the other only the latest.
     """
 
     account: Account
@@ -69,5 +70,9 @@ class Cases(Ceremony):
             recovery.left(tx, account.id),
             tuple(living),
             activations.open_until(tx, account.id, now),
-            tuple(events.latest(tx, row.subject, LATEST)),
+            tuple(next(same) for _, same in groupby(events.latest(tx, row.subject, LATEST), _what)),
         )
+
+
+def _what(event: EventRow) -> tuple[str, str, str | None]:
+    return event.kind, event.outcome, event.reason

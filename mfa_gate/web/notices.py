@@ -48,8 +48,8 @@ def folded(rows: Iterable[NoticeRow], locale: str) -> list[Line]:
 
 def moment(at: float, locale: str) -> str:
     """A day and a time, in universal time, since nobody knows where its reader is."""
-    clock = datetime.fromtimestamp(at, UTC).strftime("%H:%M")
-    return catalogue(locale)("%(date)s at %(clock)s UTC") % {"date": long_date(date_of(at), locale), "clock": clock}
+    t, clock = catalogue(locale), datetime.fromtimestamp(at, UTC).strftime("%H:%M")
+    return t("%(date)s at %(clock)s UTC") % {"date": long_date(date_of(at), locale), "clock": clock}
 
 
 def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
