@@ -53,6 +53,23 @@ def the_token_before_stays_good(patch: Patch) -> None:
     patch.setattr(rows, "rotate", rotate)
 
 
+def one_counter_for_all_methods(patch: Patch) -> None:
+    def count(self: Proving, tx: Any, visit: Any, _rule: str) -> Any:
+        row = self.subject_in(tx, visit.there().account_id)
+        return self.house.limiter.count(tx, [Scope("code", f"account {row}", "stranger")], self.house.clock())
+
+    patch.setattr(Proving, "count", count)
+
+
+def a_header_that_cannot_be_read_fails_the_sign_in(patch: Patch) -> None:
+    def family(agent: str | None) -> str:
+        if agent is None or not agent.isascii() or not 0 < len(agent) < 200 or not agent.isprintable():
+            raise ValueError(agent)
+        return agent
+
+    patch.setattr(sign_in, "family", family)
+
+
 def one_lane(patch: Patch) -> None:
     """Strangers and known devices share their counters."""
 
@@ -130,6 +147,8 @@ def the_header_is_kept_as_it_comes(patch: Patch) -> None:
 
 
 DEFENCES: dict[str, Callable[[Patch], None]] = {
+    "A43": one_counter_for_all_methods,
+    "A19": a_header_that_cannot_be_read_fails_the_sign_in,
     "A13lane": rule("code_known", windows=((100_000, 90 * 86_400.0),), streak=None),
     "A13lanes": a_success_clears_every_lane,
     "A21dev": the_cookie_is_taken_at_its_word,

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mfa_gate.rules import DAY
+from mfa_gate.software_key import Bent
 from mfa_gate.testing import SoftwareKey, totp_code
 
 from .portal import BASE_URL, JSON, Browser, Portal
@@ -212,6 +213,47 @@ def test_a_closed_strangers_lane_leaves_a_known_device_its_codes(portal: Portal)
     assert try_code(browser, portal.code(secret)) == 200
 
 
+@pytest.mark.abuse("A43")
+def test_failures_of_a_key_leave_the_codes_of_an_app(portal: Portal) -> None:
+    key = SoftwareKey(BASE_URL)
+    browser = portal.browser(OWNER)
+    browser.activate()
+    begun = browser.begin_enrolment()
+    confirmation = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+    assert browser.api("POST", "totp/enrol/complete", confirmation).status_code == 200
+    assert browser.add_key(key).status_code == 200
+    stranger = portal.browser("198.51.100.7")
+    stranger.password()
+    for _ in range(70):
+        stranger.prove(key, Bent(bad_signature=True))
+        portal.clock.advance(1)
+    assert stranger.prove(key).status_code == 429
+    portal.clock.advance(30)
+    assert try_code(portal.browser("192.0.2.1"), portal.code(begun["secret"])) == 200
+
+
+@pytest.mark.abuse("A19")
+@pytest.mark.parametrize(
+    "agent",
+    ["", "\x00", "(" * 5000, "Mozilla/5.0 (" + "\xff" * 300, "' OR 1=1 --", "<script>", "\xe2\x80\xae"],
+    ids=lambda agent: ascii(agent[:20]),
+)
+def test_garbage_in_what_a_browser_says_it_is_changes_nothing(portal: Portal, agent: str) -> None:
+    secret = portal.enrolled()
+    portal.clock.advance(30)
+    browser = portal.browser()
+    said = {"User-Agent": agent}
+    assert (
+        browser.open("POST", "/login", data={"email": "anne", "password": "pw-anne"}, headers=said).status_code == 303
+    )
+    assert browser.get("/", headers=said).status_code == 303
+    sent = {"csrf_token": browser.token, "code": portal.code(secret)}
+    assert browser.post("/mfa/challenge", sent, headers=said).status_code == 303
+    assert browser.get("/mfa/sessions", headers=said).status_code == 200
+    assert browser.get("/mfa/news", headers=said).status_code == 200
+
+
+@pytest.mark.abuse("A43")
 @pytest.mark.abuse("A44")
 def test_a_closed_strangers_lane_leaves_passkeys_and_recovery_codes_to_anybody(portal: Portal) -> None:
     browser, key = portal.browser(OWNER), SoftwareKey(BASE_URL)
