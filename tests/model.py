@@ -1,0 +1,125 @@
+"""A small model of who may do what at the gate: written from the promises, knowing nothing of the code.
+
+It says an upper bound of what a browser may get. Where it also says that a step must succeed, refusing is wrong too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FRESH = 300.0  # seconds that a proof lets its session change authenticators
+VIEW_AGE = 600.0  # of /bank and /safe
+REDEEMED = 1800.0
+CODE = 86_400.0
+SURE = 240.0  # within this much of the password nothing has ended by itself
+
+
+@dataclass
+class Authenticator:
+    """What somebody has enrolled.
+
+    Attributes:
+        secret: of an app; None for a key.
+        last_step: of an app, the latest one that was used.
+    """
+
+    id: str
+    secret: str | None = None
+    last_step: int = -1
+
+    @property
+    def is_key(self) -> bool:
+        return self.secret is None
+
+
+@dataclass(eq=False)
+class Lineage:
+    """One sign-in, from its password to its end, whoever holds its cookie.
+
+    Attributes:
+        version: rises with the id of the session; who holds an older one holds nothing.
+        proofs: authenticator id -> when.
+        enrols_until: an activation code was redeemed here.
+    """
+
+    account: str
+    began: float
+    version: int = 0
+    ended: bool = False
+    proofs: dict[str, float] = field(default_factory=dict)
+    enrols_until: float = 0.0
+
+
+@dataclass
+class Person:
+    """An account.
+
+    Attributes:
+        code: the live activation code, and its end.
+        bound: the sign-in that the code was redeemed in.
+    """
+
+    name: str
+    authenticators: dict[str, Authenticator] = field(default_factory=dict)
+    code: tuple[str, float] | None = None
+    bound: Lineage | None = None
+    locked: bool = False
+
+    @property
+    def strongest_is_key(self) -> bool:
+        return any(one.is_key for one in self.authenticators.values())
+
+
+@dataclass
+class Model:
+    """Everybody and every sign-in."""
+
+    people: dict[str, Person]
+    lineages: list[Lineage] = field(default_factory=list)
+
+    def of(self, lineage: Lineage) -> Person:
+        return self.people[lineage.account]
+
+    def end(self, account: str, but: Lineage | None = None) -> None:
+        for lineage in self.lineages:
+            if lineage.account == account and lineage is not but:
+                lineage.ended = True
+
+    def lives(self, lineage: Lineage | None, version: int) -> bool:
+        return lineage is not None and not lineage.ended and lineage.version == version
+
+    def is_in(self, lineage: Lineage) -> bool:
+        """Signed in: a password, and a proof by something that the account still has."""
+        return bool(lineage.proofs.keys() & self.of(lineage).authenticators.keys())
+
+    def proven(self, lineage: Lineage, now: float, age: float, *, by_key: bool) -> bool:
+        """Whether something of that strength was proven within that age."""
+        own = self.of(lineage).authenticators
+        return any(now - at < age and own[one].is_key >= by_key for one, at in lineage.proofs.items() if one in own)
+
+    def may_see(self, lineage: Lineage, view: str, now: float) -> bool:
+        if not self.is_in(lineage):
+            return False
+        return view == "/" or self.proven(lineage, now, VIEW_AGE, by_key=view == "/safe")
+
+    def may_change(self, lineage: Lineage, now: float, *, adds_key: bool | None = None) -> bool:
+        """Whether authenticators may be changed: by what is strongest, with a code besides what can be relayed."""
+        person, activated = self.of(lineage), now < lineage.enrols_until
+        if not person.authenticators:
+            return adds_key is not None and activated
+        if not self.is_in(lineage) or not self.proven(lineage, now, FRESH, by_key=person.strongest_is_key):
+            return False
+        return activated or person.strongest_is_key
+
+    def may_redeem(self, lineage: Lineage, now: float) -> bool:
+        person = self.of(lineage)
+        if not person.authenticators:
+            return True
+        return self.is_in(lineage) and self.proven(lineage, now, FRESH, by_key=person.strongest_is_key)
+
+    def remove(self, person: Person, authenticator: str) -> None:
+        """It is gone, and so is every sign-in that rested on it alone."""
+        del person.authenticators[authenticator]
+        for lineage in self.lineages:
+            if lineage.account == person.name and lineage.proofs.pop(authenticator, None) is not None:
+                lineage.ended = lineage.ended or not self.is_in(lineage)
