@@ -131,7 +131,7 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
             rows += rows_of_requests("guarded request adds", times, {"gate": 1.3})
         if "sign-in" in arguments.only:
             times = interleave(sign_in.variants(_new(folder / "sign-in")), rounds, ACCOUNTS)
-            rows += rows_of_requests("sign-in by TOTP adds", times, {"gate": 3.0})
+            rows += rows_of_requests("sign-in by TOTP adds", times, {"gate": 4.0})
         if "passkey" in arguments.only:
             times = interleave(passkeys.variants(_new(folder / "passkey")), rounds, ACCOUNTS)
             rows += rows_of_passkeys(times, interleave(passkeys.verifying(), rounds, arguments.calls))
