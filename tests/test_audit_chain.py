@@ -508,12 +508,12 @@ def test_events_are_counted_for_prometheus(portal: Portal) -> None:
     prometheus = pytest.importorskip("prometheus_client")
     from mfa_gate.contrib.prometheus import count_events
 
-    registry = prometheus.CollectorRegistry()
-    receiver = count_events(registry)
+    counted = prometheus.CollectorRegistry()
+    receiver = count_events(counted)
     portal.browser().sign_in(portal.enrolled())
     labels = {"kind": "second_factor", "outcome": "success", "method": "otp", "reason": ""}
-    assert registry.get_sample_value("mfa_gate_events_total", labels) == 1.0
-    assert "anne" not in prometheus.generate_latest(registry).decode()
+    assert counted.get_sample_value("mfa_gate_events_total", labels) == 1.0
+    assert "anne" not in prometheus.generate_latest(counted).decode()
     assert receiver is not None
 
 

@@ -250,6 +250,10 @@ def end_sessions(portal: Portal) -> None:
         portal.gate.end_sessions("anne")
 
 
+def reset(portal: Portal) -> None:
+    portal.app.extensions["mfa_gate"].life.reset("anne", "lost phone")
+
+
 def remove_authenticator(portal: Portal) -> None:
     portal.sql("DELETE FROM mfa_authenticators WHERE account_id = 'anne'")
 
@@ -273,7 +277,7 @@ def in_the_middle(
 
 
 @pytest.mark.abuse("A61")
-@pytest.mark.parametrize("happens", [lock, forget, end_sessions, remove_authenticator])
+@pytest.mark.parametrize("happens", [lock, forget, end_sessions, reset, remove_authenticator])
 def test_a_sign_in_does_not_complete_once_its_rights_are_gone(
     portal: Portal, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Portal], None]
 ) -> None:
@@ -306,7 +310,21 @@ def test_a_step_up_does_not_complete_once_its_rights_are_gone(
 
 
 @pytest.mark.abuse("A61")
-@pytest.mark.parametrize("happens", [lock, forget, end_sessions, issue_anew])
+def test_a_step_up_does_not_complete_at_an_account_that_is_being_reset(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = portal.enrolled()
+    browser = portal.browser()
+    browser.sign_in(secret)
+    portal.clock.advance(900)
+    in_the_middle(monkeypatch, "complete", reset, portal)
+    assert browser.api("POST", "totp/verify", json={"code": portal.code(secret)}).json["code"] == "wrong_code"
+    assert browser.get("/").status_code != 200
+    assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
+
+
+@pytest.mark.abuse("A61")
+@pytest.mark.parametrize("happens", [lock, forget, end_sessions, reset, issue_anew])
 def test_an_enrolment_does_not_complete_once_its_rights_are_gone(
     portal: Portal, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Portal], None]
 ) -> None:

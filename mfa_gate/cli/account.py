@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from ..flows import Case
-from .output import account_argument, in_app, parts, tell
+from .output import account_argument, in_app, parts, tell, time_of
 
 
 @click.group()
@@ -72,7 +71,7 @@ def _document(case: Case) -> dict[str, Any]:
 
 
 def _time(at: float | None) -> str | None:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at is not None else None
+    return time_of(at) if at is not None else None
 
 
 @account.command("reset")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from ..staff import Role
-from .output import Failed, account_argument, in_app, parts, tell
+from .output import Failed, account_argument, in_app, parts, tell, time_of
 
 
 @click.group()
@@ -34,7 +32,7 @@ def staff(as_json: bool) -> None:
         {
             "account": row.account_id,
             "role": Role(row.role).name,
-            "since": datetime.fromtimestamp(row.since, UTC).isoformat(timespec="seconds"),
+            "since": time_of(row.since),
         }
         for row in parts().desk.everybody()
     ]

@@ -159,7 +159,7 @@ class _Taking:
             raise Problem("the codes of this secret were sent by mail or SMS")
         secret = _first(fields, self._columns)
         if isinstance(secret, str) and secret.strip().startswith("{") and "authenticator" in secret:
-            secret = _parsed(secret)
+            secret = _json(secret) or secret
         if isinstance(secret, Mapping) and "type" not in secret:
             secret = secret.get("authenticator")  # Flask-Security's unified sign-in: one for each way codes are sent
         given = {name: _first(fields, names) for name, names in GIVEN.items()}
@@ -169,11 +169,12 @@ class _Taking:
             raise Problem(str(bad)) from None
 
 
-def _parsed(text: str) -> Any:
+def _json(text: str) -> Any:
+    """What a text is as JSON; None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise Problem("the secret is not readable JSON") from None
+        return None
 
 
 def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
@@ -205,13 +206,8 @@ def _json_list(file: Path, text: str) -> Iterator[Line]:
 
 def _json_lines(text: str) -> Iterator[Line]:
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        yield number, _named(row)
+        if line.strip():
+            yield number, _named(_json(line))
 
 
 def _named(row: object) -> Mapping[str, Any]:
@@ -222,11 +218,7 @@ def _secrets(file: Path | None) -> dict[str, str]:
     if file is None:
         return {}
     with readable(file):
-        text = file.read_text(encoding="utf-8-sig")
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
+        found = _json(file.read_text(encoding="utf-8-sig"))
     if not isinstance(found, dict) or not found or not all(isinstance(value, str) for value in found.values()):
         raise Failed(f'{file} is not a JSON object such as {{"1": "secret"}}.')
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -71,6 +72,11 @@ class AccountId(click.ParamType):  # type: ignore[type-arg]  # generic only in n
 
 
 account_argument = click.argument("account_id", metavar="ACCOUNT", type=AccountId())
+
+
+def time_of(at: float) -> str:
+    """A time (seconds since the epoch) in universal time (RFC 3339)."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def tell(as_json: bool, document: dict[str, Any], *sentences: str) -> None:

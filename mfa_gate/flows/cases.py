@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..account import Account
-from ..store import Transaction, accounts, activations, authenticators, events, recovery, sessions
+from ..store import Transaction, accounts, activations, authenticators, events, recovery
 from ..store.authenticators import AuthenticatorRow
 from ..store.events import EventRow
 from ..store.sessions import ListedRow
@@ -59,8 +59,6 @@ class Cases(Ceremony):
         row = accounts.find(tx, account.id)
         assert row is not None  # noqa: S101  (made in this transaction)
         frozen = accounts.frozen_until(tx, account.id)
-        idle, _ = self.house.sessions.times(account.group)
-        living = [one for one in sessions.listed(tx, account.id) if now < one.ends_at and now - one.last_seen < idle]
         return Case(
             account,
             row.subject,
@@ -68,7 +66,7 @@ class Cases(Ceremony):
             frozen if frozen is not None and now < frozen else None,
             tuple(one._replace(method=self.as_proven(one.method)) for one in authenticators.of_account(tx, account.id)),
             recovery.left(tx, account.id),
-            tuple(living),
+            tuple(self.living(tx, account.id, account.group)),
             activations.open_until(tx, account.id, now),
             tuple(next(same) for _, same in groupby(events.latest(tx, row.subject, LATEST), _what)),
         )

@@ -30,8 +30,9 @@ from ..limits import Limiter
 from ..policy import AMR, Policy
 from ..session import Session, Sessions
 from ..settings import Settings
-from ..store import Store, Transaction, accounts, activations, authenticators
+from ..store import Store, Transaction, accounts, activations, authenticators, sessions
 from ..store.accounts import AccountRow
+from ..store.sessions import ListedRow
 
 log: Final = logging.getLogger("mfa_gate")
 
@@ -251,6 +252,12 @@ class Ceremony:
     def recovered(session: Session, now: float) -> bool:
         """Whether the session was proven by a recovery code, minutes ago."""
         return any(proof.method == RECOVERY and now - proof.at < CHANGE_AGE for proof in session.proofs)
+
+    def living(self, tx: Transaction, account_id: str, group: str | None) -> list[ListedRow]:
+        """The sessions of an account that have not ended by themselves, the newest first."""
+        now, (idle, _) = self.house.clock(), self.house.sessions.times(group)
+        rows = sessions.listed(tx, account_id)
+        return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
 
     @staticmethod
     def methods_in(tx: Transaction, account_id: str) -> frozenset[str]:

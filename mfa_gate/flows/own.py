@@ -120,12 +120,10 @@ class Own(Ceremony):
 
     def sessions(self, visit: Visit) -> list[sessions.ListedRow]:
         """The account's living sessions, the newest first; each is named by its sign-in."""
-        session, now = visit.there(), self.house.clock()
+        session = visit.there()
         with self.house.store.begin() as tx:
             self.signed_in(tx, session)
-            rows = sessions.listed(tx, session.account_id)
-        idle, _ = self.house.sessions.times(session.group)
-        return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
+            return self.living(tx, session.account_id, session.group)
 
     def end_session(self, visit: Visit, sign_in: str) -> None:
         """End one session of the account; the browser it was in is a stranger's from now on, unless it is this one.

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
 
-from ..exc import InvalidRequest, Refusal, TooLarge, Unavailable
-from ..flows.ceremony import log
+from ..exc import Refusal
 from . import answers, api, news, pages
 from .answers import BLUEPRINT, PROGRAMS
 from .visitor import current_parts
@@ -64,7 +62,7 @@ def blueprint(url_prefix: str) -> Blueprint:
     for rule, methods, view in _API:
         made.add_url_rule(API + rule, _endpoint(rule), view, methods=methods.split())
     made.register_error_handler(Refusal, answers.refuse)
-    made.register_error_handler(Exception, _closed)
+    made.register_error_handler(Exception, answers.closed)
     return made
 
 
@@ -85,14 +83,6 @@ def _for_both(page: View, step: View) -> View:
         return step() if request.method == "POST" or step in _LISTS else api.session()
 
     return view
-
-
-def _closed(error: Exception) -> Response:
-    """Whatever else breaks inside the gate keeps it closed, and says so."""
-    if isinstance(error, HTTPException) and (error.code or 500) < 500:
-        return answers.refuse(TooLarge() if error.code == 413 else InvalidRequest())
-    log.error("a step of the gate failed", exc_info=error)
-    return answers.refuse(Unavailable())
 
 
 _OWN: Final = frozenset(

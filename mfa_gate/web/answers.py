@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from flask import Response, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
 
 from ..account import Account
 from ..assurance import ACR, METHODS, Level, Requirement
@@ -14,10 +15,13 @@ from ..exc import (
     N_,
     ActivationRequired,
     EnrolmentRequired,
+    InvalidRequest,
     NoMethod,
     Refusal,
     SignInRequired,
     StepUpRequired,
+    TooLarge,
+    Unavailable,
 )
 from ..flows import Progress, State
 from ..flows.ceremony import log
@@ -144,6 +148,14 @@ def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
     if isinstance(refusal, SignInRequired | StepUpRequired | ActivationRequired | EnrolmentRequired):
         return _onward(here, refusal, required)
     return _refusal_page(here, refusal, required)
+
+
+def closed(error: Exception) -> Response:
+    """Whatever else breaks inside the gate keeps it closed, and says so."""
+    if isinstance(error, HTTPException) and (error.code or 500) < 500:
+        return refuse(TooLarge() if error.code == 413 else InvalidRequest())
+    log.error("a step of the gate failed", exc_info=error)
+    return refuse(Unavailable())
 
 
 def _refusal_page(here: Visitor, refusal: Refusal, required: Requirement | None) -> Response:

@@ -17,11 +17,9 @@ from ..exc import (
     ReasonMissing,
     Refusal,
     RequestGone,
-    Unavailable,
     UnknownToDesk,
 )
 from ..flows import Case, Issued, UnknownAccount
-from ..flows.ceremony import log
 from ..staff import LEAST, Role
 from ..store.desk import RequestRow
 from . import answers, inputs, steps
@@ -44,13 +42,8 @@ def blueprint(url_prefix: str) -> Blueprint:
     made.add_url_rule("/accounts/<subject>", "account", account, methods=["GET", "POST"])
     made.add_url_rule("/staff", "staff", staff, methods=["GET", "POST"])
     made.register_error_handler(Refusal, answers.refuse)
-    made.register_error_handler(Exception, _closed)
+    made.register_error_handler(Exception, answers.closed)
     return made
-
-
-def _closed(error: Exception) -> Response:
-    log.error("a page of the help desk failed", exc_info=error)
-    return answers.refuse(Unavailable())
 
 
 def home() -> Response:
