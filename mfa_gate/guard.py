@@ -98,8 +98,9 @@ class Guard:
     def _decide(self, here: Visitor, required: Requirement) -> Refusal | None:
         session, identity = here.session, here.parts.portal.identity
         taken_for = identity() if identity is not None else None
-        observed = here.is_observed
-        if session is None or (session.level < Level.MFA and not observed):
+        pending = session is None or session.level < Level.MFA
+        observed = pending and here.is_observed
+        if session is None or (pending and not observed):
             return self._stranger(here, session, taken_for)
         if identity is not None and taken_for != session.account_id:
             here.parts.life.end_mismatch(session, request.remote_addr)

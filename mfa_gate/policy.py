@@ -43,6 +43,7 @@ class GroupPolicy:
     idle: timedelta | None = None
     lifetime: timedelta | None = None
     observe_until: date | datetime | None = None
+    _lasting: Requirement | None = field(default=None, init=False, repr=False, compare=False)  # where no date is in it
 
     def __post_init__(self) -> None:
         unknown = [name for name in (*self.methods, *self.until) if name not in AMR]
@@ -61,9 +62,14 @@ class GroupPolicy:
             raise ConfigurationError(
                 f"a GroupPolicy asks for Level.{self.level.name} and leaves no method that reaches it for good"
             )
+        if not self.until:
+            object.__setattr__(self, "_lasting", self._asks(0.0))
 
     def requirement(self, now: float) -> Requirement:
         """What it asks for at a time (seconds since the epoch)."""
+        return self._lasting or self._asks(now)
+
+    def _asks(self, now: float) -> Requirement:
         left = [name for name in self.methods if name not in self.until or now < _start(self.until[name])]
         every = set(left) == set(ALL)
         amr = None if every else frozenset().union(*(AMR[name] for name in left))

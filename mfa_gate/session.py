@@ -73,11 +73,14 @@ class Sessions:
         self._store = store
         self._keyring = keyring
         self._settings = settings
-        self._policy = policy
+        # every guarded request asks for them
+        idle, lifetime = settings.idle, settings.lifetime
+        self._times = {group: policy.times(group, idle, lifetime) for group in policy.groups}
+        self._others = policy.times(None, idle, lifetime)
 
     def times(self, group: str | None) -> tuple[float, float]:
         """Idle and absolute end of the sessions of a group, in seconds."""
-        return self._policy.times(group, self._settings.idle, self._settings.lifetime)
+        return self._times.get(group or "", self._others)
 
     def read(self, cookie: str | None, now: float) -> Session | None:
         """The living session that a cookie names, or None. One read of one row.
