@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mfa_gate.audit import Audit
 from mfa_gate.flows import log
 from mfa_gate.flows.log import Log
 from mfa_gate.store import events
@@ -68,6 +69,19 @@ def anybody_can_make_an_anchor(patch: Patch) -> None:
     patch.setattr(Log, "_anchors", lambda _self, tx: events.anchors(tx))
 
 
+def a_step_is_committed_before_its_event(patch: Patch) -> None:
+    """In two halves, between which anything may break."""
+    record = Audit.record
+
+    def apart(self: Audit, tx: Any, *values: Any, **more: Any) -> None:
+        tx.driver.commit()
+        if tx.dialect.name == "sqlite":
+            tx.driver.execute("BEGIN IMMEDIATE")
+        record(self, tx, *values, **more)
+
+    patch.setattr(Audit, "record", apart)
+
+
 DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A49": what_a_line_says_is_not_in_its_hash,
     "A49b": lines_are_not_counted,
@@ -75,4 +89,5 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A49d": lines_without_a_chain_are_older_ones,
     "A49e": checkpoints_are_not_looked_at,
     "A49f": anybody_can_make_an_anchor,
+    "A34e": a_step_is_committed_before_its_event,
 }

@@ -14,6 +14,7 @@ from passlib.totp import TOTP as PasslibTOTP  # what Flask-Security seals its se
 
 from mfa_gate import Account
 from mfa_gate.policy import GroupPolicy, Policy
+from tests.breaking import Fault, breaking, kept, state_of
 from tests.conftest import MakePortal
 from tests.portal import KEYS, Portal
 
@@ -301,3 +302,30 @@ def test_rotated_keys_still_open_a_token_of_eight_digits(make: MakePortal, porta
     alone = make(MFA_GATE_KEYS=NEW)
     alone.clock.advance(30)
     assert opens(alone, token(alone, SECRET, "-d8"))
+
+
+def test_a_secret_that_is_another_accounts_already_is_not_taken_over(portal: Portal, tmp_path: Path) -> None:
+    take(portal, written(tmp_path, f"account,secret\nanne,{SECRET}\n"))
+    done = take(portal, written(tmp_path, f"account,secret\nbob,{SECRET}\nanne,{SECRET}\n"))
+    assert "line 2: this secret is another account's already" in done.stderr
+    assert "0 taken over, 1 were there already, 1 wrong" in done.stdout
+    assert seeds(portal) == 1
+
+
+@pytest.mark.abuse("A34")
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_whatever_fails_in_a_take_over_the_next_one_finishes_it(portal: Portal, tmp_path: Path) -> None:
+    file = written(tmp_path, f"account,secret\nanne,{SECRET}\nbob,{OTHER}\n")
+    with kept(portal) as put_back:
+        with breaking(portal, Fault()) as whole:
+            take(portal, file)
+        after = state_of(portal)
+        for at in range(1, whole.asked + 1):
+            put_back()
+            with breaking(portal, Fault(at)):
+                done = take(portal, file)
+            assert done.exit_code != 0
+            assert "does not answer" in done.output
+            assert seeds(portal) in (0, 1)
+            assert take(portal, file).exit_code == 0
+            assert state_of(portal) == after

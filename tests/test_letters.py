@@ -15,6 +15,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 
 from mfa_gate import Account
+from tests.breaking import Fault, breaking, kept
 from tests.browser import launch
 from tests.portal import Portal
 from tests.test_totp import scan
@@ -255,6 +256,26 @@ def test_a_letter_that_cannot_be_written_leaves_no_code_without_a_letter(
     assert "1 letters were written before that" in done.stderr
     assert len(letters(tmp_path)) == 1
     assert portal.sql("SELECT account_id FROM mfa_activations") == [("anne",)]
+
+
+@pytest.mark.abuse("A34")
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_whatever_fails_each_letter_in_the_folder_has_a_code_that_is_known(portal: Portal, tmp_path: Path) -> None:
+    text = "account\nanne\nbob\n"
+    with kept(portal) as put_back:
+        with breaking(portal, Fault()) as whole:
+            (tmp_path / "0").mkdir()
+            write(portal, text, tmp_path / "0")
+        for at in range(1, whole.asked + 1):
+            put_back()
+            (folder := tmp_path / str(at)).mkdir()
+            with breaking(portal, Fault(at)):
+                done = write(portal, text, folder)
+            assert done.exit_code == 2
+            assert "does not answer" in done.stderr
+            there = letters(folder) if (folder / "letters").exists() else []
+            assert len(there) == portal.sql("SELECT count(*) FROM mfa_activations")[0][0]
+            assert ("Nothing was changed" in done.stderr) is (not there)
 
 
 def test_a_letter_for_somebody_who_was_enrolling_ends_that(portal: Portal, tmp_path: Path) -> None:

@@ -21,9 +21,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from mfa_gate import Account, ConfigurationError, Mail, Webhook
+from mfa_gate import Account, ConfigurationError, Mail, Unavailable, Webhook
 from mfa_gate.cli.notices import one_pass
+from mfa_gate.flows.notices import CLAIMED
 
+from .breaking import Fault, breaking, kept
 from .portal import Portal
 from .test_notices import elsewhere, waiting
 
@@ -131,6 +133,29 @@ def body(mail: EmailMessage, kind: str = "plain") -> str:
     part = mail.get_body((kind,))
     assert part is not None
     return str(part.get_content())
+
+
+@pytest.mark.abuse("A34")
+@pytest.mark.abuse("A52")
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_whatever_fails_in_a_pass_each_notice_is_sent_at_least_once(portal: Portal, postbox: Postbox) -> None:
+    by_mail(portal, postbox.port)
+    for name in ("anne", "bob"):
+        secret = portal.enrolled(name)
+        portal.browser().sign_in(secret, name)
+    with kept(portal) as put_back:
+        with breaking(portal, Fault()) as whole:
+            assert send(portal)["sent"] == 2
+        for at in range(1, whole.asked + 1):
+            put_back()
+            postbox.mails.clear()
+            with breaking(portal, Fault(at)), pytest.raises(Unavailable):
+                send(portal)
+            portal.clock.advance(CLAIMED)
+            send(portal)
+            assert {mail["To"] for mail in postbox.mails} == {"anne@portal.example", "bob@portal.example"}, at
+            assert len(postbox.mails) <= 3, at
+            portal.clock.advance(-CLAIMED)
 
 
 # --- mail ------------------------------------------------------------------------------------------------------------

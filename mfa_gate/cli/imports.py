@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from ..exc import InvalidRequest, WrongCode
+from ..exc import InvalidRequest, Unavailable, WrongCode
 from ..factors.exported import BadSeed, Exported, read
 from ..factors.totp import complete
 from ..flows.imports import Taken
@@ -80,6 +80,11 @@ def totp(
         except Problem as problem:
             problems.append({"line": line, "problem": str(problem)})
             click.echo(f"line {line}: {problem}", err=True)
+        except Unavailable:
+            raise Failed(
+                f"The gate's store does not answer, in line {line}. {counted['imported']} were taken over before that: "
+                "run it again."
+            ) from None
     sentences = [f"{counted['imported']} taken over, {counted['already']} were there already, {len(problems)} wrong."]
     if counted["renew"]:
         sentences.append(f"{counted['renew']} of them are short: their owners should set up their app anew.")
@@ -100,6 +105,7 @@ class _Taking:
         self._secrets = secrets
         self._named: set[str] = set()
         self._seeds: set[bytes] = set()
+        self._held = here.imports.holders()
 
     def take(self, fields: Mapping[str, Any]) -> list[str]:
         """What to count.
@@ -113,6 +119,8 @@ class _Taking:
             raise Problem(f"the account {account_id!r} stands on an earlier line already")
         if exported.seed in self._seeds:
             raise Problem("this secret stands on an earlier line already, for somebody else")
+        if self._held.get(exported.seed, account_id) != account_id:
+            raise Problem("this secret is another account's already")
         self._named.add(account_id)
         self._seeds.add(exported.seed)
         try:

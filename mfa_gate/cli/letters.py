@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ..account import Account
+from ..exc import Unavailable
 from ..web.letters import Letter, render, write_private
 from ..wiring import Parts
 from .output import Failed
@@ -111,7 +112,10 @@ def write_letters(parts: Parts, rows: list[Row], out: Path, ttl: float, reason: 
                 issued = parts.activation.issue_in(tx, row.account.id, reason, ttl)
                 write_private(file, render(parts, Letter(row.account, row.address, issued.code, issued.ends_at)))
             files.append(file)
-    except OSError as error:
-        kept = f" {len(files)} letters were written before that." if files else ""
-        raise Failed(f"{out} cannot be written: {error.strerror}.{kept}") from None
+    except (OSError, Unavailable) as error:
+        kept = f" {len(files)} letters were written before that." if files else " Nothing was changed."
+        if isinstance(error, OSError):
+            raise Failed(f"{out} cannot be written: {error.strerror}.{kept}") from None
+        (out / f"{len(files) + 1:05d}.html").unlink(missing_ok=True)  # its code is not known to the gate
+        raise Failed(f"The gate's store does not answer.{kept}") from None
     return files

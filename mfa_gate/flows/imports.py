@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import Literal
 
 from ..audit import Who
@@ -77,6 +78,19 @@ class Imports(Ceremony):
                 renew=exported.renew,
             )
         return "imported"
+
+    def holders(self) -> dict[bytes, str]:
+        """Whose each seed in the store is; one that does not open is left out.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        held = {}
+        with self.house.store.begin() as tx:
+            for row in authenticators.all_totp(tx):
+                with suppress(SealBroken):
+                    held[open_seed(self, row)] = row.account_id
+        return held
 
     def _kept_out(self, tx: Transaction, account_id: str, exported: Exported, now: float) -> Taken | None:
         if now < (accounts.frozen_until(tx, account_id) or 0.0):
