@@ -333,7 +333,7 @@ class Desk(Ceremony):
             with self.house.store.begin() as tx:
                 now = self.house.clock()
                 accounts.ensure(tx, account_id, now)
-                self._still(tx, staff)
+                self._still(tx, staff, account_id)
                 desk.grant(tx, account_id, role, staff.subject, now)
                 self._granted(tx, visit, "desk_granted", account_id, why=why, by=staff.subject, role=role.name)
 
@@ -345,17 +345,20 @@ class Desk(Ceremony):
             NotPermitted, OwnAccount, ReasonMissing, ...: as `grant`.
         """
         with self._acting(visit, "revoke", account_id, reason) as (staff, why), self.house.store.begin() as tx:
-            self._still(tx, staff)
+            self._still(tx, staff, account_id)
             if not desk.revoke(tx, account_id):
                 raise NotFound
             desk.drop_of(tx, account_id)
             self._granted(tx, visit, "desk_revoked", account_id, why=why, by=staff.subject)
 
     @staticmethod
-    def _still(tx: Transaction, staff: Staff) -> None:
+    def _still(tx: Transaction, staff: Staff, account_id: str) -> None:
         """Of two who revoke each other one is left: whoever acts has the role until the transaction ends."""
-        if desk.role_of(tx, staff.account.id, hold=True) < LEAST["grant"]:
+        roles = desk.hold(tx, (staff.account.id, account_id))
+        if roles.get(staff.account.id, 0) < LEAST["grant"]:
             raise NotPermitted(reason="role")
+        if roles.get(account_id, 0) > staff.role:
+            raise NotPermitted(reason="rank")
 
     def _granted(self, tx: Transaction, visit: Visit, kind: str, account_id: str, **data: Any) -> None:
         row = accounts.find(tx, account_id)

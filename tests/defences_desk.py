@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -89,6 +90,27 @@ def the_desk_begins_again(patch: Patch) -> None:
     patch.setattr(rows, "begin", lambda *_: True)
 
 
+def what_is_asked_for_is_only_looked_at(patch: Patch) -> None:
+    """In two statements, between which others may look too."""
+
+    def take(tx: Any, request_id: str, by: str, now: float) -> bool:
+        found = [row for row in rows.requests(tx, now) if row.id == request_id and row.asked_by == by]
+        time.sleep(0.05)
+        rows.drop(tx, request_id)
+        return any(row.approved_by is not None for row in found)
+
+    patch.setattr(rows, "take", take)
+
+
+def a_role_is_not_held(patch: Patch) -> None:
+    def roles(tx: Any, accounts: Any) -> dict[str, int]:
+        found = {account: rows.role_of(tx, account) for account in accounts}
+        time.sleep(0.05)
+        return found
+
+    patch.setattr(rows, "hold", roles)
+
+
 DEFENCES = {
     "A45a": any_role_may_do_anything,
     "A45b": who_has_no_role_is_a_reader,
@@ -100,5 +122,7 @@ DEFENCES = {
     "A45h": whoever_looks_may_be_told_the_code,
     "A45i": requests_outlive_a_role,
     "A5request": requests_never_end,
+    "A45j": what_is_asked_for_is_only_looked_at,
+    "A45k": a_role_is_not_held,
     "A46": the_desk_begins_again,
 }

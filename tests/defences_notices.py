@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from mfa_gate.flows import notices as flow
 from mfa_gate.flows.ceremony import Ceremony
@@ -101,11 +102,22 @@ def names_stand_in_mails_as_they_are(patch: Patch) -> None:
     patch.setattr(words, "_one_line", lambda name: Markup(name))  # noqa: S704
 
 
+def senders_do_not_claim(patch: Patch) -> None:
+    def claim(tx: Any, *values: Any) -> Any:
+        found = really(tx, *values)
+        tx.execute(text("UPDATE mfa_outbox SET claim = NULL, claimed_until = NULL"))
+        return found
+
+    really = outbox.claim
+    patch.setattr(outbox, "claim", claim)
+
+
 DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A1news": news_for_whoever_has_the_password,
     "A51mail": names_stand_in_mails_as_they_are,
     "A52": each_alert_is_a_mail,
     "A52b": what_failed_is_dropped,
+    "A52c": senders_do_not_claim,
     "A63": opening_the_link_presses_it,
     "A63b": pressing_it_freezes_nothing,
     "A63c": pressing_it_removes_what_is_there,

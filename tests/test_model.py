@@ -1,6 +1,6 @@
 """Random sequences over HTTP against a model of who may see what.
 
-python -m pytest tests/test_model.py     # the same thirty sequences each time
+python -m pytest tests/test_model.py     # the same hundred sequences each time
 MODEL_EXAMPLES=5000 python -m pytest --timeout 0 tests/test_model.py     # as many others
 """
 
@@ -25,16 +25,24 @@ from hypothesis.stateful import (
 )
 from werkzeug.test import TestResponse
 
+from mfa_gate import Account, DeskPolicy, Role
+from mfa_gate.store import desk
 from mfa_gate.testing import Clock, KeyRefused, SoftwareKey, totp_code
+from tests.desks import code_in
 from tests.model import CODE, REDEEMED, SURE, Authenticator, Lineage, Model, Person
 from tests.passkeys import LENIENT, UNLIMITED
 from tests.portal import BASE_URL, Browser, Portal, make_portal
 
 LONG = os.environ.get("MODEL_EXAMPLES")
-EXAMPLES = int(LONG or 30)
+EXAMPLES = int(LONG or 100)
 STEPS = 50
 NAMES = ("anne", "bob")
 VIEWS = ("/", "/bank", "/safe")
+STAFF = ("sue",)
+OF_SUPERVISORS = ("unlock", "reset")
+AT_DESK = st.sampled_from(["ask", "letter", "lock", "end_sessions", *OF_SUPERVISORS])
+LETTER = 30 * 86_400.0
+SPOKEN = 1800.0
 WHICH = st.integers(0, 2)
 NAME = st.sampled_from(NAMES)
 reached: dict[str, int] = {}  # what the sequences came to, so that none of it passes for want of trying
@@ -51,6 +59,16 @@ class Held:
     options: tuple[Any, SoftwareKey] | None = None  # a key that was begun here
 
 
+@dataclass
+class Request:
+    """That a code of somebody may be told, to who asked for it."""
+
+    name: str
+    by: str
+    at: float
+    approved: bool = False
+
+
 class Sequences(RuleBasedStateMachine):
     """Three browsers, two people, a clock."""
 
@@ -65,11 +83,15 @@ class Sequences(RuleBasedStateMachine):
             self.folder,
             Clock(),
             limits=UNLIMITED,
-            MFA_GATE_METHODS=["webauthn", "totp"],
+            desk=DeskPolicy(
+                lambda account: account.id in (*STAFF, "bob"), letters=self.folder / "letters", spoken=True
+            ),
         )
         self.held = [Held(self.portal.browser(f"192.0.2.{number}")) for number in range(3)]
-        self.model = Model({name: Person(name) for name in NAMES})
+        self.model = Model({name: Person(name, is_staff=name == "bob") for name in NAMES})
         self.keys: dict[str, SoftwareKey] = {}
+        self.requests: dict[str, Request] = {}
+        self.used: dict[str, list[str]] = {name: [] for name in NAMES}
         self.opened = 0
         self.stolen = False
 
@@ -85,6 +107,18 @@ class Sequences(RuleBasedStateMachine):
             self.password(which, name, True)
             self.redeem(which, name)
             self._sets_up(which, key)
+        self._opens_the_desk()
+
+    def _opens_the_desk(self) -> None:
+        """Bob is an agent; Sue, of whom the model knows nothing, is a supervisor who sits at a browser of her own."""
+        self.portal.people["sue"] = Account("sue", "Sue")
+        self.portal.passwords["sue"] = "pw-sue"
+        self.sues = self.portal.key("sue")
+        self.opened += 1
+        with self.portal.app.extensions["mfa_gate"].house.store.begin() as tx:
+            desk.grant(tx, "sue", Role.SUPERVISOR, None, self.now)
+            desk.grant(tx, "bob", Role.AGENT, None, self.now)
+        self.subjects = {row.id: row.subject for row in self.portal.sql("SELECT id, subject FROM mfa_accounts")}
 
     def _sets_up(self, which: int, key: bool) -> None:
         if key:
@@ -185,6 +219,42 @@ class Sequences(RuleBasedStateMachine):
             assert one is not None
             self._proves(held, lineage, one.id)
 
+    @rule(which=WHICH, name=NAME, number=st.integers(0, 9))
+    def recovery_code(self, which: int, name: str, number: int) -> None:
+        """A recovery code of somebody, who may be somebody else; or one that was used."""
+        held, person = self.held[which], self.model.people[name]
+        codes = (person.recovery or []) + self.used[name]
+        code = codes[number % len(codes)] if codes else "0000-0000-0000-0000"
+        lineage, left = self.lives(held), code in (person.recovery or []) and bool(person.authenticators)
+        own = lineage is not None and lineage.account == name
+        sent = held.browser.api("POST", "recovery/verify", {"code": code})
+        must = own and left and lineage is not None and self.sure(lineage)
+        if self.ok(sent, "a recovery code", own and left, must=must):
+            assert lineage is not None
+            assert person.recovery is not None
+            person.recovery.remove(code)
+            self.used[name].append(code)
+            if not self.model.is_in(lineage):
+                self.opened += 1
+            lineage.recovered = self.now
+            self.rises(held, lineage)
+
+    @rule(which=WHICH)
+    def renew(self, which: int) -> None:
+        """A new set of recovery codes in the place of the old one."""
+        held, lineage = self.held[which], self.lives(self.held[which])
+        may = lineage is not None and bool(self.model.of(lineage).authenticators)
+        may = may and lineage is not None and self.model.may_change(lineage, self.now)
+        answer = held.browser.api("POST", "recovery/renew")
+        if self.ok(answer, "new recovery codes", may):
+            assert lineage is not None
+            self._spends(lineage)
+            self._drawn(self.model.of(lineage), answer.json["codes"])
+
+    def _drawn(self, person: Person, codes: list[str]) -> None:
+        self.used[person.name] += person.recovery or []
+        person.recovery = list(codes)
+
     def _proves(self, held: Held, lineage: Lineage, authenticator: str) -> None:
         if not self.model.is_in(lineage):
             self.opened += 1
@@ -216,11 +286,8 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(name=NAME)
     def issue(self, name: str) -> None:
-        person = self.model.people[name]
-        person.code, person.bound = (self.portal.activation_code(name), self.now + CODE), None
-        for lineage in self.model.lineages:
-            if lineage.account == name and self.now < lineage.enrols_until:
-                lineage.ended = True
+        code = self.portal.activation_code(name)
+        self.model.issue(self.model.people[name], code, self.now + CODE, self.now)
 
     @rule(which=WHICH, name=NAME)
     def redeem(self, which: int, name: str) -> None:
@@ -252,10 +319,11 @@ class Sequences(RuleBasedStateMachine):
         may = lineage is not None and self.model.may_change(lineage, self.now, adds_key=False)
         may = may and held.begun is not None and code == totp_code(begun["secret"], self.now)
         sent = {"enrolment": begun["enrolment"], "code": code}
-        if self.ok(held.browser.api("POST", "totp/enrol/complete", sent), "an app", may):
+        answer = held.browser.api("POST", "totp/enrol/complete", sent)
+        if self.ok(answer, "an app", may):
             assert lineage is not None
             app = Authenticator(begun["enrolment"], begun["secret"], int(self.now) // 30)
-            self._enrols(held, lineage, app)
+            self._enrols(held, lineage, app, answer)
 
     @rule(which=WHICH)
     def begin_key(self, which: int) -> None:
@@ -281,18 +349,21 @@ class Sequences(RuleBasedStateMachine):
             assert lineage is not None
             (made,) = self._stored() - before
             self.keys[made] = asked[1]
-            self._enrols(held, lineage, Authenticator(made))
+            self._enrols(held, lineage, Authenticator(made), answer)
 
-    def _enrols(self, held: Held, lineage: Lineage, made: Authenticator) -> None:
+    def _enrols(self, held: Held, lineage: Lineage, made: Authenticator, answer: TestResponse) -> None:
         person = self.model.of(lineage)
-        if person.bound is lineage:
-            person.code = person.bound = None
+        self._spends(lineage)
         person.authenticators[made.id] = made
+        codes = answer.json.get("recovery_codes")
+        assert (codes is not None) is (person.recovery is None)
+        if codes is not None:
+            self._drawn(person, codes)
         held.begun = held.options = None
         self._proves(held, lineage, made.id)
 
     def _stored(self) -> set[str]:
-        return {str(row.id) for row in self.portal.sql("SELECT id FROM mfa_authenticators")}
+        return {str(row.id) for row in self.portal.sql("SELECT id FROM mfa_authenticators WHERE account_id != 'sue'")}
 
     # --- changes -----------------------------------------------------------------------------------------------
 
@@ -308,9 +379,8 @@ class Sequences(RuleBasedStateMachine):
         must = may and lineage is not None and self.sure(lineage)
         if self.ok(held.browser.api("DELETE", f"authenticators/{one}"), "a removal", may, must=bool(must)):
             assert lineage is not None
-            if person.bound is lineage:
-                person.code = person.bound = None
-            self.model.remove(person, one)
+            self._spends(lineage)
+            self.model.remove(person, one, lineage)
 
     @rule(which=WHICH)
     def end_others(self, which: int) -> None:
@@ -346,10 +416,115 @@ class Sequences(RuleBasedStateMachine):
                 self.portal.gate.unlock(name, "model")
         person.locked = locks
 
+    def _spends(self, lineage: Lineage) -> None:
+        person = self.model.of(lineage)
+        if person.bound is lineage:
+            person.code = person.bound = None
+
     def _free(self, lineage: Lineage) -> None:
         person = self.model.of(lineage)
         if person.bound is lineage:
             person.bound = None
+
+    # --- the desk ----------------------------------------------------------------------------------------------
+
+    def _at_desk(self, browser: Browser, path: str, action: str, **more: str) -> TestResponse:
+        """Press a button at the desk as a program would, which is told what is refused."""
+        sent = {"csrf_token": browser.token, "action": action, **more}
+        return browser.post(f"/mfa/desk{path}", sent, headers={"Accept": "application/json"})
+
+    def _acts(self, browser: Browser, name: str, action: str, **more: str) -> TestResponse:
+        return self._at_desk(browser, f"/accounts/{self.subjects[name]}", action, reason="As the model does", **more)
+
+    @rule(which=WHICH, name=NAME, action=AT_DESK)
+    def act_at_desk(self, which: int, name: str, action: str) -> None:
+        """Whoever sits here presses a button at the desk."""
+        held, lineage = self.held[which], self.lives(self.held[which])
+        may = lineage is not None and self.model.may_work_at_desk(lineage, self.now) and lineage.account != name
+        may = may and action not in OF_SUPERVISORS
+        must = may and lineage is not None and self.sure(lineage)
+        known = {row.id for row in self.portal.sql("SELECT id FROM mfa_desk_requests")}
+        if self.pressed(self._acts(held.browser, name, action), f"desk: {action}", may, must=must):
+            assert lineage is not None
+            self._done_at_desk(name, action)
+            for row in self.portal.sql("SELECT id FROM mfa_desk_requests"):
+                if row.id not in known:
+                    self.requests[row.id] = Request(name, lineage.account, self.now)
+
+    @rule(which=WHICH, who=NAME, name=NAME, action=AT_DESK, approved=st.booleans())
+    def work_at_desk(self, which: int, who: str, name: str, action: str, approved: bool) -> None:
+        """All of it in one go, or few sequences would come as far as a code that is told."""
+        self.sign_in(which, who, True)
+        self.act_at_desk(which, name, action)
+        self.approve(which, 0, approved)
+        self.speak(which, 0)
+
+    @rule(name=NAME, action=st.sampled_from(["letter", "lock", "end_sessions", *OF_SUPERVISORS]))
+    def supervisor_acts(self, name: str, action: str) -> None:
+        if action in OF_SUPERVISORS[:2] or name == "anne":
+            assert self._acts(self._sue(), name, action).status_code == 303
+            self._done_at_desk(name, action)
+
+    @rule(which=WHICH, number=st.integers(0, 2), by_sue=st.booleans())
+    def approve(self, which: int, number: int, by_sue: bool) -> None:
+        """What was asked for: by a supervisor, or by whoever sits here."""
+        open_ones = sorted(self.requests)
+        if not open_ones:
+            return
+        one = open_ones[number % len(open_ones)]
+        request, browser = self.requests[one], self._sue() if by_sue else self.held[which].browser
+        may = by_sue and self.now < request.at + SPOKEN
+        if self.pressed(self._at_desk(browser, "", "approve", request=one), "desk: approved", may, must=False):
+            request.approved = True
+
+    @rule(which=WHICH, number=st.integers(0, 2))
+    def speak(self, which: int, number: int) -> None:
+        """Have the code told that was asked for, by whoever it was."""
+        open_ones = sorted(self.requests)
+        if not open_ones:
+            return
+        one = open_ones[number % len(open_ones)]
+        request, held, lineage = self.requests[one], self.held[which], self.lives(self.held[which])
+        may = lineage is not None and self.model.may_work_at_desk(lineage, self.now)
+        may = may and lineage is not None and lineage.account == request.by and request.approved
+        may = may and self.now < request.at + SPOKEN
+        sent = {"csrf_token": held.browser.token, "action": "speak", "request": one, "reason": "As the model does"}
+        answer = held.browser.post(f"/mfa/desk/accounts/{self.subjects[request.name]}", sent)
+        code = code_in(answer.text)
+        assert may or not code, "a code was told"
+        if code:
+            reached["desk: a code told"] = reached.get("desk: a code told", 0) + 1
+            del self.requests[one]
+            self.model.issue(self.model.people[request.name], code, self.now + SPOKEN, self.now)
+
+    def pressed(self, answer: TestResponse, name: str, may: bool, must: bool) -> bool:
+        assert answer.status_code < 500, f"{name}: {answer.status_code} {answer.text[:200]}"
+        done = answer.status_code == 303 and "/mfa/desk" in answer.location
+        assert may or not done, f"{name} passed"
+        assert done or not (may and must), f"{name} was refused: {answer.text[:200]}"
+        if done:
+            reached[name] = reached.get(name, 0) + 1
+        return done
+
+    def _sue(self) -> Browser:
+        browser = self.portal.browser("192.0.2.9")
+        browser.password("sue")
+        assert browser.prove(self.sues).status_code == 200
+        self.opened += 1
+        return browser
+
+    def _done_at_desk(self, name: str, action: str) -> None:
+        person = self.model.people[name]
+        if action == "reset":
+            self.used[name] += person.recovery or []
+            self.model.reset(person)
+        elif action in ("lock", "end_sessions"):
+            self.model.end(name)
+        elif action == "letter":
+            (letter,) = (self.folder / "letters").iterdir()
+            self.model.issue(person, code_in(letter.read_text()), self.now + LETTER, self.now)
+            letter.unlink()
+        person.locked = {"lock": True, "unlock": False}.get(action, person.locked)
 
     # --- thieves and time --------------------------------------------------------------------------------------
 
@@ -381,6 +556,11 @@ class Sequences(RuleBasedStateMachine):
         assert self._stored() == known
 
     @invariant()
+    def recovery_codes_are_as_many_as_the_model_knows(self) -> None:
+        rows = self.portal.sql("SELECT account_id, count(*) FROM mfa_recovery_codes GROUP BY account_id")
+        assert dict(map(tuple, rows)) == {p.name: len(p.recovery) for p in self.model.people.values() if p.recovery}
+
+    @invariant()
     def the_portals_session_opened_once_for_each_sign_in(self) -> None:
         assert len(self.portal.opened) <= self.opened
 
@@ -402,4 +582,12 @@ def test_no_sequence_gets_what_the_model_does_not_let_it(machine: type[Sequences
     )
     run_state_machine_as_test(machine, settings=chosen)
     wanted = {"a code", "a key", "activation", "an app", "a new key", "a removal", *(f"sees {view}" for view in VIEWS)}
+    wanted |= {
+        "a recovery code",
+        "new recovery codes",
+        "desk: letter",
+        "desk: ask",
+        "desk: approved",
+        "desk: a code told",
+    }
     assert wanted <= reached.keys(), f"the sequences never came to {wanted - reached.keys()}"

@@ -17,21 +17,26 @@ from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+from flask import request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from mfa_gate import Account, DeskPolicy, Mail
+from mfa_gate.cli.notices import one_pass
 from mfa_gate.factors import recovery, totp, webauthn
 from mfa_gate.rules import DAY, LimitPolicy, Rule
 from mfa_gate.testing import Clock
 from tests.defences import take_out_from_environment
-from tests.portal import BASE_URL, Browser, make_portal
+from tests.desks import STAFF
+from tests.portal import BASE_URL, Browser, Portal, make_portal
 
 HERE = "127.0.0.1"
 ADDRESS_HEADER = "X-Test-Address"
 POLICIES = {
     "default": LimitPolicy(),
     # nothing but a window, so that all of a crowd get as far as it allows
-    "five": LimitPolicy(code=Rule(((5, DAY),), free=1000)),
+    "five": LimitPolicy(code=Rule(((5, DAY),), free=1000), code_known=Rule(((5, DAY),), free=1000)),
     "none": LimitPolicy(
         **dict.fromkeys(("code", "confirm", "assertion", "recovery", "source"), Rule(((10**6, DAY),), free=10**6))
     ),
@@ -51,12 +56,20 @@ class SharedClock(Clock):
 
 @dataclass(frozen=True)
 class Call:
-    """One request of a program: the browser whose cookies it brings, the path below the API, the body."""
+    """One request: the browser whose cookies it brings, the path below the API, the body.
+
+    A path that begins with "/" is a page's, and its body a form.
+    """
 
     browser: Browser
     path: str
     body: dict[str, Any]
     token: str
+
+    @property
+    def cookies(self) -> str:
+        held = self.browser.client._cookies.values()  # type: ignore[attr-defined]
+        return "; ".join(f"{cookie.key}={cookie.value}" for cookie in held)
 
 
 @dataclass
@@ -156,20 +169,22 @@ def call(browser: Browser, path: str, **body: Any) -> Call:
 
 
 def _send(connection: http.client.HTTPConnection, call: Call) -> Answer:
-    name = call.browser.portal.app.extensions["mfa_gate"].settings.cookie_name
+    is_form = call.path.startswith("/")
     headers = {
         "Host": "portal.example",
         "Origin": BASE_URL,
         "Accept": "application/json",
-        "Content-Type": "application/json",
-        "Cookie": f"{name}={call.browser.gate_cookie}",
+        "Content-Type": "application/x-www-form-urlencoded" if is_form else "application/json",
+        "Cookie": call.cookies,
         "X-MFA-CSRF": call.token,
         ADDRESS_HEADER: call.browser.address,
     }
     try:
-        connection.request("POST", f"/mfa/api/v1/{call.path}", json.dumps(call.body), headers)
+        path = call.path if is_form else f"/mfa/api/v1/{call.path}"
+        connection.request("POST", path, urlencode(call.body) if is_form else json.dumps(call.body), headers)
         response = connection.getresponse()
-        body = json.loads(response.read() or b"null")
+        read = response.read()
+        body = json.loads(read or b"null") if "json" in response.headers["Content-Type"] else read.decode()
     finally:
         connection.close()
     cookies: SimpleCookie = SimpleCookie()
@@ -187,7 +202,11 @@ def serve(database_url: str, folder: Path, policy: str) -> None:
     """Be one worker until killed; prints the port first."""
     take_out_from_environment()
     recovery._COST = 2**10  # type: ignore[misc]  # as in the process of the tests: see conftest.py
-    portal = make_portal(database_url, folder / "instance", SharedClock(folder / "clock"), limits=POLICIES[policy])
+    clock = SharedClock(folder / "clock")
+    desk = DeskPolicy(lambda account: account.group == "desk", spoken=True)
+    portal = make_portal(database_url, folder / "instance", clock, limits=POLICIES[policy], desk=desk)
+    portal.people |= {name: Account(name, name, group="desk") for name in STAFF}
+    _sends_notices(portal)
     _keep_tally(folder)
     inner = portal.app.wsgi_app
 
@@ -199,6 +218,17 @@ def serve(database_url: str, folder: Path, policy: str) -> None:
     server = make_server(HERE, 0, portal.app, threaded=True, request_handler=_Quiet)
     print(server.server_port, flush=True)
     server.serve_forever()
+
+
+def _sends_notices(portal: Portal) -> None:
+    """A pass of sending, at the time at which a test asks for it."""
+
+    @portal.app.post("/pass")
+    @portal.gate.public
+    def one() -> dict[str, int]:
+        parts = portal.app.extensions["mfa_gate"]
+        parts.mail = Mail(HERE, "portail@example.org", port=int(request.form["port"]), security="none")
+        return dict(one_pass(parts))
 
 
 def _keep_tally(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select, text, update
@@ -41,10 +42,17 @@ def begin(tx: Transaction, now: float) -> bool:
     return tx.execute(_BEGIN, {"name": _BEGUN, "now": now}).rowcount == 1
 
 
-def role_of(tx: Transaction, account_id: str, *, hold: bool = False) -> int:
-    """The role of an account at the desk; 0 where it has none. With `hold` it stays until the transaction ends."""
-    statement = select(desk_staff.c.role).where(desk_staff.c.account_id == account_id)
-    return int(tx.execute(statement.with_for_update() if hold else statement).scalar() or 0)
+def role_of(tx: Transaction, account_id: str) -> int:
+    """The role of an account at the desk; 0 where it has none."""
+    return int(tx.execute(select(desk_staff.c.role).where(desk_staff.c.account_id == account_id)).scalar() or 0)
+
+
+def hold(tx: Transaction, account_ids: Sequence[str]) -> dict[str, int]:
+    """The roles of those accounts that have one, which stay until the transaction ends."""
+    statement = select(desk_staff.c.account_id, desk_staff.c.role).where(desk_staff.c.account_id.in_(account_ids))
+    # in one order, or two who revoke each other wait for each other
+    rows = tx.execute(statement.order_by(desk_staff.c.account_id).with_for_update())
+    return {row.account_id: row.role for row in rows}
 
 
 def staff(tx: Transaction) -> list[StaffRow]:
