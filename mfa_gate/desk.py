@@ -32,7 +32,7 @@ from .store import Transaction, accounts, desk
 from .store.desk import RequestRow, StaffRow
 
 REQUEST: Final = 30 * 60.0  # seconds that a second person has, and that an approved code may be told
-SPOKEN: Final = 30 * 60.0  # seconds that a spoken code may be redeemed: its owner is on the telephone
+SPOKEN: Final = 600.0  # seconds that a spoken code may be redeemed (NIST SP 800-63B-4 §4.2.1.2)
 REASON: Final = range(3, 501)  # characters
 
 

@@ -282,6 +282,20 @@ def test_a_code_is_told_once_to_who_asked_when_another_has_approved(desk: Desk) 
     assert browser.step("activate", code=code).status_code == 303
 
 
+@pytest.mark.abuse("A5")
+@pytest.mark.parametrize(("seconds", "good"), [(599, True), (600, False)])
+def test_a_code_that_was_told_is_good_for_ten_minutes(desk: Desk, seconds: int, good: bool) -> None:
+    portal = desk.portal
+    request = desk.asked()
+    desk.at("sue").step("desk", action="approve", request=request)
+    code = code_in(desk.act(desk.at("abe"), "speak", request=request).text)
+    portal.sql("DELETE FROM mfa_authenticators WHERE account_id = 'anne'")
+    portal.clock.advance(seconds)
+    browser = portal.browser()
+    browser.password()
+    assert (browser.step("activate", code=code).status_code == 303) is good
+
+
 @pytest.mark.abuse("A45")
 def test_nobody_approves_what_they_asked_for_themselves(desk: Desk) -> None:
     sue = desk.at("sue")

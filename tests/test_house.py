@@ -24,6 +24,7 @@ from mfa_gate.web.language import catalogue
 PACKAGE = Path(mfa_gate.__file__).parent
 TRANSLATIONS = PACKAGE / "web" / "translations"
 LONGEST_MODULE = 400
+ROOT = Path(__file__).parent.parent
 
 
 def test_the_head_is_the_newest_migration_and_there_is_one_line_of_them() -> None:
@@ -119,3 +120,10 @@ def test_every_sentence_of_a_refusal_is_translated(french: Catalog) -> None:
 def test_modules_stay_short() -> None:
     long = {str(file): len(file.read_text().splitlines()) for file in PACKAGE.rglob("*.py")}
     assert {name: lines for name, lines in long.items() if lines > LONGEST_MODULE} == {}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_each_test_that_the_documentation_names_is_there(page: Path) -> None:
+    named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", page.read_text()))
+    missing = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (ROOT / "tests" / file).read_text()]
+    assert not missing
