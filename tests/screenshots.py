@@ -24,6 +24,8 @@ IMAGES = ROOT / "docs" / "images"
 GREATEST = 200_000  # bytes of one picture
 WIDE = {"width": 1200, "height": 800}
 PHONE = {"width": 390, "height": 844}
+# what a phone calls itself, since pages say in which browsers one is signed in
+AGENT = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
 
 UPRIGHT = {"width": 720, "height": 970}  # what the README's picture shows of a page on a computer
 
@@ -130,7 +132,7 @@ def signing_in(camera: Camera) -> tuple[Path, Path]:
 def with_a_key(camera: Camera) -> Path:
     """Setting up a key on a phone, the recovery codes, one's own authenticators, and signing in by the key."""
     account = camera.demo.new[1]
-    page = camera.person(PHONE, device_scale_factor=1.5)
+    page = camera.person(PHONE, device_scale_factor=1.5, user_agent=AGENT)
     VirtualKey(page, transport="internal")
     enter(page, account)
     page.fill("#code", account["activation_code"])
@@ -141,6 +143,8 @@ def with_a_key(camera: Camera) -> Path:
     camera.take(page, "recovery-codes-phone")
     page.goto("/mfa/authenticators")
     camera.take(page, "authenticators-phone", full_page=True)
+    page.goto("/mfa/sessions")
+    camera.take(page, "sessions-phone", full_page=True)
     page.goto("/mfa/sign-out")
     page.click("main form button")
     page.goto("/login")
