@@ -14,7 +14,7 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --upg
 CATALOGUES := $(shell find mfa_gate -name '*.po')
 
 .NOTPARALLEL:
-.PHONY: help demo test check system red bench screenshots lock clean
+.PHONY: help demo test check system red mutants bench screenshots lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ system: $(VENV)/.dev ## the programs that tests drive: Chromium, Firefox, oathto
 red: $(VENV)/.dev $(VENV)/.package system ## take each defence out in turn; its test must fail
 	$(PY) -m tests.red
 
+mutants: $(VENV)/.dev $(VENV)/.package system ## alter the code that decides, a piece at a time; tests must notice
+	@$(PIP) install -qq --require-hashes -r requirements/mutants.txt
+	$(PY) -m tests.mutants
+
 bench: $(VENV)/.dev $(VENV)/.package ## what the gate costs
 	$(PY) -m benchmarks
 
@@ -46,6 +50,7 @@ screenshots: $(VENV)/.dev $(VENV)/.package system ## docs/images, taken anew
 lock: $(VENV)/.dev ## the newest versions into requirements/*.txt
 	$(LOCK) --extra async --extra dev --extra flask-login --extra postgresql --extra prometheus -o requirements/dev.txt pyproject.toml
 	$(LOCK) --constraint requirements/dev.txt -o requirements/demo.txt pyproject.toml
+	$(LOCK) --extra mutants --constraint requirements/dev.txt -o requirements/mutants.txt pyproject.toml
 
 clean: ## everything that can be made again
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

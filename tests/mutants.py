@@ -45,7 +45,7 @@ TESTS: Final = {
     "flows/own": f"{OWN} recovery_renewed passkeys_kept audit_chain notices",
     "flows/password": "first_factor limits devices",
     "flows/proving": "devices totp sessions limits notices passkeys",
-    "flows/recovery": "recovery recovery_draws recovery_lost recovery_renewed limits codes_saved",
+    "flows/recovery": "recovery notices recovery_draws recovery_lost recovery_renewed limits codes_saved",
     "flows/sign_in": "totp sessions limits devices identity guard secrets policy_views import keyring audit_chain",
     "flows/status": "policy_views cli",
     "flows/webauthn": PASSKEYS,

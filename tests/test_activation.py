@@ -342,6 +342,14 @@ def test_a_new_code_ends_the_session_that_was_enrolling_by_the_old_one(portal: P
     assert confirm(waiting, begun) == (409, "enrolment_gone")
 
 
+def test_a_new_code_ends_the_session_that_may_still_enrol_by_one_that_is_spent(portal: Portal) -> None:
+    browser = portal.browser()
+    browser.activate()
+    assert browser.add_key().status_code == 200
+    portal.activation_code()
+    assert browser.state == "anonymous"
+
+
 def test_a_new_code_leaves_other_accounts_alone(portal: Portal) -> None:
     browser = portal.browser()
     browser.activate("bob")

@@ -118,6 +118,10 @@ def test_each_try_is_an_event(portal: Portal) -> None:
     rows = portal.sql("SELECT outcome, reason, data FROM mfa_events WHERE method = 'recovery' ORDER BY id")
     assert [(row.outcome, row.reason) for row in rows] == [("failure", "wrong_code"), ("success", None)]
     assert '"left":1' in rows[1].data.replace(" ", "")
+    assert [event for event in portal.events() if event[0] == "second_factor"] == [
+        ("second_factor", "failure", "wrong_code"),
+        ("second_factor", "success", None),
+    ]
 
 
 # --- a lost key is replaced ------------------------------------------------------------------------------------------
