@@ -42,6 +42,7 @@ class MFAGate:
         desk: a `DeskPolicy`: who may work at the help desk; without it there is none.
         mail: a `Mail`: the server that notices to owners go through, sent by `flask mfa notices send`.
         webhook: a `Webhook` that gets the same, signed.
+        network_of: names the network of an address ("Orange, Lyon"), or None; owners see it in the list of sessions.
         level, max_age: what a view without a mark asks for.
         clock: seconds since the epoch; for tests.
 
@@ -63,12 +64,15 @@ class MFAGate:
         desk: DeskPolicy | None = None,
         mail: Mail | None = None,
         webhook: Webhook | None = None,
+        network_of: Callable[[str], str | None] | None = None,
         level: Level = Level.MFA,
         max_age: timedelta | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.portal = Portal(account_loader, signed_in, identity, signed_out)
-        self._options = Options(limits or LimitPolicy(), attestation, policy or Policy(), desk, mail, webhook)
+        self._options = Options(
+            limits or LimitPolicy(), attestation, policy or Policy(), desk, mail, webhook, network_of
+        )
         self._default = checked_requirement(level, max_age)
         self.clock = clock
         self._marks = Marks()

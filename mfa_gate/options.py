@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .delivery import Mail, Webhook
@@ -21,6 +22,7 @@ class Options:
         policy: what is asked of groups of people.
         desk: who may work at the help desk, and how; None where there is none.
         mail, webhook: how notices leave; None where they do not.
+        network_of: names the network of an address, for people; None where nobody does.
     """
 
     limits: LimitPolicy = field(default_factory=LimitPolicy)
@@ -29,3 +31,4 @@ class Options:
     desk: DeskPolicy | None = None
     mail: Mail | None = None
     webhook: Webhook | None = None
+    network_of: Callable[[str], str | None] | None = None

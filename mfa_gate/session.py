@@ -15,7 +15,7 @@ from .policy import Policy
 from .settings import Settings
 from .store import Store, Transaction
 from .store import sessions as rows
-from .store.sessions import SessionRow
+from .store.sessions import NOWHERE, Origin, SessionRow
 
 PURPOSE = "session"
 _written = json.JSONEncoder(separators=(",", ":")).encode
@@ -106,8 +106,7 @@ class Sessions:
         *,
         group: str | None = None,
         observed_until: float | None = None,
-        browser: str | None = None,
-        name_hash: str | None = None,
+        origin: Origin = NOWHERE,
     ) -> tuple[str, Session]:
         """Open a session that has proven the first factor.
 
@@ -117,8 +116,7 @@ class Sessions:
             group: the group that it is in.
             observed_until: until when the password alone lets it in.
             now: seconds since the epoch.
-            browser: family of browser and system, for the owner's list.
-            name_hash: keyed hash of the user name that was typed.
+            origin: where it is opened, for the owner's list.
 
         Returns:
             The cookie's value, and the session.
@@ -137,7 +135,7 @@ class Sessions:
             observed_until,
         )
         rows.remove_ended(tx, now, account_id)
-        rows.add(tx, row, browser, name_hash)
+        rows.add(tx, row, origin)
         return self._keyring.sign(PURPOSE, token), _session(row)
 
     def prove(

@@ -142,6 +142,7 @@ def build(
         clock,
         _relying_party(settings, options.attestation),
         portal.load,
+        options.network_of,
     )
     activation, life, cases = Activation(house), Life(house), Cases(house)
     return Parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -193,6 +194,7 @@ def make_portal(
     attestation: AttestationPolicy | None = None,
     policy: Policy | None = None,
     desk: DeskPolicy | None = None,
+    network_of: Callable[[str], str | None] | None = None,
     **config: Any,
 ) -> Portal:
     """The portal, on a store whose tables are there already."""
@@ -210,7 +212,15 @@ def make_portal(
         "anne": Account("anne", "Anne Martin", "anne@portal.example", group="pharmacist", locale="fr"),
         "bob": Account("bob", "Bob Stone", "bob@portal.example", group="doctor", locale="en"),
     }
-    gate = MFAGate(app, clock=clock or Clock(), limits=limits, attestation=attestation, policy=policy, desk=desk)
+    gate = MFAGate(
+        app,
+        clock=clock or Clock(),
+        limits=limits,
+        attestation=attestation,
+        policy=policy,
+        desk=desk,
+        network_of=network_of,
+    )
     portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
     add_callbacks(portal)
     add_views(portal)

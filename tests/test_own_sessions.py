@@ -50,7 +50,7 @@ def test_the_owner_sees_every_session_by_its_documented_fields_the_newest_first(
         ("PASSWORD", began + 60, began + 60, False),
         ("MFA", began, began, False),
     ]
-    assert all(set(row) == {"id", "level", "browser", "created_at", "last_seen", "this"} for row in rows)
+    assert all(set(row) == {"id", "level", "browser", "network", "created_at", "last_seen", "this"} for row in rows)
     assert [row["this"] for row in listed(first)] == [False, False, True]
     assert waiting.state == "pending"
 

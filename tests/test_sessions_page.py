@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from .conftest import MakePortal
 from .portal import JSON, Browser, Portal
+from .web import dump
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 IPHONE = (
@@ -52,6 +55,38 @@ def test_the_page_says_in_which_browsers_one_is_signed_in_and_which_is_this_one(
     assert "Mobile Safari · iOS – celle-ci" not in text
     assert "il y a 12 min" in text
     assert "Mobile Safari · iOS – celle-ci" in shown(phone)
+
+
+def test_the_page_names_the_network_where_the_portal_does(make: MakePortal) -> None:
+    networks = {"192.0.2.1": "Orange, Lyon"}
+    portal = make(network_of=networks.get)
+    secret = portal.enrolled()
+    portal.browser("198.51.100.7").sign_in(secret)
+    desk = signed_in(portal, secret)
+    assert shown(desk).count("Orange, Lyon") == 1
+    rows = desk.api("GET", "sessions").json["sessions"]
+    assert {row["network"] for row in rows if row["this"]} == {"Orange, Lyon"}
+    assert {row["network"] for row in rows if not row["this"]} == {None}
+    assert "192.0.2.1" not in dump(portal)
+
+
+@pytest.mark.abuse("A34")
+def test_a_network_that_cannot_be_named_is_not_known(make: MakePortal) -> None:
+    def fails(_address: str) -> str:
+        raise LookupError("the file is gone")
+
+    portal = make(network_of=fails)
+    desk = signed_in(portal, portal.enrolled())
+    assert desk.api("GET", "sessions").json["sessions"][0]["network"] is None
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a" * 500, "\u202eevil\r\nX: y", 7, "", b"bytes"])
+def test_the_name_of_a_network_is_one_short_inert_line(make: MakePortal, name: Any) -> None:
+    portal = make(network_of=lambda _address: name)
+    desk = signed_in(portal, portal.enrolled())
+    told = desk.api("GET", "sessions").json["sessions"][0]["network"]
+    assert told is None or (isinstance(told, str) and told.isprintable() and len(told) <= 60)
+    assert "<script>alert" not in desk.get("/mfa/sessions").text
 
 
 def test_one_session_is_ended_from_the_page(portal: Portal) -> None:

@@ -52,6 +52,7 @@ def _document(case: Case) -> dict[str, Any]:
             {
                 "id": one.sign_in,
                 "browser": one.browser or "",
+                "network": one.network or "",
                 "since": _time(one.created_at),
                 "seen": _time(one.last_seen),
             }

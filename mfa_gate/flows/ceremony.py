@@ -56,6 +56,7 @@ class House:
         clock: seconds since the epoch.
         relying_party: what WebAuthn answers must be meant for; None where the portal has no host name.
         load_account: the portal's `account_loader`.
+        network_of: names the network of an address, for people.
     """
 
     settings: Settings
@@ -69,6 +70,7 @@ class House:
     clock: Callable[[], float]
     relying_party: RelyingParty | None
     load_account: Callable[[str], Account | None]
+    network_of: Callable[[str], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

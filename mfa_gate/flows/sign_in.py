@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ..account import Account
 from ..assurance import Proof
@@ -16,8 +17,11 @@ from ..limits import Attempt, Lane, Scope, network, typed_name
 from ..session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.authenticators import TOTPRow
+from ..store.sessions import Origin
 from .ceremony import Ceremony, Risen, Visit, log
 from .proving import Proving
+
+NETWORK: Final = 60  # characters of the name of a network
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class SignIn(Proving):
             Unavailable: the store does not answer.
         """
         house, now = self.house, self.house.clock()
+        name_hash = house.devices.typed(typed_name(visit.name)) if visit.name else None
+        origin = Origin(family(visit.agent), self._network(visit.address), name_hash)
         with house.store.begin() as tx:
             accounts.ensure(tx, account.id, now)
             row = accounts.hold(tx, account.id)
@@ -48,7 +54,6 @@ class SignIn(Proving):
             subject = row.subject if row else None
             if visit.session is not None:
                 self.leave(tx, visit.session)
-            name_hash = house.devices.typed(typed_name(visit.name)) if visit.name else None
             observed = None if locked else self._observed_until(tx, account, now)
             opened = None
             if not locked:
@@ -58,8 +63,7 @@ class SignIn(Proving):
                     now,
                     group=account.group,
                     observed_until=observed,
-                    browser=family(visit.agent),
-                    name_hash=name_hash,
+                    origin=origin,
                 )
             house.audit.record(
                 tx,
@@ -73,6 +77,18 @@ class SignIn(Proving):
         if opened is None:
             raise AccountClosed
         return Risen(*opened, account, signs_in=observed is not None)
+
+    def _network(self, address: str | None) -> str | None:
+        """What the portal calls a network, for people; not known where it does not say, or fails."""
+        if self.house.network_of is None or address is None:
+            return None
+        try:
+            name = self.house.network_of(address)
+        except Exception as error:
+            log.warning("the portal's network_of failed: %s", type(error).__name__)
+            return None
+        text = "".join(sign for sign in name if sign.isprintable()) if isinstance(name, str) else ""
+        return text.strip()[:NETWORK] or None
 
     def _observed_until(self, tx: Transaction, account: Account, now: float) -> float | None:
         """Until when the password alone lets this account in: never where it has an authenticator."""

@@ -61,6 +61,7 @@ sessions: Final = Table(
     Column("device", String(32)),
     Column("group_name", String(255)),
     Column("observed_until", Double),
+    Column("network", String(64)),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
@@ -54,10 +54,20 @@ _OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
 )
 
 
-def add(tx: Transaction, row: SessionRow, browser: str | None = None, name_hash: str | None = None) -> None:
-    """Keep a session that was opened now, by which family of browser, and the keyed hash of what was typed there."""
-    values = {**row._asdict(), "created_at": row.last_seen, "browser": browser, "name_hash": name_hash}
-    tx.execute(_INSERT, values)
+class Origin(NamedTuple):
+    """Where a session was opened: family of browser, name of the network, and a keyed hash of the name typed there."""
+
+    browser: str | None = None
+    network: str | None = None
+    name_hash: str | None = None
+
+
+NOWHERE: Final = Origin()
+
+
+def add(tx: Transaction, row: SessionRow, origin: Origin = NOWHERE) -> None:
+    """Keep a session that was opened now."""
+    tx.execute(_INSERT, {**row._asdict(), **origin._asdict(), "created_at": row.last_seen})
 
 
 def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: str | None = None) -> bool:
@@ -108,6 +118,7 @@ class ListedRow(NamedTuple):
     sign_in: str
     level: int
     browser: str | None
+    network: str | None
     device: str | None
     created_at: float
     last_seen: float

@@ -290,6 +290,7 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
         "id": row.sign_in,
         "level": Level(row.level).name,
         "browser": row.browser,
+        "network": row.network,
         "created_at": row.created_at,
         "last_seen": row.last_seen,
         "this": row.sign_in == this,

@@ -74,6 +74,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
                         "id": TEXT,
                         "level": {"enum": LEVELS},
                         "browser": _maybe(TEXT),
+                        "network": _maybe(TEXT),
                         "created_at": NUMBER,
                         "last_seen": NUMBER,
                         "this": {"type": "boolean"},
