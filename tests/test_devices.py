@@ -405,6 +405,16 @@ def test_signing_out_everywhere_else_makes_strangers_of_the_other_browsers(porta
     assert browser.get("/").text == "home of anne"
 
 
+def test_ending_one_session_makes_a_stranger_of_its_browser_alone(portal: Portal) -> None:
+    browser, secret = known(portal)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        portal.browser(address).sign_in(secret)
+        portal.clock.advance(30)
+    other = next(row["id"] for row in browser.api("GET", "sessions").json["sessions"] if not row["this"])
+    assert browser.api("DELETE", f"sessions/{other}").status_code == 200
+    assert len(portal.sql("SELECT * FROM mfa_devices")) == 2
+
+
 def test_a_purge_takes_devices_that_have_ended(portal: Portal) -> None:
     known(portal)
     portal.clock.advance(TTL)

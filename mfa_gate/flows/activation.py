@@ -75,9 +75,7 @@ class Activation(Proving):
             secrets.token_hex(16), account_id, house.keyring.hash("activation", code), reason, now, now + ttl
         )
         accounts.freeze(tx, account_id, None)  # whoever issues a code knows whom it is for
-        bound_to = activations.replace(tx, row)
-        if bound_to is not None:
-            sessions.remove_sign_in(tx, bound_to)
+        activations.replace(tx, row)
         ended = sessions.remove_enrolling(tx, account_id, now)
         subject = held.subject if held else None
         house.audit.record(

@@ -157,10 +157,7 @@ class Life(Ceremony):
         """Make an account's activation code worthless, and end what it opened; False where there is neither."""
         with self.house.store.begin() as tx:
             row = accounts.hold(tx, account_id)
-            bound_to = activations.bound_to(tx, account_id)
             revoked = activations.revoke(tx, account_id)
-            if bound_to is not None:
-                sessions.remove_sign_in(tx, bound_to)
             ended = sessions.remove_enrolling(tx, account_id, self.house.clock())
             done = revoked or ended > 0
             if done and row is not None:

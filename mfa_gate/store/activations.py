@@ -46,19 +46,10 @@ _BOUND = select(activations.c.id).where(
 )
 
 
-def replace(tx: Transaction, row: ActivationRow) -> str | None:
-    """Put a new code in the place of the account's live one; the sign-in that the old one was bound to, if any."""
-    bound = bound_to(tx, row.account_id)
+def replace(tx: Transaction, row: ActivationRow) -> None:
+    """Put a new code in the place of the account's live one."""
     revoke(tx, row.account_id)
     tx.execute(insert(activations), row._asdict())
-    return bound
-
-
-def bound_to(tx: Transaction, account_id: str) -> str | None:
-    """The sign-in that the account's live code is bound to, if any."""
-    statement = select(activations.c.bound_to).where(activations.c.account_id == account_id)
-    found: str | None = tx.execute(statement).scalar_one_or_none()
-    return found
 
 
 def revoke(tx: Transaction, account_id: str) -> bool:
