@@ -1,4 +1,4 @@
-"""Races of known devices, notices and the help desk, over two worker processes."""
+"""Races of known devices, notices and the help desk, over two worker processes on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.test_races import CROWD, StartWorkers, start, won
 from tests.workers import Answer, Call, Workers, call
 
 __all__ = ["postbox", "start"]  # fixtures
+pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
 ROUNDS = 3
 VERBS = ("approve", "decline")
