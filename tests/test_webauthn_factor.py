@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -183,6 +184,15 @@ def test_extra_members_of_the_client_data_do_no_harm() -> None:
     credential = register(key, bent=greased)
     challenge, answer = assertion(key, credential, bent=greased)
     complete_authentication(RP, challenge, answer, credential, HANDLE)
+
+
+def test_a_browser_that_says_nothing_of_frames_is_in_none() -> None:
+    """Older ones leave the member out; nothing is signed over it where nobody attests."""
+    challenge, answer = registration(SoftwareKey(ORIGIN))
+    said = json.loads(from_text(answer["response"]["clientDataJSON"]))
+    del said["crossOrigin"]
+    older = bent_answer(answer, "response.clientDataJSON", to_text(json.dumps(said).encode()))
+    assert complete_registration(RP, challenge, older).credential.id
 
 
 def test_extensions_of_the_authenticator_data_do_no_harm() -> None:
