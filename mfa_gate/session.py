@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .assurance import METHODS, Level, Proof, level_of
 from .exc import SignInRequired
@@ -37,16 +38,17 @@ class Session:
         observed_until: until when it is let in by its password, as the policy of its group says; or None.
     """
 
+    # in the order of a row
     id_hash: str
     sign_in: str
     account_id: str
     level: Level
+    _proofs: str
     last_seen: float
     ends_at: float
     enrol_until: float | None
     group: str | None
     observed_until: float | None
-    _proofs: str
     _read: list[Proof] | None = field(default=None, repr=False)
 
     @property
@@ -94,9 +96,12 @@ class Sessions:
         if token is None:
             return None
         row = self._store.reader.session(_hash(token))
-        if row is None or now >= row.ends_at or now - row.last_seen >= self.times(row.group_name)[0]:
+        if row is None:
             return None
-        return _session(row)
+        session = _session(row)
+        if now >= session.ends_at or now - session.last_seen >= self.times(session.group)[0]:
+            return None
+        return session
 
     def open(
         self,
@@ -246,8 +251,7 @@ def _dump(proofs: list[Proof]) -> str:
     return _written([[proof.method, proof.at, proof.authenticator] for proof in proofs])
 
 
-def _session(row: SessionRow) -> Session:
-    id_hash, sign_in, account_id, level, proofs, last_seen, ends_at, enrol_until, group, observed = row
-    return Session(
-        id_hash, sign_in, account_id, _LEVELS[level], last_seen, ends_at, enrol_until, group, observed, proofs
-    )
+def _session(row: tuple[Any, ...]) -> Session:
+    session = Session(*row)
+    session.level = _LEVELS[session.level]
+    return session

@@ -38,8 +38,8 @@ Patch = pytest.MonkeyPatch
 def pending_without_an_end(patch: Patch) -> None:
     open_session = Sessions.open
 
-    def open_long(self: Sessions, tx: Any, account_id: str, now: float) -> Any:
-        _cookie, session = open_session(self, tx, account_id, now)
+    def open_long(self: Sessions, tx: Any, account_id: str, now: float, **how: Any) -> Any:
+        _cookie, session = open_session(self, tx, account_id, now, **how)
         return self.extend(tx, session, now, now + 86_400)
 
     patch.setattr(Sessions, "open", open_long)
