@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mfa_gate import audit
 from mfa_gate.audit import Audit
 from mfa_gate.flows import log
 from mfa_gate.flows.log import Log
@@ -67,6 +69,12 @@ def checkpoints_are_not_looked_at(patch: Patch) -> None:
 
 def anybody_can_make_an_anchor(patch: Patch) -> None:
     patch.setattr(Log, "_anchors", lambda _self, tx: events.anchors(tx))
+
+
+def takes_any_value(patch: Patch, name: str) -> None:
+    """Let events of every kind have a value of this name too."""
+    kinds = {kind: replace(known, fields=known.fields | {name}) for kind, known in audit.KINDS.items()}
+    patch.setattr(audit, "KINDS", kinds)
 
 
 def a_step_is_committed_before_its_event(patch: Patch) -> None:

@@ -29,6 +29,7 @@ from mfa_gate.store import accounts, activations, authenticators, counters
 from mfa_gate.store import sessions as session_rows
 from mfa_gate.store.engine import Connections, Transaction
 from mfa_gate.store.statement import Statement
+from tests.defences_audit import takes_any_value
 
 Patch = pytest.MonkeyPatch
 BIND = "UPDATE mfa_activations SET bound_to = :sign_in, bound_until = :until WHERE "
@@ -100,7 +101,9 @@ def enrolling_without_an_end(patch: Patch) -> None:
         patch.setattr(authenticators, name, lambda tx, id_, sign_in, now, really=really: really(tx, id_, sign_in, 0))
     really_move = session_rows.move
     patch.setattr(
-        session_rows, "move", lambda tx, old, was, row: really_move(tx, old, was, row._replace(last_seen=0.0))
+        session_rows,
+        "move",
+        lambda tx, old, was, row, *more: really_move(tx, old, was, row._replace(last_seen=0.0), *more),
     )
 
 
@@ -372,6 +375,7 @@ def codes_are_told_in_events(patch: Patch) -> None:
     def record(self: Audit, tx: Any, kind: str, *args: Any, **more: Any) -> None:
         really(self, tx, kind, *args, **more, typed=getattr(issued, "code", ""))
 
+    takes_any_value(patch, "typed")
     patch.setattr(crockford, "grouped", remember)
     patch.setattr(Audit, "record", record)
 

@@ -63,9 +63,9 @@ def one_counter_for_all_methods(patch: Patch) -> None:
 
 def a_header_that_cannot_be_read_fails_the_sign_in(patch: Patch) -> None:
     def family(agent: str | None) -> str:
-        if agent is None or not agent.isascii() or not 0 < len(agent) < 200 or not agent.isprintable():
+        if agent and not (agent.isascii() and len(agent) < 200 and agent.isprintable()):
             raise ValueError(agent)
-        return agent
+        return agent or ""
 
     patch.setattr(sign_in, "family", family)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import has_request_context, request
+from sqlalchemy import text
 
 from mfa_gate import Account, gate, guard, marks, start
 from mfa_gate import session as sessions
@@ -28,6 +29,7 @@ from mfa_gate.store.reader import Reader
 from mfa_gate.web import steps
 from mfa_gate.web.visitor import Visitor
 from tests.defences import Defence
+from tests.defences_audit import takes_any_value
 
 Patch = pytest.MonkeyPatch
 
@@ -39,8 +41,11 @@ def pending_without_an_end(patch: Patch) -> None:
     open_session = Sessions.open
 
     def open_long(self: Sessions, tx: Any, account_id: str, now: float, **how: Any) -> Any:
-        _cookie, session = open_session(self, tx, account_id, now, **how)
-        return self.extend(tx, session, now, now + 86_400)
+        cookie, session = open_session(self, tx, account_id, now, **how)
+        session.ends_at = now + 86_400
+        later = text("UPDATE mfa_sessions SET ends_at = :end WHERE sign_in = :sign_in")
+        tx.execute(later, {"end": session.ends_at, "sign_in": session.sign_in})
+        return cookie, session
 
     patch.setattr(Sessions, "open", open_long)
 
@@ -48,7 +53,9 @@ def pending_without_an_end(patch: Patch) -> None:
 def same_id_at_each_rise(patch: Patch) -> None:
     """The session rises, and its old cookie with it."""
 
-    def move(self: Sessions, tx: Any, session: Any, proofs: Any, now: float, ends_at: float) -> Any:
+    def move(
+        self: Sessions, tx: Any, session: Any, proofs: Any, now: float, ends_at: float, device: str | None = None
+    ) -> Any:
         row = rows.SessionRow(
             session.id_hash,
             session.sign_in,
@@ -57,8 +64,10 @@ def same_id_at_each_rise(patch: Patch) -> None:
             sessions._dump(proofs),
             now,
             ends_at,
+            session.enrol_until,
+            session.group,
         )
-        if not rows.move(tx, session.id_hash, session._proofs, row):
+        if not rows.move(tx, session.id_hash, session._proofs, row, device):
             raise SignInRequired
         return request.cookies.get(self._settings.cookie_name, ""), sessions._session(row)
 
@@ -111,8 +120,7 @@ def cookies_that_may_break(patch: Patch) -> None:
     patch.setattr(Guard, "enforce", enforce_unguarded)
 
 
-def enforce_unguarded(self: Guard, required: Requirement) -> Any:
-    here = guard.visitor()
+def enforce_unguarded(self: Guard, required: Requirement, here: Visitor) -> Any:
     refusal = self._decide(here, required)
     return None if refusal is None else self._answer(here, refusal, required)
 
@@ -201,9 +209,9 @@ def signing_out_leaves_the_enrolment(patch: Patch) -> None:
 
 
 def open_where_something_breaks(patch: Patch) -> None:
-    def enforce(self: Guard, required: Requirement) -> Any:
+    def enforce(self: Guard, required: Requirement, here: Visitor) -> Any:
         try:
-            return enforce_unguarded(self, required)
+            return enforce_unguarded(self, required, here)
         except Refusal as refusal:
             return None if isinstance(refusal, Unavailable) else guard.answers.refuse(refusal, required)
         except Exception:
@@ -245,8 +253,8 @@ def identities_are_not_compared(patch: Patch) -> None:
         session = here.session
         if session is None or session.level < Level.MFA:
             return self._stranger(here, session, None)
-        here.parts.life.present(session)
         now = here.parts.house.clock()
+        here.parts.life.present(session, now)
         return StepUpRequired() if guard.failing(session.level, session.proofs, required, now) else None
 
     patch.setattr(Guard, "_decide", decide)
@@ -272,7 +280,7 @@ def mismatch_ends_nothing(patch: Patch) -> None:
 
 
 def half_a_sign_in_has_an_account(patch: Patch) -> None:
-    def init(self: Any, parts: Any, session: Any) -> None:
+    def init(self: Any, parts: Any, session: Any, _observed: bool = False) -> None:
         self._parts, self._account = parts, None
         self.account_id = session.account_id if session else None
         self.level = session.level if session else None
@@ -301,11 +309,12 @@ def the_form_is_told_in_events(patch: Patch) -> None:
         sent = (request.get_json(silent=True) or request.form.to_dict()) if has_request_context() else {}
         record(self, *args, **kwargs, sent=sent)
 
+    takes_any_value(patch, "sent")
     patch.setattr(Audit, "record", told)
 
 
 def disabled_accounts_stay_in(patch: Patch) -> None:
-    patch.setattr(Life, "present", lambda self, session: None)
+    patch.setattr(Life, "present", lambda *_: None)
 
 
 def nobody_asks_for_the_account(patch: Patch) -> None:
@@ -315,8 +324,8 @@ def nobody_asks_for_the_account(patch: Patch) -> None:
 def use_puts_the_question_off(patch: Patch) -> None:
     present = Life.present
 
-    def later(self: Life, session: Any) -> None:
-        present(self, session)
+    def later(self: Life, session: Any, now: float) -> None:
+        present(self, session, now)
         with self.house.store.begin() as tx:
             self.house.sessions.touch(tx, session, session.group, self.house.clock())
 
@@ -345,7 +354,8 @@ def marks_are_found_by_name(patch: Patch) -> None:
 
     def by_name(self: Marks, view: Any) -> Any:
         name = getattr(view, "__qualname__", None)
-        return of(self, view) or next((mark for mark in self if name == mark.original.__qualname__), None)
+        others = (mark for mark in self if view is not mark.original)  # which is below its own mark
+        return of(self, view) or next((mark for mark in others if name == mark.original.__qualname__), None)
 
     patch.setattr(Marks, "of", by_name)
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from mfa_gate import session as sessions
 from mfa_gate.assurance import METHODS, Level, Proof, Requirement, failing, level_of, strongest
 from mfa_gate.exc import ActivationRequired, LastAuthenticator, NotFound, StepUpRequired
-from mfa_gate.flows import Enrolment, Own, Removed, WebAuthn, own
+from mfa_gate.flows import Enrolment, Own, Removed, WebAuthn
 from mfa_gate.flows.ceremony import CHANGE_AGE, Ceremony
 from mfa_gate.session import Session
 from mfa_gate.store import authenticators
@@ -28,7 +28,7 @@ def whoever_has_a_session_is_an_owner(patch: Patch) -> None:
 
 def names_change_without_a_proof(patch: Patch) -> None:
     whoever_has_a_session_is_an_owner(patch)
-    patch.setattr(own, "failing", lambda *_: None)
+    patch.setattr(Own, "recovers", lambda *_: False)
 
 
 def everybody_may_change(patch: Patch) -> None:
@@ -104,7 +104,9 @@ def rights(
     """The rule of `may_change` once more, with one of its parts replaced."""
 
     def take_out(patch: Patch) -> None:
-        def may_change(self: Ceremony, tx: Any, session: Session, *, level: Level = Level.PASSWORD) -> None:
+        def may_change(
+            self: Ceremony, tx: Any, session: Session, *, level: Level = Level.PASSWORD, adds: bool = False
+        ) -> None:
             now, progress = self.house.clock(), self.progress_in(tx, session)
             if progress.state == "enrolling":
                 return

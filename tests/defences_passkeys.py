@@ -254,15 +254,13 @@ def removed_keys_still_prove(patch: Patch) -> None:
 
 
 def switched_off_methods_answer(patch: Patch) -> None:
-    patch.setattr(Ceremony, "offered", lambda *_: None)
+    patch.setattr(Ceremony, "offered", lambda *_, **__: None)
 
 
 def switched_off_methods_are_offered(patch: Patch) -> None:
-    from mfa_gate.assurance import METHODS
-
-    def allowed(progress: Any, level: Any) -> tuple[str, ...]:
+    def allowed(progress: Any, required: Any) -> tuple[str, ...]:
         names = web_answers.METHOD_NAMES.items()
-        good = [name for amr, name in names if amr in progress.methods and METHODS[amr].ceiling >= level]
+        good = [name for amr, name in names if amr in progress.methods and required.reached_by(amr)]
         return tuple(dict.fromkeys(good))
 
     patch.setattr(web_answers, "allowed", allowed)

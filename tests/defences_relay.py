@@ -10,7 +10,7 @@ import pytest
 from flask import has_request_context, request
 
 from mfa_gate import guard
-from mfa_gate.assurance import Level, failing
+from mfa_gate.assurance import Level, Requirement, failing
 from mfa_gate.flows import WebAuthn
 from mfa_gate.web import answers
 
@@ -24,7 +24,7 @@ def rp_id_follows_the_request(patch: Patch) -> None:
         if not has_request_context():
             return real(self)
         host = request.headers.get("X-Forwarded-Host") or request.host
-        return dataclasses.replace(real(self), id=host.partition(":")[0], origins=(f"http://{host}",))
+        return dataclasses.replace(real(self), id=host.partition(":")[0], origins=(f"{request.scheme}://{host}",))
 
     patch.setattr(WebAuthn, "_relying_party", relying_party)
 
@@ -45,7 +45,7 @@ def a_code_is_as_good_as_a_key(patch: Patch) -> None:
 
 def a_code_is_offered_for_everything(patch: Patch) -> None:
     real = answers.allowed
-    patch.setattr(answers, "allowed", lambda progress, level: real(progress, Level.MFA))
+    patch.setattr(answers, "allowed", lambda progress, _required: real(progress, Requirement()))
 
 
 DEFENCES: dict[str, Callable[[Patch], None]] = {

@@ -6,6 +6,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from traceback import format_exception
 from typing import Any
 
@@ -14,7 +15,6 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 import mfa_gate.login
-import mfa_gate.web as web
 from mfa_gate.exc import Refusal, SealBroken
 from mfa_gate.flows import Activation, Enrolment, Password
 from mfa_gate.flows import enrolment as enrolments
@@ -56,7 +56,7 @@ def refusals_are_left_to_flask(patch: Patch) -> None:
             return error
         return "".join(format_exception(error)), 500  # as a debugger does
 
-    patch.setattr(web, "_closed", as_it_is)
+    patch.setattr(answers, "closed", as_it_is)
     json_is_taken_as_it_comes(patch)
 
 
@@ -220,8 +220,9 @@ def pages_may_be_stored(patch: Patch) -> None:
 def forwarded_addresses_are_believed(patch: Patch) -> None:
     real = Password.tried
 
-    def tried(self: Password, name: str | None, address: str | None) -> Any:
-        return real(self, name, request.headers.get("X-Forwarded-For", address or "").split(",")[0])
+    def tried(self: Password, name: str | None, visit: Any) -> Any:
+        address = request.headers.get("X-Forwarded-For", visit.address or "").split(",")[0]
+        return real(self, name, replace(visit, address=address))
 
     patch.setattr(Password, "tried", tried)
 
