@@ -195,11 +195,13 @@ class Desk(Ceremony):
         with self._acting(visit, "reset", account_id, reason) as (staff, why):
             self._life.reset(account_id, why, by=staff.subject)
 
-    def letter(self, visit: Visit, account_id: str, reason: str | None, write: Callable[[Issued], None]) -> None:
+    def letter(
+        self, visit: Visit, account_id: str, reason: str | None, write: Callable[[Issued], Callable[[], object]]
+    ) -> None:
         """Cause a letter with a new activation code, which is good only once the letter is written.
 
         Args:
-            write: puts the code into a letter; who asked for it does not see it.
+            write: puts the code into a letter, which who asked for it does not see; what it returns takes that back.
 
         Raises:
             NotFound: the portal has no folder for letters.
@@ -209,7 +211,8 @@ class Desk(Ceremony):
             raise NotFound
         with self._acting(visit, "letter", account_id, reason) as (staff, why), self.house.store.begin() as tx:
             ttl = self.house.settings.letter_ttl
-            write(self._activation.issue_in(tx, account_id, why, ttl, by=staff.subject, via="letter"))
+            take_back = write(self._activation.issue_in(tx, account_id, why, ttl, by=staff.subject, via="letter"))
+            tx.at_end(lambda committed: committed or take_back())
 
     # --- codes that are told, which takes two --------------------------------------------------------------------
 

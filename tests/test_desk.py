@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mfa_gate import Account, ConfigurationError, DeskPolicy
+from tests.breaking import Fault, breaking, kept
 from tests.conftest import MakePortal
 from tests.desks import STAFF, WHY, Desk, code_in, open_desk
 from tests.portal import JSON, Portal
@@ -260,6 +261,25 @@ def test_a_letter_that_cannot_be_written_issues_no_code(desk: Desk) -> None:
     answer = desk.act(desk.at("abe"), "letter")
     assert answer.status_code == 503
     assert desk.portal.sql("SELECT * FROM mfa_activations") == before
+
+
+@pytest.mark.abuse("A34")
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_letter_whose_code_could_not_be_kept_is_not_left_for_the_printer(desk: Desk) -> None:
+    desk.portal.app.config["PROPAGATE_EXCEPTIONS"] = False
+    browser, path = desk.at("abe"), f"/mfa/desk/accounts/{desk.subject('anne')}"
+    sent = {"csrf_token": browser.token, "action": "letter", "reason": WHY}
+    with kept(desk.portal) as put_back:
+        with breaking(desk.portal, Fault()) as whole:
+            assert browser.post(path, sent).status_code == 303
+        for at, done in [*((at, False) for at in range(1, whole.asked + 1)), *((at, True) for at in whole.commits)]:
+            put_back()
+            for letter in desk.letters.iterdir():
+                letter.unlink()
+            with breaking(desk.portal, Fault(at, done=done)):
+                browser.post(path, sent)
+            codes = desk.portal.sql("SELECT count(*) FROM mfa_activations WHERE account_id = 'anne'")[0][0]
+            assert len(list(desk.letters.iterdir())) <= codes, at
 
 
 # --- codes that are told, which takes two --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,12 @@ def _address(text: object) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"[|\n]", str(text or "")) if part.strip())
 
 
+def _keep(file: Path, committed: bool | None) -> None:
+    """A letter whose code the gate may not know is none."""
+    if not committed:
+        file.unlink(missing_ok=True)
+
+
 def write_letters(parts: Parts, rows: list[Row], out: Path, ttl: float, reason: str) -> list[Path]:
     """Issue a code per row and write its letter; a code is committed only after its letter is on the disk.
 
@@ -109,6 +116,7 @@ def write_letters(parts: Parts, rows: list[Row], out: Path, ttl: float, reason: 
         for number, row in enumerate(rows, start=1):
             file = out / f"{number:05d}.html"
             with parts.house.store.begin() as tx:
+                tx.at_end(partial(_keep, file))
                 issued = parts.activation.issue_in(tx, row.account.id, reason, ttl)
                 write_private(file, render(parts, Letter(row.account, row.address, issued.code, issued.ends_at)))
             files.append(file)
@@ -116,6 +124,5 @@ def write_letters(parts: Parts, rows: list[Row], out: Path, ttl: float, reason: 
         kept = f" {len(files)} letters were written before that." if files else " Nothing was changed."
         if isinstance(error, OSError):
             raise Failed(f"{out} cannot be written: {error.strerror}.{kept}") from None
-        (out / f"{len(files) + 1:05d}.html").unlink(missing_ok=True)  # its code is not known to the gate
         raise Failed(f"The gate's store does not answer.{kept}") from None
     return files

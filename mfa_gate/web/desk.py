@@ -148,8 +148,12 @@ def _done(action: str | None) -> str | None:
     return action if action in ACTS else None
 
 
-def _write_letter(here: Visitor, issued: Issued) -> None:
-    """A letter in the folder of whoever prints them: its name says the day and nothing of the account."""
+def _write_letter(here: Visitor, issued: Issued) -> Callable[[], None]:
+    """A letter in the folder of whoever prints them: its name says the day and nothing of the account.
+
+    Returns:
+        What removes it again.
+    """
     policy = here.parts.desk.policy
     if policy is None or policy.letters is None:
         raise NotFound
@@ -157,7 +161,9 @@ def _write_letter(here: Visitor, issued: Issued) -> None:
     text = render(here.parts, Letter(issued.account, address, issued.code, issued.ends_at))
     policy.letters.mkdir(mode=0o700, parents=True, exist_ok=True)
     day = date_of(here.parts.house.clock()).isoformat()
-    write_private(policy.letters / f"{day}-{secrets.token_hex(8)}.html", text)
+    file = policy.letters / f"{day}-{secrets.token_hex(8)}.html"
+    write_private(file, text)
+    return lambda: file.unlink(missing_ok=True)
 
 
 def staff() -> Response:
