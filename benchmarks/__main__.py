@@ -68,7 +68,8 @@ def rows_of_passkeys(signing_in: Mapping[str, Times], verifying: Mapping[str, Ti
     """Lines for a sign-in by WebAuthn, and for the check of one assertion by itself."""
     least, factor = verifying.values()
     one, hundred = added(signing_in, "one key", "bare"), added(signing_in, "a hundred keys", "bare")
-    means = {name: added_on_average(signing_in, name, "bare") for name in ("one key", "a hundred keys")}
+    known = added(signing_in, "a known browser", "bare")
+    means = {name: added_on_average(signing_in, name, "bare") for name in signing_in if name != "bare"}
     ecdsa = Spread.of(least.typical).median
     what, check = "sign-in by WebAuthn adds", "verifying an assertion"
     return [
@@ -82,6 +83,7 @@ def rows_of_passkeys(signing_in: Mapping[str, Times], verifying: Mapping[str, Ti
             1.5,
         ),
         _row(what, "one key", one, means["one key"], [cost / ecdsa for cost in one], most=500.0),
+        _row(what, "a known browser", known, means["a known browser"], [cost / ecdsa for cost in known], most=500.0),
         _row(what, "a hundred keys", hundred, means["a hundred keys"], _over(hundred, one), 1.05),
     ]
 

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from mfa_gate.factors.webauthn import RelyingParty, begin_authentication, begin_registration, complete_authentication
 from mfa_gate.factors.webauthn import complete_registration as complete
-from mfa_gate.flows import Visit
+from mfa_gate.flows import Risen, Visit
 from mfa_gate.software_key import from_text
 from mfa_gate.store import credentials
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key
 
 from .measure import Environ, Headers, Variant
-from .portal import BASE_URL, bare, gated, people, post
+from .portal import ACCOUNTS, BASE_URL, bare, gated, people, post
 
 PEOPLE: Final = 20
 MANY: Final = 100  # keys of one account
@@ -27,11 +27,11 @@ BETWEEN: Final = 3600.0  # seconds that the clock moves on between two rounds, p
 
 
 def variants(folder: Path) -> list[Variant]:
-    """The bare POST, and the gate's JSON step at accounts with one key and with a hundred."""
+    """The bare POST, and the gate's JSON step: in new browsers, at accounts with a hundred keys, in known browsers."""
     made = [Variant("bare", bare("bare"), lambda calls: [_bare(number) for number in range(calls)], _opened)]
-    for name, number in (("one key", 1), ("a hundred keys", MANY)):
+    for name, number, known in (("one key", 1, False), ("a hundred keys", MANY, False), ("a known browser", 1, True)):
         (own := folder / name.replace(" ", "-")).mkdir()
-        pending = _Pending(own, number)
+        pending = _Pending(own, number, known=known)
         made.append(Variant(name, pending.app, pending.environs, _opened))
     return made
 
@@ -78,7 +78,7 @@ def _direct(name: str, call: Callable[[], object]) -> Variant:
 class _Pending:
     """People of a gated portal who have given their password and touched their key."""
 
-    def __init__(self, folder: Path, keys: int) -> None:
+    def __init__(self, folder: Path, keys: int, *, known: bool = False) -> None:
         self._clock = Clock()
         self.app, _ = gated(folder, self._clock)
         self._parts = self.app.extensions["mfa_gate"]
@@ -86,6 +86,7 @@ class _Pending:
         self._keys = [enrol_key(self.app, account) for account in self._people]
         for account in self._people:
             self._add(account.id, keys - 1)
+        self._devices = [self._device(number) for number in range(ACCOUNTS)] if known else []
 
     def _add(self, account_id: str, more: int) -> None:
         """Further keys, which nobody uses."""
@@ -100,14 +101,26 @@ class _Pending:
         self._clock.advance(BETWEEN)
         return [self._environ(number) for number in range(calls)]
 
-    def _environ(self, number: int) -> Environ:
-        parts, account, address = self._parts, self._people[number % PEOPLE], f"198.51.100.{number % 256}"
+    def _begun(self, number: int, address: str) -> tuple[Risen, dict[str, Any]]:
+        """A sign-in whose key was touched, and the key's answer."""
+        parts, account = self._parts, self._people[number % PEOPLE]
         risen = parts.sign_in.begin(account, Visit(None, address))
         options = parts.webauthn.begin_verify(Visit(risen.session, address))
-        answer = self._keys[number % PEOPLE].assert_(options)
-        csrf = parts.keyring.hash("csrf", risen.session.sign_in)
-        cookie = f"{parts.settings.cookie_name}={risen.cookie}"
-        return post("/mfa/api/v1/webauthn/verify/complete", answer, address, cookie, headers={"X-MFA-CSRF": csrf})
+        return risen, self._keys[number % PEOPLE].assert_(options)
+
+    def _device(self, number: int) -> str:
+        """The cookie of a browser that has signed in once; its token stays good while no newer one comes back."""
+        risen, answer = self._begun(number, "198.51.100.1")
+        return self._parts.webauthn.complete_verify(Visit(risen.session, "198.51.100.1"), answer).device or ""
+
+    def _environ(self, number: int) -> Environ:
+        settings, address = self._parts.settings, f"198.51.100.{number % 256}"
+        risen, answer = self._begun(number, address)
+        csrf = self._parts.keyring.hash("csrf", risen.session.sign_in)
+        cookies = [f"{settings.cookie_name}={risen.cookie}"]
+        if self._devices:
+            cookies.append(f"{settings.device_cookie_name}={self._devices[number]}")
+        return post("/mfa/api/v1/webauthn/verify/complete", answer, address, *cookies, headers={"X-MFA-CSRF": csrf})
 
 
 def _bare(number: int) -> Environ:
