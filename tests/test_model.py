@@ -460,6 +460,17 @@ class Sequences(RuleBasedStateMachine):
         self.approve(which, 0, approved)
         self.speak(which, 0)
 
+    @rule(which=WHICH)
+    def have_a_code_told(self, which: int) -> None:
+        """What takes two people, who rarely meet by chance."""
+        self.sign_in(which, "bob", True)
+        self.act_at_desk(which, "anne", "letter")
+        self.act_at_desk(which, "anne", "ask")
+        for number in range(len(self.requests)):
+            self.approve(which, number, True)
+        for number in range(len(self.requests)):
+            self.speak(which, number)
+
     @rule(name=NAME, action=st.sampled_from(["letter", "lock", "end_sessions", *OF_SUPERVISORS]))
     def supervisor_acts(self, name: str, action: str) -> None:
         if action in OF_SUPERVISORS[:2] or name == "anne":
