@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from .lines import visible
+
 LONGEST: Final = 512  # characters of a header that are looked at
 _SHOWN: Final = 30  # characters of each word
 
@@ -25,4 +27,4 @@ def family(agent: str | None) -> str | None:
 
 def _word(text: str) -> str:
     # some families are taken from the header itself
-    return "".join(character for character in text if character.isprintable())[:_SHOWN].strip()
+    return visible(text)[:_SHOWN].strip()

@@ -114,11 +114,10 @@ class Guard:
             return None
         if self._has_policy:
             required |= parts.house.policy.requirement(session.group, now)
-        if required.max_age is None and required.methods is None:
-            fails = session.level < required.level
-        else:
-            fails = failing(session.level, session.proofs, required, now) is not None
-        return StepUpRequired(asked=required) if fails else None
+        looks_at_proofs = required.max_age is not None or required.methods is not None
+        if failing(session.level, session.proofs if looks_at_proofs else (), required, now):
+            return StepUpRequired(asked=required)
+        return None
 
     def _observe(self, session: Session) -> None:
         """Record, once for each session and view, what will be refused when the group is no longer only observed."""

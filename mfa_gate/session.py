@@ -78,7 +78,7 @@ class Sessions:
         # every guarded request asks for them
         idle, lifetime = settings.idle, settings.lifetime
         self._times = {group: policy.times(group, idle, lifetime) for group in policy.groups}
-        self._others = policy.times(None, idle, lifetime)
+        self._others = Policy(default=policy.default).times(None, idle, lifetime)
 
     def times(self, group: str | None) -> tuple[float, float]:
         """Idle and absolute end of the sessions of a group, in seconds."""

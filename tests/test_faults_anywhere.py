@@ -44,7 +44,7 @@ class Work:
 
     Attributes:
         portal: where.
-        browser: who does it; None where the portal itself does.
+        browser: who does it; nobody's where the portal itself does.
         do: an answer, or, where the portal calls the gate, None or `Unavailable`.
     """
 

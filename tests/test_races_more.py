@@ -55,6 +55,11 @@ def statuses(answers: list[Answer]) -> Counter[int]:
 def ready(browser: Browser, key: SoftwareKey, account: str = "bob") -> Call:
     """A sign-in that is ready to end, with an answer of a key."""
     browser.password(account)
+    return touched(browser, key)
+
+
+def touched(browser: Browser, key: SoftwareKey) -> Call:
+    """The answer of a key to a sign-in that waits for it."""
     answer = key.assert_(browser.api("POST", "webauthn/verify/begin").json)
     return call(browser, "webauthn/verify/complete", **answer)
 
@@ -93,11 +98,7 @@ def test_a_copied_token_that_comes_twenty_times_at_once_ends_its_series_once(
         owner.step("sign-out")
         owner.password("bob")
         owner.prove(key)
-    pending = [
-        call(copy, "webauthn/verify/complete", **key.assert_(copy.api("POST", "webauthn/verify/begin").json))
-        for copy in copies
-    ]
-    answers = start("none").race(pending)
+    answers = start("none").race([touched(copy, key) for copy in copies])
     assert len(won(answers)) == CROWD
     assert replays(portal) == 1
     assert owner.state == "anonymous"

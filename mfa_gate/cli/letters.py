@@ -91,8 +91,8 @@ def _address(text: object) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"[|\n]", str(text or "")) if part.strip())
 
 
-def _keep(file: Path, committed: bool | None) -> None:
-    """A letter whose code the gate may not know is none."""
+def _take_back(file: Path, committed: bool | None) -> None:
+    """Remove a letter whose code the gate may not know."""
     if not committed:
         file.unlink(missing_ok=True)
 
@@ -116,9 +116,9 @@ def write_letters(parts: Parts, rows: list[Row], out: Path, ttl: float, reason: 
         for number, row in enumerate(rows, start=1):
             file = out / f"{number:05d}.html"
             with parts.house.store.begin() as tx:
-                tx.at_end(partial(_keep, file))
                 issued = parts.activation.issue_in(tx, row.account.id, reason, ttl)
                 write_private(file, render(parts, Letter(row.account, row.address, issued.code, issued.ends_at)))
+                tx.at_end(partial(_take_back, file))
             files.append(file)
     except (OSError, Unavailable) as error:
         kept = f" {len(files)} letters were written before that." if files else " Nothing was changed."

@@ -10,6 +10,7 @@ from typing import Final
 from ..assurance import Level, Proof
 from ..exc import EnrolmentGone, InvalidRequest, SealBroken
 from ..factors import totp
+from ..lines import visible
 from ..store import authenticators, sessions
 from ..store.authenticators import EnrolmentRow, TOTPRow
 from .ceremony import Risen, Visit, log
@@ -127,7 +128,7 @@ def clean_label(label: str | None) -> str:
     Raises:
         InvalidRequest: longer than 60 characters.
     """
-    text = "".join(character for character in (label or "") if character.isprintable()).strip()
+    text = visible(label or "").strip()
     if len(text) > LABEL_LENGTH:
         raise InvalidRequest
     return text

@@ -14,6 +14,7 @@ from ..exc import AccountClosed, SealBroken, Unavailable, WrongCode, WrongState
 from ..factors import totp
 from ..factors.totp import USUAL, Shape
 from ..limits import Attempt, Lane, Scope, network, typed_name
+from ..lines import visible
 from ..session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.authenticators import TOTPRow
@@ -87,8 +88,7 @@ class SignIn(Proving):
         except Exception as error:
             log.warning("the portal's network_of failed: %s", type(error).__name__)
             return None
-        text = "".join(sign for sign in name if sign.isprintable()) if isinstance(name, str) else ""
-        return text.strip()[:NETWORK] or None
+        return (visible(name).strip()[:NETWORK] or None) if isinstance(name, str) else None
 
     def _observed_until(self, tx: Transaction, account: Account, now: float) -> float | None:
         """Until when the password alone lets this account in: never where it has an authenticator."""

@@ -15,6 +15,7 @@ from flask import render_template
 from ..account import Account
 from ..delivery import Undeliverable
 from ..flows.notices import Batch
+from ..lines import visible
 from ..notices import KINDS
 from ..store.outbox import NoticeRow
 from ..wiring import Parts
@@ -117,4 +118,4 @@ def _address(account: Account) -> str | None:
 
 
 def _one_line(name: str) -> str:
-    return "".join(character for character in name if character.isprintable())[:100]
+    return visible(name)[:100]
