@@ -1,0 +1,125 @@
+"""What is usual at one account: decayed counts of the values that its proven sign-ins have shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+
+from .features import CHAINS, Features
+
+HALF_LIFE: Final = (
+    90 * 86400.0
+)  # seconds after which a sign-in counts half (facts of RBA research: six months are enough)
+VALUES: Final = 16  # kept of each level
+_FAINT: Final = 0.01  # a count below it is forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen on one level of a chain.
+
+    Attributes:
+        total: sign-ins that had a value here.
+        news: of these, how many had one that was new although the coarser one was not.
+        counts: sign-ins by value.
+    """
+
+    total: float = 0.0
+    news: float = 0.0
+    counts: Mapping[str, float] = field(default_factory=dict)
+
+    def faded(self, factor: float) -> Seen:
+        """As it is after some time."""
+        counts = {value: count * factor for value, count in self.counts.items() if count * factor >= _FAINT}
+        return Seen(self.total * factor, self.news * factor, counts)
+
+    def plus(self, value: str, *, parent_known: bool) -> Seen:
+        """With one more sign-in; the faintest value makes room."""
+        new = value not in self.counts
+        counts = dict(self.counts)
+        if new and len(counts) >= VALUES:
+            del counts[min(counts, key=lambda kept: (counts[kept], kept))]
+        counts[value] = counts.get(value, 0.0) + 1.0
+        return Seen(self.total + 1.0, self.news + (new and parent_known), counts)
+
+
+NOTHING: Final = Seen()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One account, in at most 6 KB however long it lives.
+
+    Attributes:
+        at: when it last learnt, in seconds since the epoch.
+        sign_ins: decayed number of sign-ins that it learnt from.
+        strange: of these, how many showed no known device.
+        levels: what was seen on each level.
+    """
+
+    at: float = 0.0
+    sign_ins: float = 0.0
+    strange: float = 0.0
+    levels: Mapping[str, Seen] = field(default_factory=dict)
+
+    def seen(self, level: str) -> Seen:
+        return self.levels.get(level, NOTHING)
+
+    def fading(self, now: float) -> float:
+        """What its counts are to be multiplied by now; a clock that went back changes nothing."""
+        return float(0.5 ** (max(0.0, now - self.at) / HALF_LIFE))
+
+    def faded(self, now: float) -> Profile:
+        """As it counts now."""
+        factor = self.fading(now)
+        if factor == 1.0:
+            return self
+        levels = {level: seen.faded(factor) for level, seen in self.levels.items()}
+        return Profile(now, self.sign_ins * factor, self.strange * factor, levels)
+
+    def learnt(self, features: Features, now: float) -> Profile:
+        """With one more sign-in, which must have proven the second factor.
+
+        Args:
+            features: what it showed.
+            now: seconds since the epoch.
+        """
+        profile = self.faded(now)
+        levels = dict(profile.levels)
+        for chain in CHAINS.values():
+            parent_known = True
+            for level in reversed(chain):
+                value = features.value(level)
+                if value is None:
+                    continue
+                seen = profile.seen(level)
+                levels[level] = seen.plus(value, parent_known=parent_known)
+                parent_known = value in seen.counts
+        strange = profile.strange + (not features.device)
+        return replace(profile, sign_ins=profile.sign_ins + 1.0, strange=strange, levels=levels)
+
+    def dump(self) -> str:
+        """As compact JSON."""
+        levels = {
+            level: [round(seen.total, 3), round(seen.news, 3), {v: round(c, 3) for v, c in seen.counts.items()}]
+            for level, seen in self.levels.items()
+        }
+        parts = [round(self.at, 3), round(self.sign_ins, 3), round(self.strange, 3), levels]
+        return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def load(cls, text: str | None) -> Self:
+        """What `dump` made; an empty one of anything else, so that too little is known."""
+        try:
+            at, sign_ins, strange, levels = json.loads(text or "")
+            read = {str(level): _seen(parts) for level, parts in levels.items()}
+            return cls(float(at), float(sign_ins), float(strange), read)
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return cls()
+
+
+def _seen(parts: Any) -> Seen:
+    total, news, counts = parts
+    return Seen(float(total), float(news), {str(value): float(count) for value, count in counts.items()})
