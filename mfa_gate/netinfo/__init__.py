@@ -1,0 +1,12 @@
+"""What is known of a network address: whose network it is in, where, and of what kind. Adapters for data an operator has.
+
+No data come with the package. What is missing, too old or cannot be read is not known, which is neutral.
+"""
+
+from __future__ import annotations
+
+from .mmdb import MMDB
+from .network import NOTHING, Cached, Kind, NetInfo, Network, is_public, prefixes
+from .whereip import WhereIP
+
+__all__ = ["MMDB", "NOTHING", "Cached", "Kind", "NetInfo", "Network", "WhereIP", "is_public", "prefixes"]
