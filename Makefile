@@ -14,7 +14,7 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --upg
 CATALOGUES := $(shell find mfa_gate -name '*.po')
 
 .NOTPARALLEL:
-.PHONY: help demo test check system red mutants bench screenshots lock clean
+.PHONY: help demo test check system red mutants bench study screenshots lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,13 +44,19 @@ mutants: $(VENV)/.dev $(VENV)/.package system ## alter the code that decides, a 
 bench: $(VENV)/.dev $(VENV)/.package ## what the gate costs
 	$(PY) -m benchmarks
 
+study: $(VENV)/.dev $(VENV)/.package ## how well risk tells owners from thieves: docs/risk-report.md
+	@$(PIP) install -qq --require-hashes -r requirements/study.txt
+	$(PY) -m benchmarks.risk
+
 screenshots: $(VENV)/.dev $(VENV)/.package system ## docs/images, taken anew
 	$(PY) -m tests.screenshots
 
 lock: $(VENV)/.dev ## the newest versions into requirements/*.txt
-	$(LOCK) --extra async --extra dev --extra flask-login --extra postgresql --extra prometheus -o requirements/dev.txt pyproject.toml
+	$(LOCK) --extra async --extra dev --extra flask-login --extra mmdb --extra postgresql --extra prometheus --extra whereip \
+		-o requirements/dev.txt pyproject.toml
 	$(LOCK) --constraint requirements/dev.txt -o requirements/demo.txt pyproject.toml
 	$(LOCK) --extra mutants --constraint requirements/dev.txt -o requirements/mutants.txt pyproject.toml
+	$(LOCK) --extra study --constraint requirements/dev.txt -o requirements/study.txt pyproject.toml
 
 clean: ## everything that can be made again
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

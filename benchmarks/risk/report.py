@@ -1,0 +1,166 @@
+"""The report in Markdown: the figures to reach, and the published ones beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import fill
+from typing import Final
+
+import numpy as np
+
+from mfa_gate.risk import RiskPolicy
+
+from .attackers import KINDS
+from .harness import Scores, median_asked
+from .published import AFTER, MEDIANS
+from .study import COOKIELESS, ENGINE, PUBLISHED, RULE, SEEDS, Study
+
+# attacker, share caught, share of owners' sign-ins that is asked at most; without and with the device cookie
+GOALS: Final = {
+    ENGINE: (("naive", 0.999, 0.02), ("VPN", 0.995, 0.02), ("targeted", 0.99, 0.03), ("very targeted", 0.98, 0.08)),
+    COOKIELESS: (("naive", 0.995, 0.02), ("VPN", 0.99, 0.06), ("targeted", 0.99, 0.13)),
+}
+SESSION: Final = (0.99, 0.01)
+NEAR: Final = 0.10  # of a published median
+
+
+def report(found: Study) -> str:
+    """All tables."""
+    rng = np.random.default_rng(0)
+    blocks = [
+        _intro(found),
+        "## Figures to reach\n",
+        *_goals(found, rng),
+        _session(found, rng),
+        "## Share of attacks caught, by share of sign-ins asked\n",
+        _rates(found),
+        "## The thresholds that are shipped\n",
+        _shipped(found, rng),
+        "## In the form that was published\n",
+        "Median share of an account's first N sign-ins that is asked, on the professional portal.\n",
+        _published_form(found),
+        "## Is the made-up world like the real one?\n",
+        _calibration(found),
+    ]
+    return "\n".join(blocks)
+
+
+def _intro(found: Study) -> str:
+    owners = len(found.portal[ENGINE].owners[1].scores)
+    attacks = len(found.portal[ENGINE].attacks["naive"][1].scores)
+    return "# How well risk tells owners from thieves\n\n" + _text(
+        "Made by `python -m benchmarks.risk` from made-up data; do not edit. [risk.md](risk.md) says how they",
+        "are made, and what is compared.",
+        f"Seeds {', '.join(map(str, SEEDS))}, each of {found.accounts:,} accounts over half a year: {owners:,}",
+        f"sign-ins of owners in the last 15 % of the time, and {attacks:,} attempts of each kind of attacker.",
+        "Thresholds come from the 15 % before it. Brackets hold 95 % intervals from a bootstrap over accounts.",
+    )
+
+
+def _goals(found: Study, rng: np.random.Generator) -> Iterator[str]:
+    for name, goals in GOALS.items():
+        scores, baseline = found.portal[name], found.portal[PUBLISHED]
+        rows = []
+        for kind, catch, most in goals:
+            threshold = scores.threshold(kind, catch)
+            asked = scores.asked(threshold)
+            theirs = baseline.asked(baseline.threshold(kind, catch))
+            rows.append(
+                (
+                    kind,
+                    f"{catch:.3f}",
+                    _share(scores.caught(kind, threshold), scores.attacks[kind][1].interval(threshold, rng)),
+                    _share(asked, scores.owners[1].interval(threshold, rng)),
+                    f"{most:.0%}, {'reached' if asked <= most else 'not reached'}",
+                    f"{theirs:.1%}",
+                    f"{theirs / asked:.0f} ×" if asked else "–",
+                )
+            )
+        head = ("attacker", "catch aimed at", "caught", "owners asked", "at most", "published score asks", "fewer by")
+        yield f"**{name[0].upper()}{name[1:]}**\n\n{_table(head, rows)}"
+
+
+def _session(found: Study, rng: np.random.Generator) -> str:
+    sessions, (catch, most) = found.sessions, SESSION
+    rows = [(kind, _share(marks.above(0.5), marks.interval(0.5, rng))) for kind, marks in sessions.thieves.items()]
+    caught = float(np.mean([marks.above(0.5) for marks in sessions.thieves.values()]))
+    asked = sessions.owners.above(0.5)
+    interval = sessions.owners.interval(0.5, rng)
+    return _text(
+        f"**A stolen session cookie**, device cookie included: {caught:.3f} of the uses from another network or",
+        f"browser are asked for a proof (aim {catch}), and {_share(asked, interval)} of the owners' sessions",
+        f"(at most {most:.0%}).",
+        "The first four thieves have the session's own browser, and come from where that attacker does.",
+    ) + _table(("thief", "asked"), rows)
+
+
+def _rates(found: Study) -> str:
+    rates = (0.01, 0.02, 0.05, 0.10)
+    rows, rule = [], found.portal[RULE]
+    for name in (ENGINE, COOKIELESS, PUBLISHED):
+        scores = found.portal[name]
+        for kind in KINDS:
+            thresholds = [scores.at_rate(rate) for rate in rates]
+            cells = [f"{scores.caught(kind, at):.3f} ({scores.asked(at):.1%})" for at in thresholds]
+            rows.append((name, kind, *cells))
+    return _text(
+        "In brackets what is asked in the end. Asking wherever the device or the network is new asks",
+        f"{rule.asked(1):.1%} and catches {min(rule.caught(kind, 1) for kind in KINDS):.3f} of each attacker;",
+        "asking always catches all.",
+    ) + _table(("scorer", "attacker", *(f"{rate:.0%}" for rate in rates)), rows)
+
+
+def _shipped(found: Study, rng: np.random.Generator) -> str:
+    policy, rows = RiskPolicy(), []
+    for name in (ENGINE, COOKIELESS):
+        scores = found.portal[name]
+        for level, threshold in (("raised or high", policy.raised), ("high", policy.high)):
+            caught = [f"{scores.caught(kind, threshold):.3f}" for kind in KINDS]
+            rows.append(
+                (name, level, *caught, _share(scores.asked(threshold), scores.owners[1].interval(threshold, rng)))
+            )
+    return _table(("scorer", "risk", *KINDS, "owners"), rows)
+
+
+def _published_form(found: Study) -> str:
+    rows = []
+    for kind, catch in ((kind, catch) for kind in KINDS[:3] for catch in (0.999, 0.995, 0.99, 0.98)):
+        for name in (ENGINE, PUBLISHED):
+            rows.append((kind, f"{catch}", name, *_medians(found.portal[name], kind, catch)))
+    return _table(("attacker", "caught", "scorer", *(f"N = {n}" for n in AFTER)), rows)
+
+
+def _medians(scores: Scores, kind: str, catch: float) -> list[str]:
+    threshold = scores.threshold(kind, catch)
+    return [f"{median_asked(scores.rank, threshold, number):.2f}" for number in AFTER]
+
+
+def _calibration(found: Study) -> str:
+    rows, near, cells = [], 0, 0
+    for (kind, catch), wanted in MEDIANS.items():
+        threshold = found.public.threshold(kind, catch)
+        got = [median_asked(found.public.rank, threshold, number) for number in AFTER]
+        hits = [abs(mine - theirs) <= NEAR + 1e-9 for mine, theirs in zip(got, wanted, strict=True)]
+        near, cells = near + sum(hits), cells + len(hits)
+        shown = [f"{m:.2f} ({w:.2f}){'' if hit else ' *'}" for m, w, hit in zip(got, wanted, hits, strict=True)]
+        rows.append((kind, f"{catch}", *shown))
+    return _text(
+        "The published score on made-up data in the shape of the public data set, with the published medians",
+        "in brackets.",
+        f"{near} of {cells} are within ±{NEAR:.2f}; a star marks those that are not.",
+        "After five sign-ins a median moves in steps of .20.",
+    ) + _table(("attacker", "caught", *(f"N = {n}" for n in AFTER)), rows)
+
+
+def _share(value: float, interval: tuple[float, float]) -> str:
+    places = 2 if value < 0.2 else 1
+    return f"{value:.{places}%} ({interval[0]:.{places}%} to {interval[1]:.{places}%})"
+
+
+def _text(*parts: str) -> str:
+    return fill(" ".join(parts), 118) + "\n\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
