@@ -33,7 +33,9 @@ _AUTH, _IAM, _SESSION = "authentication", "iam", "session"
 _FAILED = ("signing_in",)
 
 KINDS: Final[Mapping[str, EventKind]] = {
-    "first_factor": _kind(N_("the portal let a password pass"), _AUTH, "start"),
+    "first_factor": _kind(
+        N_("the portal let a password pass"), _AUTH, "start", "risk", "would_be", "score", "reasons", "evidence"
+    ),
     "second_factor": _kind(N_("a second factor was proven, or not"), _AUTH, "info", "device", "left", *_FAILED),
     "activation_issued": _kind(
         N_("an activation code was issued"), _IAM, "creation", "why", "activation", "ended", "by", "via"
@@ -53,6 +55,15 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "device_replayed": _kind(N_("an old device cookie was used: it was copied"), _AUTH, "indicator", "ended"),
     "identity_mismatch": _kind(N_("the portal's session was of somebody else"), _SESSION, "denied"),
     "observed": _kind(N_("a view passed that would be refused once the group is enforced"), _SESSION, "info", "view"),
+    "session_moved": _kind(
+        N_("a session showed up in a browser or a place unlike its owner's"),
+        _SESSION,
+        "indicator",
+        "reasons",
+    ),
+    "unusual_sign_in": _kind(
+        N_("a right password came from a place and a browser unlike its owner's"), _AUTH, "indicator", "reasons"
+    ),
     "session_ended": _kind(N_("a session ended"), _SESSION, "end"),
     "sessions_ended": _kind(N_("sessions of an account were ended"), _SESSION, "end", "why", "ended", "by"),
     "password_changed": _kind(N_("the portal changed a password"), _IAM, "change", "ended"),

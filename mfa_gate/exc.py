@@ -98,6 +98,27 @@ class NoMethod(Refusal):
     )
 
 
+class SurerProofRequired(Refusal):
+    """The sign-in does not look like its owner's, and the account has something surer than what was tried."""
+
+    status = 403
+    code = "surer_proof_required"
+    sentence = N_(
+        "This sign-in does not look like your usual ones. Please use your key, your phone or this device to confirm it."
+    )
+
+
+class TooUnusual(Refusal):
+    """The sign-in does not look like its owner's at all, and nothing of the account could prove that it is."""
+
+    status = 403
+    code = "too_unusual"
+    sentence = N_(
+        "This sign-in does not look like yours, so it was stopped. "
+        "Sign in with the computer or the phone that you usually use, or call the help desk."
+    )
+
+
 class WrongState(Refusal):
     status = 409
     code = "wrong_state"

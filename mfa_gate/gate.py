@@ -18,9 +18,11 @@ from .delivery import Mail, Webhook
 from .exc import ConfigurationError
 from .factors.attestation import AttestationPolicy
 from .marks import Kind, Mark, Marks
+from .netinfo import NetInfo
 from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
+from .risk import RiskPolicy
 from .rules import LimitPolicy
 from .staff import DeskPolicy
 
@@ -43,6 +45,8 @@ class MFAGate:
         mail: a `Mail`: the server that notices to owners go through, sent by `flask mfa notices send`.
         webhook: a `Webhook` that gets the same, signed.
         network_of: names the network of an address ("Orange, Lyon"), or None; owners see it in the list of sessions.
+        risk: another `RiskPolicy`: what makes a sign-in unusual, and what is only reported.
+        netinfo: a `NetInfo`, such as `MMDB(...)`: what is known of networks.
         level, max_age: what a view without a mark asks for.
         clock: seconds since the epoch; for tests.
 
@@ -65,13 +69,23 @@ class MFAGate:
         mail: Mail | None = None,
         webhook: Webhook | None = None,
         network_of: Callable[[str], str | None] | None = None,
+        risk: RiskPolicy | None = None,
+        netinfo: NetInfo | None = None,
         level: Level = Level.MFA,
         max_age: timedelta | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.portal = Portal(account_loader, signed_in, identity, signed_out)
         self._options = Options(
-            limits or LimitPolicy(), attestation, policy or Policy(), desk, mail, webhook, network_of
+            limits or LimitPolicy(),
+            attestation,
+            policy or Policy(),
+            desk,
+            mail,
+            webhook,
+            network_of,
+            risk or RiskPolicy(),
+            netinfo,
         )
         self._default = checked_requirement(level, max_age)
         self.clock = clock

@@ -35,6 +35,7 @@ class Guard:
         self._parts = parts
         self._marks = marks
         self._default = default
+        self._unusual = Requirement(max_age=parts.house.habits.policy.age)
         self._has_policy = not parts.house.policy.asks_nothing
         self._observed: set[tuple[str, str]] = set()
         self._known: dict[str, tuple[Any, Requirement | None]] = {}
@@ -114,6 +115,8 @@ class Guard:
             return None
         if self._has_policy:
             required |= parts.house.policy.requirement(session.group, now)
+        if session.risk != "usual":
+            required |= self._unusual
         looks_at_proofs = required.max_age is not None or required.methods is not None
         if failing(session.level, session.proofs if looks_at_proofs else (), required, now):
             return StepUpRequired(asked=required)

@@ -45,6 +45,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "device_replayed": Kind(
         N_("A copy of what your browser keeps for us was used. Whoever was signed in by it has been signed out.")
     ),
+    "unusual_sign_in": Kind(
+        N_("Somebody typed your password in a place and a browser unlike yours. Change it if it was not you.")
+    ),
+    "session_moved": Kind(
+        N_("Somebody used your open session in another place or browser, and was asked to prove to be you."),
+        SLIP,
+    ),
     "password_changed": Kind(N_("Your password was changed.")),
     "account_locked": Kind(N_("Your account was locked."), alarming=False),
     "account_unlocked": Kind(N_("Your account was unlocked."), alarming=False),
@@ -73,8 +80,10 @@ def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, An
         if method == RECOVERY:
             return "recovery_code_used"
         return "new_device" if data.get("device") == "new" else None
-    if kind == "device_replayed":
+    if kind in ("device_replayed", "unusual_sign_in"):
         return kind
+    if kind == "session_moved":
+        return kind if outcome == "refused" else None
     if kind == "account_unlocked" and not data.get("was_locked"):
         return None
     if kind == "sessions_ended" and "by" not in data:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from .delivery import Mail, Webhook
 from .factors.attestation import AttestationPolicy
+from .netinfo import NetInfo
 from .policy import Policy
+from .risk import RiskPolicy
 from .rules import LimitPolicy
 from .staff import DeskPolicy
 
@@ -23,6 +25,8 @@ class Options:
         desk: who may work at the help desk, and how; None where there is none.
         mail, webhook: how notices leave; None where they do not.
         network_of: names the network of an address, for people; None where nobody does.
+        risk: what makes a sign-in unusual.
+        netinfo: what is known of networks; None for nothing.
     """
 
     limits: LimitPolicy = field(default_factory=LimitPolicy)
@@ -32,3 +36,5 @@ class Options:
     mail: Mail | None = None
     webhook: Webhook | None = None
     network_of: Callable[[str], str | None] | None = None
+    risk: RiskPolicy = field(default_factory=RiskPolicy)
+    netinfo: NetInfo | None = None

@@ -13,6 +13,7 @@ from .assurance import METHODS, Level, Proof, level_of
 from .exc import SignInRequired
 from .keyring import Keyring
 from .policy import Policy
+from .risk import Risk
 from .settings import Settings
 from .store import Store, Transaction
 from .store import sessions as rows
@@ -21,6 +22,14 @@ from .store.sessions import NOWHERE, Origin, SessionRow
 PURPOSE = "session"
 _written = json.JSONEncoder(separators=(",", ":")).encode
 _LEVELS = {int(level): level for level in Level}
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where a session is proven: keyed hash of network and browser, and what a change is held against."""
+
+    context: str
+    shown: str
 
 
 @dataclass(slots=True)
@@ -36,6 +45,8 @@ class Session:
         enrol_until: until when an activation code that it redeemed lets it change authenticators, or None.
         group: the group that its account was in a minute ago at most.
         observed_until: until when it is let in by its password, as the policy of its group says; or None.
+        risk: how unusual its sign-in was, until a phishing-resistant proof.
+        context: keyed hash of the network and browser that it has proven itself in.
     """
 
     # in the order of a row
@@ -49,6 +60,8 @@ class Session:
     enrol_until: float | None
     group: str | None
     observed_until: float | None
+    risk: Risk
+    context: str | None
     _read: list[Proof] | None = field(default=None, repr=False)
 
     @property
@@ -112,6 +125,8 @@ class Sessions:
         group: str | None = None,
         observed_until: float | None = None,
         origin: Origin = NOWHERE,
+        risk: Risk = "usual",
+        context: str | None = None,
     ) -> tuple[str, Session]:
         """Open a session that has proven the first factor.
 
@@ -122,6 +137,8 @@ class Sessions:
             observed_until: until when the password alone lets it in.
             now: seconds since the epoch.
             origin: where it is opened, for the owner's list.
+            risk: how unusual that is.
+            context: keyed hash of network and browser.
 
         Returns:
             The cookie's value, and the session.
@@ -138,13 +155,21 @@ class Sessions:
             None,
             group,
             observed_until,
+            risk,
+            context,
         )
         rows.remove_ended(tx, now, account_id)
         rows.add(tx, row, origin)
         return self._keyring.sign(PURPOSE, token), _session(row)
 
     def prove(
-        self, tx: Transaction, session: Session, proof: Proof, now: float, device: str | None = None
+        self,
+        tx: Transaction,
+        session: Session,
+        proof: Proof,
+        now: float,
+        device: str | None = None,
+        here: Here | None = None,
     ) -> tuple[str, Session]:
         """Add a proof: a new id, and from the first second factor on the full lifetime.
 
@@ -154,6 +179,7 @@ class Sessions:
             proof: what was proven.
             now: seconds since the epoch.
             device: series of the known device that it signs in on.
+            here: where it is proven.
 
         Raises:
             SignInRequired: the session has ended meanwhile, or lost a proof.
@@ -163,7 +189,8 @@ class Sessions:
         level = level_of(proofs)
         rises = session.level < Level.MFA <= level
         ends_at = now + self.times(session.group)[1] if rises else session.ends_at
-        return self._move(tx, session, proofs, now, ends_at, device)
+        risk: Risk = "usual" if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT else session.risk
+        return self._move(tx, replace(session, risk=risk), proofs, now, ends_at, device, here)
 
     def let_enrol(self, tx: Transaction, session: Session, now: float, until: float) -> tuple[str, Session]:
         """Let a session change authenticators until then, under a new id; one that is pending lives as long.
@@ -224,6 +251,7 @@ class Sessions:
         now: float,
         ends_at: float,
         device: str | None = None,
+        here: Here | None = None,
     ) -> tuple[str, Session]:
         token = secrets.token_urlsafe(32)
         row = SessionRow(
@@ -236,8 +264,11 @@ class Sessions:
             ends_at,
             session.enrol_until,
             session.group,
+            None,
+            session.risk,
+            here.context if here else session.context,
         )
-        if not rows.move(tx, session.id_hash, session._proofs, row, device):
+        if not rows.move(tx, session.id_hash, session._proofs, row, device, here.shown if here else None):
             raise SignInRequired
         return self._keyring.sign(PURPOSE, token), _session(row)
 

@@ -17,6 +17,7 @@ from .factors.relying_party import RelyingParty
 from .flows import (
     Activation,
     Cases,
+    Continuity,
     Enrolment,
     House,
     Imports,
@@ -32,6 +33,7 @@ from .flows import (
     WebAuthn,
     check_keys,
 )
+from .habits import Habits
 from .keyring import Keyring
 from .limits import Limiter
 from .options import Options
@@ -69,6 +71,7 @@ class Parts:
     imports: Imports
     cases: Cases
     desk: Desk
+    continuity: Continuity
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
@@ -142,6 +145,7 @@ def build(
         clock,
         _relying_party(settings, options.attestation),
         portal.load,
+        Habits(keyring, options.risk, options.netinfo),
         options.network_of,
     )
     activation, life, cases = Activation(house), Life(house), Cases(house)
@@ -163,6 +167,7 @@ def build(
         Imports(house),
         cases,
         Desk(house, options.desk, life, activation, cases),
+        Continuity(house),
         options.mail,
         options.webhook,
     )

@@ -15,7 +15,9 @@ from sqlalchemy import create_engine, inspect, text
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, AttestationPolicy, DeskPolicy, Level, MFAGate
+from mfa_gate.netinfo import NetInfo
 from mfa_gate.policy import Policy
+from mfa_gate.risk import RiskPolicy
 from mfa_gate.rules import LimitPolicy
 from mfa_gate.software_key import STRAIGHT, Bent
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key, enrol_totp, totp_code
@@ -195,6 +197,8 @@ def make_portal(
     policy: Policy | None = None,
     desk: DeskPolicy | None = None,
     network_of: Callable[[str], str | None] | None = None,
+    risk: RiskPolicy | None = None,
+    netinfo: NetInfo | None = None,
     **config: Any,
 ) -> Portal:
     """The portal, on a store whose tables are there already."""
@@ -220,6 +224,8 @@ def make_portal(
         policy=policy,
         desk=desk,
         network_of=network_of,
+        risk=risk,
+        netinfo=netinfo,
     )
     portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
     add_callbacks(portal)

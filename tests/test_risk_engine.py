@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfa_gate.risk import Features, Profile, RiskPolicy, assess, moved
@@ -106,6 +106,7 @@ def test_a_first_sign_in_says_nothing_by_its_values() -> None:
     }
 
 
+@settings(max_examples=500)
 @given(histories, some, st.sampled_from(sorted(CHAINS)), st.data())
 def test_an_unseen_value_never_scores_below_a_seen_one(
     seen: list[Features], attempt: Features, chain: str, data: st.DataObject

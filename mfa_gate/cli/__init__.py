@@ -13,6 +13,7 @@ from .imports import imports
 from .inspect import check, routes
 from .keys import db, keys, purge
 from .notices import notices
+from .risk import risk
 from .status import status
 
 # these mend what is not in order, so the app must start on it for them
@@ -27,5 +28,6 @@ def mfa(context: click.Context) -> None:
     context.call_on_close(lambda: maintenance.set(False))
 
 
-for command in (account, activation, audit, check, db, desk, imports, keys, notices, purge, routes, sessions, status):
+COMMANDS = (account, activation, audit, check, db, desk, imports, keys, notices, purge, risk, routes, sessions, status)
+for command in COMMANDS:
     mfa.add_command(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .activation import Activation, Issued, UnknownAccount
 from .cases import Case, Cases
 from .ceremony import House, Progress, Risen, State, Visit
+from .continuity import Continuity
 from .enrolment import BegunTOTP, Enrolment
 from .imports import Imports
 from .keys import Keys, check_keys
@@ -23,6 +24,7 @@ __all__ = [
     "BegunTOTP",
     "Case",
     "Cases",
+    "Continuity",
     "Enrolment",
     "House",
     "Imports",

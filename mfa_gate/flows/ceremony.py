@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..account import Account
-from ..assurance import RECOVERY, Level, Requirement, failing, strongest
+from ..assurance import METHODS, RECOVERY, Level, Requirement, failing, strongest
 from ..audit import Audit, Who
 from ..devices import Devices
 from ..exc import (
@@ -22,9 +22,12 @@ from ..exc import (
     Refusal,
     SignInRequired,
     StepUpRequired,
+    SurerProofRequired,
+    TooUnusual,
     WrongState,
 )
 from ..factors.relying_party import RelyingParty
+from ..habits import Habits, Place
 from ..keyring import Keyring
 from ..limits import Limiter
 from ..policy import AMR, Policy
@@ -56,6 +59,7 @@ class House:
         clock: seconds since the epoch.
         relying_party: what WebAuthn answers must be meant for; None where the portal has no host name.
         load_account: the portal's `account_loader`.
+        habits: how usual a place and a browser are.
         network_of: names the network of an address, for people.
     """
 
@@ -70,6 +74,7 @@ class House:
     clock: Callable[[], float]
     relying_party: RelyingParty | None
     load_account: Callable[[str], Account | None]
+    habits: Habits
     network_of: Callable[[str], str | None] | None = None
 
 
@@ -83,6 +88,7 @@ class Visit:
         device: the device cookie's value.
         agent: what the browser says it is.
         name: the user name that was typed at the login.
+        ja4: the fingerprint of its TLS handshake, where a trusted proxy says it.
     """
 
     session: Session | None
@@ -90,6 +96,11 @@ class Visit:
     device: str | None = field(default=None, repr=False)
     agent: str | None = None
     name: str | None = None
+    ja4: str | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.address, self.agent, self.ja4)
 
     def who(self, subject: str | None = None) -> Who:
         return Who(subject, self.session.sign_in if self.session else None, self.address, self.agent)
@@ -136,6 +147,20 @@ class Risen:
     news: bool = False
 
 
+def narrowed(session: Session, methods: frozenset[str]) -> frozenset[str]:
+    """Which of these methods may complete a sign-in that is as unusual as this one.
+
+    What a relay cannot pass always may. Of a raised sign-in so may a recovery code, which is the way back when a key is
+    lost; and a code of an app, where the account has nothing surer.
+    """
+    if session.risk == "usual":
+        return methods
+    sure = frozenset(method for method in methods if METHODS[method].ceiling >= Level.PHISHING_RESISTANT)
+    if session.risk == "high":
+        return sure
+    return sure | (methods & {RECOVERY}) if sure else methods
+
+
 class Ceremony:
     """Base of the flows: the pieces that none of them may forget."""
 
@@ -156,8 +181,21 @@ class Ceremony:
         # asked in any case: an account with and one without authenticators cost the same
         bound = activations.is_bound(tx, session.account_id, session.sign_in, self.house.clock())
         if methods:
-            return Progress("pending", methods)
+            return Progress("pending", narrowed(session, methods))
         return Progress("enrolling" if bound else "activation")
+
+    def fits_risk(self, tx: Transaction, session: Session, method: str) -> None:
+        """Whether a method may complete this sign-in, as unusual as that is; nothing is verified where it may not.
+
+        Raises:
+            SurerProofRequired: something surer of the account is needed.
+            TooUnusual: the account has nothing that would do.
+        """
+        if session.risk == "usual" or session.level >= Level.MFA:
+            return
+        fitting = narrowed(session, frozenset(map(self.as_proven, authenticators.methods(tx, session.account_id))))
+        if method not in fitting:
+            raise SurerProofRequired if fitting else TooUnusual
 
     def as_proven(self, method: str) -> str:
         """What an authenticator's method counts as now: hardware only while the portal asks for attestation."""

@@ -96,7 +96,7 @@ class Enrolment(Proving):
             seed = self._begun_seed(begun, subject)
             step = totp.confirm(seed, code, now, house.settings.totp_window)
             with house.store.begin() as tx:
-                self.hold(tx, session)
+                held = self.hold(tx, session)
                 self.may_change(tx, session, level=Level.MFA, adds=True)
                 if not authenticators.take_enrolment(tx, begun.id, session.sign_in, now):
                     raise EnrolmentGone
@@ -104,7 +104,7 @@ class Enrolment(Proving):
                 row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
                 sessions.stop_observing(tx, account.id, session.sign_in)
                 authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
-                risen = self.proven(tx, visit, account, Proof("otp", now, row.id), device)
+                risen = self.proven(tx, visit, account, held, Proof("otp", now, row.id), device)
                 house.limiter.succeeded(tx, attempt)
                 house.audit.record(tx, "authenticator_added", now, visit.who(subject), method="otp", id=row.id)
         return risen

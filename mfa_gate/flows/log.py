@@ -218,6 +218,12 @@ class Log(Ceremony):
                 events.put_anchor(tx, row._replace(mac=keyring.hash(_ANCHOR, _anchored(row))))
         return len(old) + len(stale)
 
+    def event(self, event_id: int) -> ChainedRow | None:
+        """One event by its id."""
+        with self.house.store.snapshot() as tx:
+            rows = events.after(tx, event_id - 1, 1)
+        return rows[0] if rows and rows[0].id == event_id else None
+
     def export(
         self, since: float | None, until: float | None, account: str | None
     ) -> Iterator[tuple[ChainedRow, str | None]]:

@@ -10,7 +10,9 @@ from ..assurance import Level, Proof
 from ..audit import Who
 from ..devices import Device, Shown
 from ..limits import Attempt, Scope, network
+from ..session import Here
 from ..store import Transaction, accounts, devices, outbox, sessions
+from ..store.accounts import AccountRow
 from ..store.devices import DeviceRow
 from .ceremony import Ceremony, Risen, Visit
 
@@ -66,19 +68,30 @@ class Proving(Ceremony):
         tx: Transaction,
         visit: Visit,
         account: Account,
+        held: AccountRow,
         proof: Proof,
         device: Device | None,
     ) -> Risen:
-        """Add a proof to the session. The last one of a sign-in makes the browser a known device, or rotates its token.
+        """Add a proof to the session, which counts where it was made from then on.
+
+        The last one of a sign-in makes the browser a known device, or rotates its token; and only then its place and
+        browser are learnt, so that nobody with a password teaches what is usual.
+
+        Args:
+            tx, visit, account, proof: whose, and what.
+            held: the account's row, locked in this transaction.
+            device: the known device that was shown.
 
         Raises:
             SignInRequired: the session has ended meanwhile, or lost a proof.
         """
-        house, session, now = self.house, visit.there(), proof.at
+        house, session, place, now = self.house, visit.there(), visit.place, proof.at
         signs_in, value, series = session.level < Level.MFA, None, None
         if signs_in:
             value, series = house.devices.admit(tx, visit.device, device, account.id, session.sign_in, now)
-        cookie, risen = house.sessions.prove(tx, session, proof, now, series)
+            accounts.learn(tx, account.id, house.habits.learnt(held.habits, place, now, device=device is not None))
+        here = Here(house.habits.context(place), house.habits.shown(place, now))
+        cookie, risen = house.sessions.prove(tx, session, proof, now, series, here)
         return Risen(cookie, risen, account, signs_in=signs_in, device=value)
 
     def proven_again(
@@ -86,14 +99,14 @@ class Proving(Ceremony):
         tx: Transaction,
         visit: Visit,
         account: Account,
-        subject: str,
+        held: AccountRow,
         proof: Proof,
         device: Device | None,
         attempt: Attempt,
         **data: Any,
     ) -> Risen:
         """Add the proof of an authenticator that the account has: the attempt is given back, and it is an event."""
-        risen = self.proven(tx, visit, account, proof, device)
+        risen, subject = self.proven(tx, visit, account, held, proof, device), held.subject
         self.house.limiter.succeeded(tx, attempt)
         if risen.signs_in:
             data["device"] = "known" if device else "new"

@@ -30,20 +30,21 @@ class Recovery(Proving):
         house = self.house
         with house.store.begin() as tx:
             salt = recovery.salt_of(tx, account.id)
-            if salt is None or RECOVERY not in self.progress_in(tx, session).methods:
+            if salt is None or RECOVERY not in self.methods_in(tx, account.id):
                 raise WrongState
+            self.fits_risk(tx, session, RECOVERY)
             attempt = self.count(tx, visit, "recovery")
             subject = self.subject_in(tx, account.id)
         with self.told("second_factor", visit, subject, RECOVERY):
             hashed = factor.complete(bytes.fromhex(salt), code)
             now = house.clock()
             with house.store.begin() as tx:
-                self.hold(tx, session)
+                held = self.hold(tx, session)
                 if not recovery.spend(tx, account.id, hashed):
                     raise WrongCode
                 left = recovery.left(tx, account.id)
                 proof = Proof(RECOVERY, now)
-                return self.proven_again(tx, visit, account, subject, proof, device, attempt, left=left)
+                return self.proven_again(tx, visit, account, held, proof, device, attempt, left=left)
 
     def renew(self, visit: Visit) -> tuple[str, ...]:
         """Draw a new set in the place of the old one; told once, here.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from ..account import Account
 from ..assurance import Proof
@@ -15,6 +15,7 @@ from ..factors import totp
 from ..factors.totp import USUAL, Shape
 from ..limits import Attempt, Lane, Scope, network, typed_name
 from ..lines import visible
+from ..risk import Assessment
 from ..session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.authenticators import TOTPRow
@@ -47,11 +48,13 @@ class SignIn(Proving):
         """
         house, now = self.house, self.house.clock()
         name_hash = house.devices.typed(typed_name(visit.name)) if visit.name else None
-        origin = Origin(family(visit.agent), self._network(visit.address), name_hash)
+        place, known = visit.place, self.device_of(visit, account.id)
+        origin = Origin(family(visit.agent), self._network(visit.address), name_hash, house.habits.shown(place, now))
         with house.store.begin() as tx:
             accounts.ensure(tx, account.id, now)
             row = accounts.hold(tx, account.id)
             locked = row is None or row.locked_at is not None
+            found = house.habits.assess(row.habits if row else None, place, now, device=known is not None)
             subject = row.subject if row else None
             if visit.session is not None:
                 self.leave(tx, visit.session)
@@ -65,6 +68,8 @@ class SignIn(Proving):
                     group=account.group,
                     observed_until=observed,
                     origin=origin,
+                    risk=found.risk,
+                    context=house.habits.context(place),
                 )
             house.audit.record(
                 tx,
@@ -74,15 +79,20 @@ class SignIn(Proving):
                 outcome="refused" if locked else "success",
                 method="pwd",
                 reason="locked" if locked else None,
+                **told(found),
             )
+            if opened is not None and found.risk == "high":
+                who = Who(subject, opened[1].sign_in, visit.address, visit.agent)
+                house.audit.record(tx, "unusual_sign_in", now, who, outcome="unknown", reasons=list(found.reasons))
         if opened is None:
             raise AccountClosed
         return Risen(*opened, account, signs_in=observed is not None)
 
     def _network(self, address: str | None) -> str | None:
-        """What the portal calls a network, for people; not known where it does not say, or fails."""
+        """What the portal or the network data call a network, for people; not known where they do not say, or fail."""
         if self.house.network_of is None or address is None:
-            return None
+            name = self.house.habits.network(address, self.house.clock()).name
+            return name and visible(name).strip()[:NETWORK]
         try:
             name = self.house.network_of(address)
         except Exception as error:
@@ -124,6 +134,7 @@ class SignIn(Proving):
             rows = authenticators.totp_of_account(tx, account.id)
             if not rows:
                 raise WrongState
+            self.fits_risk(tx, session, "otp")
             subject = rows[0].subject
             attempt = self._count(tx, visit, rows, subject, "known" if device else "stranger")
         with self.told("second_factor", visit, subject, "otp"):
@@ -158,11 +169,11 @@ class SignIn(Proving):
     ) -> Risen:
         house, now, row = self.house, self.house.clock(), match.row
         with house.store.begin() as tx:
-            self.hold(tx, visit.there())
+            held = self.hold(tx, visit.there())
             if not authenticators.spend_step(tx, row.id, match.step, step_mark(self, row, match.step)):
                 raise WrongCode(reason="spent")
             proof = Proof("otp", now, row.id)
-            risen = self.proven_again(tx, visit, account, row.subject, proof, device, attempt)
+            risen = self.proven_again(tx, visit, account, held, proof, device, attempt)
             return replace(risen, progress=self.progress_in(tx, risen.session))
 
     def sign_out(self, visit: Visit) -> None:
@@ -186,6 +197,18 @@ class SignIn(Proving):
         credentials.abandon_challenges(tx, session.sign_in)
         activations.release(tx, session.sign_in)
         self.house.sessions.end(tx, session)
+
+
+def told(found: Assessment) -> dict[str, Any]:
+    """An assessment, as it stands in an event."""
+    evidence = {name: round(value, 2) for name, value in found.evidence.items() if value}
+    return {
+        "risk": found.risk,
+        "would_be": found.would_be,
+        "score": round(found.score, 2),
+        "reasons": list(found.reasons),
+        "evidence": evidence,
+    }
 
 
 def shape_of(row: TOTPRow) -> Shape:

@@ -98,7 +98,7 @@ class WebAuthn(Proving):
         house, now, who = self.house, self.house.clock(), visit.who(subject)
         verified = row.uv_initialised or asserted.user_verified
         with house.store.begin() as tx:
-            self.hold(tx, visit.there())
+            held = self.hold(tx, visit.there())
             # the store's count, and not the one that was read before: a copy may have answered meanwhile
             key = row.authenticator_id
             count = credentials.used(tx, key, asserted.sign_count, asserted.backed_up, verified, now)
@@ -106,7 +106,7 @@ class WebAuthn(Proving):
                 raise WrongAssertion(reason="removed")
             if count == "stayed" and asserted.counted:
                 house.audit.record(tx, "sign_count_went_back", now, who, method=method, id=key)
-            risen = self.proven_again(tx, visit, account, subject, Proof(method, now, key), device, attempt)
+            risen = self.proven_again(tx, visit, account, held, Proof(method, now, key), device, attempt)
             return replace(risen, progress=self.progress_in(tx, risen.session))
 
     def begin_enrol(self, visit: Visit) -> dict[str, Any]:
@@ -159,14 +159,15 @@ class WebAuthn(Proving):
             made = registered.credential
             method = _amr(rp, made.attested)
             with house.store.begin() as tx:
-                self.hold(tx, session)
+                held = self.hold(tx, session)
                 self.may_change(tx, session, level=METHODS[method].ceiling, adds=True)
                 row = self._row(registered, account.id, subject)
                 if not credentials.add(tx, row, method, name, now):
                     raise WrongAssertion(reason="credential_id")
                 self.use_activation(tx, session)
                 sessions.stop_observing(tx, account.id, session.sign_in)
-                risen = self.proven(tx, visit, account, Proof(method, now, row.authenticator_id), device)
+                proof = Proof(method, now, row.authenticator_id)
+                risen = self.proven(tx, visit, account, held, proof, device)
                 house.limiter.succeeded(tx, attempt)
                 house.audit.record(
                     tx, "authenticator_added", now, visit.who(subject), method=method, id=row.authenticator_id

@@ -1,4 +1,4 @@
-"""What is known of a network address: whose network it is in, where, and of what kind. Adapters for data an operator has.
+"""What is known of a network address: whose network it is in, where, and of what kind.
 
 No data come with the package. What is missing, too old or cannot be read is not known, which is neutral.
 """

@@ -74,7 +74,7 @@ class Prefixes:
 
 @lru_cache(maxsize=1024)
 def prefixes(address: str | None) -> Prefixes | None:
-    """The blocks of an address; None where it is none. An IPv4 address within IPv6 counts as itself (RFC 4291 §2.5.5.2)."""
+    """The blocks of an address, None where it is none; IPv4 within IPv6 counts as itself (RFC 4291 §2.5.5.2)."""
     ip = _parse(address)
     if ip is None:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-
 from typing import Final
 
 from ..exc import ConfigurationError

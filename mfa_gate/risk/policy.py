@@ -24,7 +24,7 @@ _AGREES: Final = {
     "device": 0.001,
 }
 # fitted by `python -m benchmarks.risk --fit`; no data has the fingerprints of clients, which count as browsers do
-_WEIGHTS: Final = {"device": 1.35, "place": 1.28, "browser": 0.22, "kind": 0.05, "client": 0.22, "hour": 0.17}
+_WEIGHTS: Final = {"device": 1.35, "place": 1.29, "browser": 0.22, "kind": 0.05, "client": 0.22, "hour": 0.17}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,15 @@ class RiskPolicy:
         known: sign-ins that must have been learnt before one without a known device can be usual.
         moves: how surprising, in nats, a new /24 in a known part of an access network may be inside a session.
         hours: sign-ins that must have been learnt before the hour counts.
-        report_only: features whose evidence is told but not counted; `all` for the whole engine.
+        age: greatest age, in seconds, of the proof of a session whose sign-in was unusual.
+        ja4_header: name of the header in which a trusted proxy says the JA4 fingerprint of the client; None for nowhere.
+        proxies: addresses of the proxies that are believed.
+        report_only: features whose evidence is told but not counted; `session` for moves inside a session; `all` for
+            the whole engine.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(_WEIGHTS))
-    bias: float = -4.57
+    bias: float = -4.56
     raised: float = -6.6
     high: float = -3.5
     agrees: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(_AGREES))
@@ -55,4 +59,7 @@ class RiskPolicy:
     known: float = 3.0
     moves: float = 1.0
     hours: float = 20.0
+    age: float = 3600.0
+    ja4_header: str | None = None
+    proxies: frozenset[str] = frozenset()
     report_only: frozenset[str] = frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -99,6 +99,18 @@ class Profile:
                 parent_known = value in seen.counts
         strange = profile.strange + (not features.device)
         return replace(profile, sign_ins=profile.sign_ins + 1.0, strange=strange, levels=levels)
+
+    def renamed(self, names: Mapping[str, str]) -> Profile:
+        """With other names for some values."""
+        levels = {
+            level: replace(seen, counts={names.get(value, value): count for value, count in seen.counts.items()})
+            for level, seen in self.levels.items()
+        }
+        return replace(self, levels=levels)
+
+    def without(self, levels: Iterable[str]) -> Profile:
+        """Without what was seen on some levels."""
+        return replace(self, levels={level: seen for level, seen in self.levels.items() if level not in set(levels)})
 
     def dump(self) -> str:
         """As compact JSON."""

@@ -92,7 +92,7 @@ def _chain(
     profile: Profile, features: Features, chain: tuple[str, ...], faded: float, policy: RiskPolicy
 ) -> tuple[float, str]:
     """Evidence of the values of one chain, from the coarsest to the first that is new; and the code that says so."""
-    usual, within, code = 0.0, None, f"unusual_{chain[-1]}"
+    usual, within, ceiling, code = 0.0, None, policy.most, f"unusual_{chain[-1]}"
     for level in reversed(chain):
         value, seen = features.value(level), profile.seen(level)
         if value is None or not seen.total:
@@ -100,8 +100,10 @@ def _chain(
         count, whole = seen.counts.get(value, 0.0) * faded, seen.total * faded
         whole = whole if within is None else min(whole, within)
         unseen = policy.novelty + seen.news * faded
+        # what is new on a finer level alone is never worse than what is new on the coarser one
+        ceiling = min(ceiling, log((whole + unseen) / unseen) - usual)
         if not count:
-            return _within(log((whole + unseen) / unseen) - usual, policy), f"new_{level}"
+            return _within(ceiling, policy), f"new_{level}"
         share = log((count / policy.agrees[level] + unseen) / (whole + unseen))
         usual += share if within is None else max(0.0, share)  # to know it more finely is never suspicious
         within = count

@@ -16,14 +16,16 @@ class AccountRow(NamedTuple):
     id: str
     subject: str
     locked_at: float | None
+    habits: str | None = None
 
 
 # the same words in SQLite and PostgreSQL
 _ENSURE = text(
     "INSERT INTO mfa_accounts (id, subject, created_at) VALUES (:id, :subject, :now) ON CONFLICT (id) DO NOTHING"
 )
-_SELECT = select(accounts.c.id, accounts.c.subject, accounts.c.locked_at).where(accounts.c.id == bindparam("id"))
+_SELECT = select(*(accounts.c[name] for name in AccountRow._fields)).where(accounts.c.id == bindparam("id"))
 _LOCK_ROW = Statement(_SELECT.with_for_update())
+_LEARN = Statement(update(accounts).where(accounts.c.id == bindparam("account")).values(habits=bindparam("habits")))
 
 
 def ensure(tx: Transaction, account_id: str, now: float) -> None:
@@ -62,6 +64,11 @@ def hold(tx: Transaction, account_id: str) -> AccountRow | None:
     """The row, locked until the transaction ends: what changes an account's rights goes through here first."""
     row = _LOCK_ROW.run(tx, {"id": account_id}).fetchone()
     return AccountRow(*row) if row else None
+
+
+def learn(tx: Transaction, account_id: str, habits: str) -> None:
+    """Keep what is usual at an account; the row is held."""
+    _LEARN.run(tx, {"account": account_id, "habits": habits})
 
 
 def lock(tx: Transaction, account_id: str, now: float, reason: str) -> None:

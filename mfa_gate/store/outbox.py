@@ -63,14 +63,15 @@ _INSERT = Statement(
     )
     .inline()
 )
-# a second factor that failed and was then proven in the same sign-in was the owner's own slip
+# a second factor that failed, or was asked for, and was then proven in the same sign-in was the owner's own slip
 _slip = and_(
-    outbox.c.kind == literal_column("'failed_second_factor'"),
+    outbox.c.kind.in_([literal_column("'failed_second_factor'"), literal_column("'session_moved'")]),
     exists().where(
         events.c.subject == outbox.c.subject,
         events.c.sign_in == outbox.c.sign_in,
         events.c.kind == literal_column("'second_factor'"),
         events.c.outcome == literal_column("'success'"),
+        events.c.at >= outbox.c.at,
     ),
 )
 _unseen = (

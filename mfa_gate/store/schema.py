@@ -40,10 +40,12 @@ accounts: Final = Table(
     Column("lock_reason", Text),
     Column("user_handle", String(64)),
     Column("frozen_until", Double),
+    Column("habits", Text),
 )
 Index("mfa_accounts_user_handle", accounts.c.user_handle, unique=True)
 
-# `sign_in` stays while the id changes at each rise: what must survive a rise is bound to it
+# `sign_in` stays while the id changes at each rise: what must survive a rise is bound to it; `context` is a keyed hash
+# of network and browser, and `shown` what a change of them is held against
 sessions: Final = Table(
     "mfa_sessions",
     metadata,
@@ -62,6 +64,9 @@ sessions: Final = Table(
     Column("group_name", String(255)),
     Column("observed_until", Double),
     Column("network", String(64)),
+    Column("risk", String(8), nullable=False, server_default="usual"),
+    Column("context", String(128)),
+    Column("shown", Text),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )
 

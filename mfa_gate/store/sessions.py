@@ -23,6 +23,8 @@ class SessionRow(NamedTuple):
     enrol_until: float | None = None
     group_name: str | None = None
     observed_until: float | None = None
+    risk: str = "usual"
+    context: str | None = None
 
 
 _INSERT = insert(sessions)
@@ -42,6 +44,9 @@ _MOVE = Statement(
         enrol_until=bindparam("new_enrol_until"),
         device=func.coalesce(bindparam("new_device"), sessions.c.device),
         group_name=bindparam("new_group"),
+        risk=bindparam("new_risk"),
+        context=bindparam("new_context"),
+        shown=func.coalesce(bindparam("new_shown"), sessions.c.shown),
     )
 )
 _TOUCH = (
@@ -55,11 +60,19 @@ _OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
 
 
 class Origin(NamedTuple):
-    """Where a session was opened: family of browser, name of the network, and a keyed hash of the name typed there."""
+    """Where a session was opened: for its owner's list, and what a change of place is held against.
+
+    Attributes:
+        browser: its family and the system's.
+        network: name of the network.
+        name_hash: keyed hash of the user name that was typed.
+        shown: what its place and browser were, hashed.
+    """
 
     browser: str | None = None
     network: str | None = None
     name_hash: str | None = None
+    shown: str | None = None
 
 
 NOWHERE: Final = Origin()
@@ -70,7 +83,9 @@ def add(tx: Transaction, row: SessionRow, origin: Origin = NOWHERE) -> None:
     tx.execute(_INSERT, {**row._asdict(), **origin._asdict(), "created_at": row.last_seen})
 
 
-def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: str | None = None) -> bool:
+def move(
+    tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: str | None = None, shown: str | None = None
+) -> bool:
     """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not."""
     values = {
         "old": old,
@@ -83,6 +98,9 @@ def move(tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: st
         "new_enrol_until": row.enrol_until,
         "new_device": device,
         "new_group": row.group_name,
+        "new_risk": row.risk,
+        "new_context": row.context,
+        "new_shown": shown,
     }
     return _MOVE.changes_one(tx, values)
 
@@ -98,6 +116,17 @@ def is_there(tx: Transaction, id_hash: str, proofs: str, now: float) -> bool:
 def touch(tx: Transaction, id_hash: str, group: str | None, now: float) -> None:
     """Note that a session is in use, and the group that its account is in now."""
     tx.execute(_TOUCH, {"id": id_hash, "now": now, "group": group})
+
+
+def shown(tx: Transaction, id_hash: str) -> str | None:
+    """What place and browser of a session were when it was proven last."""
+    found: str | None = tx.execute(select(sessions.c.shown).where(sessions.c.id_hash == id_hash)).scalar()
+    return found
+
+
+def goes_on(tx: Transaction, id_hash: str, context: str) -> None:
+    """Note that a session is its owner's in another place as well."""
+    tx.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(context=context))
 
 
 def set_proofs(tx: Transaction, id_hash: str, level: int, proofs: str) -> None:

@@ -20,6 +20,7 @@ from ..exc import (
     SignInRequired,
     StepUpRequired,
     TooManyAttempts,
+    TooUnusual,
     WrongAssertion,
     WrongCode,
     WrongState,
@@ -94,12 +95,13 @@ def challenge_page(
     status: int = 200,
 ) -> Response:
     """Ask for a proof; with `sealed`, the form that will be sent after it."""
-    if not methods:
-        return answers.refuse(NoMethod())
     step_up = progress.state == "signed_in"
+    unusual = not step_up and here.session is not None and here.session.risk != "usual"
+    if not methods:
+        return answers.refuse(TooUnusual() if unusual else NoMethod())
     narrowed = not step_up and methods != answers.allowed(progress, Requirement())
     shown = {"methods": methods, "step_up": step_up, "narrowed": narrowed, "held": sealed, "tried": tried}
-    return _form_page("challenge", here, refusal, status, **shown)
+    return _form_page("challenge", here, refusal, status, unusual=unusual, **shown)
 
 
 def activate() -> Response:

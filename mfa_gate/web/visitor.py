@@ -50,7 +50,8 @@ class Visitor:
         """
         if self._session is False:
             house = self.parts.house
-            self._session = house.sessions.read(self.request.cookies.get(house.settings.cookie_name), house.clock())
+            found = house.sessions.read(self.request.cookies.get(house.settings.cookie_name), house.clock())
+            self._session = self.parts.continuity.here(found, self._visit_of(found)) if found else None
         return self._session
 
     @property
@@ -72,7 +73,10 @@ class Visitor:
 
     @property
     def visit(self) -> Visit:
-        return Visit(self.session, self.request.remote_addr, self._device, self._agent, self.typed_name)
+        return self._visit_of(self.session)
+
+    def _visit_of(self, there: Session | None) -> Visit:
+        return Visit(there, self.request.remote_addr, self._device, self._agent, self.typed_name, self._ja4)
 
     @property
     def at_the_door(self) -> Visit:
@@ -86,6 +90,15 @@ class Visitor:
     @property
     def _agent(self) -> str:
         return self.request.headers.get("User-Agent", "")
+
+    @property
+    def _ja4(self) -> str | None:
+        """The fingerprint of the client's TLS handshake, as the portal's own proxy says it, and nobody else."""
+        policy, environ = self.parts.house.habits.policy, self.request.environ
+        if policy.ja4_header is None:
+            return None
+        peer = environ.get("werkzeug.proxy_fix.orig", environ).get("REMOTE_ADDR")
+        return self.request.headers.get(policy.ja4_header) if peer in policy.proxies else None
 
     @property
     def progress(self) -> Progress:

@@ -1,0 +1,63 @@
+"""Whether a session is still where it was proven. On a change, and only then, it is worked out what that means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from ..assurance import Level
+from ..audit import Outcome, Who
+from ..risk import Risk
+from ..session import Session
+from ..store import accounts, sessions
+from .ceremony import Ceremony, House, Visit
+
+_REMEMBERED: Final = 10_000  # moves that were recorded already, by this process
+
+
+class Continuity(Ceremony):
+    """What a session counts for where it shows up."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        self._recorded: set[tuple[str, str]] = set()
+
+    def here(self, session: Session, visit: Visit) -> Session:
+        """The session as it counts at this place: as it is, or only as far as a password does.
+
+        Args:
+            session: as it was read.
+            visit: where it shows up.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        house, place = self.house, visit.place
+        if session.context is None or house.habits.is_at(session.context, place.address, place.agent):
+            return session
+        context, now = house.habits.context(place), house.clock()
+        with house.store.begin() as tx:
+            row = accounts.find(tx, session.account_id)
+            shown = sessions.shown(tx, session.id_hash)
+            reasons = house.habits.moved(row.habits if row else None, shown, place, now)
+            asked = reasons and not house.habits.policy.report_only & {"session", "all"}
+            if not asked:
+                sessions.goes_on(tx, session.id_hash, context)
+            if reasons and self._is_news(session, context):
+                who = Who(row.subject if row else None, session.sign_in, visit.address, visit.agent)
+                outcome: Outcome = "refused" if asked else "success"
+                house.audit.record(tx, "session_moved", now, who, outcome=outcome, reasons=list(reasons))
+        if not asked:
+            return replace(session, context=context)
+        risk: Risk = "high" if session.risk == "high" else "raised"
+        return replace(session, level=Level.PASSWORD, risk=risk, observed_until=None)
+
+    def _is_news(self, session: Session, context: str) -> bool:
+        """Whether this move was not recorded yet: whoever holds a copied cookie may ask as often as they like."""
+        move = (session.sign_in, context)
+        if move in self._recorded:
+            return False
+        if len(self._recorded) >= _REMEMBERED:
+            self._recorded.clear()
+        self._recorded.add(move)
+        return True

@@ -1,0 +1,443 @@
+"""Risk at the door and inside a session, over HTTP: the unusual proves more, the usual is left in peace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from mfa_gate.netinfo import NOTHING, Network
+from mfa_gate.reasons import REASONS
+from mfa_gate.risk import RiskPolicy
+from mfa_gate.risk.features import CHAINS, LEVELS
+from mfa_gate.rules import DAY
+from mfa_gate.testing import SoftwareKey
+
+from .portal import BASE_URL, Browser, Portal
+from .statements import statements
+from .web import engine_of
+
+MakePortal = Callable[..., Portal]
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:{0}.0) Gecko/20100101 Firefox/{0}.0"
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
+HOME, PHONE, ABROAD = "90.1.2.3", "37.1.2.3", "5.2.3.4"
+NETWORKS = {
+    "90.": Network("AS3215", "FR", "access", "Orange"),
+    "37.": Network("AS51207", "FR", "access", "Free Mobile"),
+    "5.": Network("AS9009", "RO", "hosting", "Rented Servers"),
+}
+
+
+@dataclass
+class Networks:
+    """Network data by the beginning of an address."""
+
+    built_at: float | None = None
+    fails: bool = False
+    asked: int = 0
+
+    def lookup(self, address: str) -> Network:
+        self.asked += 1
+        if self.fails:
+            raise OSError("no data")
+        return next((network for start, network in NETWORKS.items() if address.startswith(start)), NOTHING)
+
+
+@pytest.fixture
+def networks() -> Networks:
+    return Networks()
+
+
+@pytest.fixture
+def portal(make: MakePortal, networks: Networks) -> Portal:
+    return make(netinfo=networks)
+
+
+def visits(browser: Browser, agent: str = FIREFOX.format(140)) -> Browser:
+    browser.client.environ_base["HTTP_USER_AGENT"] = agent
+    return browser
+
+
+def at(portal: Portal, address: str = HOME, agent: str = FIREFOX.format(140)) -> Browser:
+    return visits(portal.browser(address), agent)
+
+
+def moved(browser: Browser, address: str | None = None, agent: str = FIREFOX.format(140)) -> Browser:
+    """The same cookies in another place or browser."""
+    return visits(browser.copy(address), agent)
+
+
+def usual(portal: Portal, times: int = 8) -> tuple[Browser, str]:
+    """An owner with an app, who has signed in at home for some days; signed out now."""
+    secret = portal.enrolled("anne")
+    browser = at(portal)
+    for _ in range(times):
+        browser.sign_in(secret)
+        browser.step("sign-out")
+        portal.clock.advance(DAY)
+    return browser, secret
+
+
+def with_key(portal: Portal) -> tuple[Browser, str, SoftwareKey]:
+    """The same, with a security key besides."""
+    browser, key = at(portal), SoftwareKey(BASE_URL)
+    browser.activate()
+    secret = browser.begin_enrolment()
+    browser.api(
+        "POST", "totp/enrol/complete", {"enrolment": secret["enrolment"], "code": portal.code(secret["secret"])}
+    )
+    browser.add_key(key)
+    for _ in range(8):
+        browser.step("sign-out")
+        portal.clock.advance(DAY)
+        browser.sign_in(secret["secret"])
+    browser.step("sign-out")
+    portal.clock.advance(DAY)
+    return browser, secret["secret"], key
+
+
+def later(browser: Browser, quarters: int) -> Any:
+    """Use a session every quarter of an hour; the last answer."""
+    for _ in range(quarters):
+        browser.portal.clock.advance(901)
+        answer = browser.get("/")
+    return answer
+
+
+def assessed(portal: Portal) -> dict[str, Any]:
+    """What the last right password was found to be."""
+    (row,) = portal.sql("SELECT data FROM mfa_events WHERE kind = 'first_factor' ORDER BY id DESC LIMIT 1")
+    found: dict[str, Any] = json.loads(row[0])
+    return found
+
+
+class TestAtTheDoor:
+    def test_a_usual_sign_in_is_left_in_peace(self, portal: Portal) -> None:
+        browser, secret = usual(portal)
+        assert browser.sign_in(secret).status_code == 303
+        assert (assessed(portal)["risk"], assessed(portal)["reasons"]) == ("usual", [])
+
+    def test_an_app_is_not_enough_abroad_where_the_account_has_a_key(self, portal: Portal) -> None:
+        _, secret, key = with_key(portal)
+        thief = at(portal, ABROAD, CHROME)
+        thief.password()
+        answer = thief.api("POST", "totp/verify", {"code": portal.code(secret)})
+        assert (answer.status_code, answer.json["code"]) == (403, "surer_proof_required")
+        assert thief.state == "pending"
+        assert thief.prove(key).status_code == 200
+
+    def test_the_page_offers_only_what_would_do_and_says_why(self, portal: Portal) -> None:
+        _, _, _ = with_key(portal)
+        thief = at(portal, ABROAD, CHROME)
+        thief.password()
+        page = thief.get("/mfa/challenge", headers={"Accept-Language": "en"}).text
+        assert 'value="webauthn"' in page
+        assert 'value="totp"' not in page
+        assert "ressemble pas" in page  # the account's language is French
+
+    def test_programs_are_told_the_methods_that_would_do(self, portal: Portal) -> None:
+        with_key(portal)
+        thief = at(portal, ABROAD, CHROME)
+        thief.password()
+        assert thief.api("GET", "session").json["allowed_methods"] == ["webauthn"]
+
+    def test_where_nothing_would_do_it_is_stopped_and_says_what_to_do(self, portal: Portal) -> None:
+        _, secret = usual(portal)
+        thief = at(portal, ABROAD, CHROME)
+        thief.password()
+        assert assessed(portal)["risk"] == "high"
+        answer = thief.step("challenge", code=portal.code(secret))
+        assert answer.status_code == 403
+        assert "ressemble pas" in answer.text
+        assert thief.get("/").status_code != 200
+
+    def test_what_was_refused_for_its_risk_spends_no_code_and_counts_no_attempt(self, portal: Portal) -> None:
+        owner, secret = usual(portal)
+        thief = at(portal, ABROAD, CHROME)
+        thief.password()
+        for _ in range(30):
+            thief.api("POST", "totp/verify", {"code": portal.code(secret)})
+        assert owner.sign_in(secret).status_code == 303
+
+    def test_the_owner_is_told_of_a_high_one(self, portal: Portal) -> None:
+        usual(portal)
+        portal.told()
+        at(portal, ABROAD, CHROME).password()
+        kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
+        assert "unusual_sign_in" in kinds
+
+    def test_a_password_alone_teaches_nothing(self, portal: Portal) -> None:
+        usual(portal)
+        for _ in range(20):
+            at(portal, ABROAD, CHROME).password()
+            portal.clock.advance(DAY)
+        assert assessed(portal)["risk"] == "high"
+
+    def test_one_strong_proof_lowers_the_risk_again(self, portal: Portal) -> None:
+        _, _, key = with_key(portal)
+        traveller = at(portal, ABROAD, CHROME)
+        traveller.password()
+        traveller.prove(key)
+        portal.told()
+        assert later(traveller, 8).status_code == 200
+
+    def test_a_session_that_began_unusually_proves_itself_again_after_an_hour(self, portal: Portal) -> None:
+        _, secret = usual(portal)
+        stranger = at(portal, "90.200.9.9", CHROME)
+        stranger.sign_in(secret)
+        assert assessed(portal)["risk"] == "raised"
+        portal.told()
+        assert later(stranger, 3).status_code == 200
+        assert later(stranger, 1).headers["Location"].endswith("/mfa/challenge")
+
+    def test_what_was_new_becomes_usual_by_being_proven(self, portal: Portal) -> None:
+        _, secret, key = with_key(portal)
+        away = at(portal, PHONE, CHROME)
+        for _ in range(4):
+            away.password()
+            away.prove(key)
+            away.step("sign-out")
+            portal.clock.advance(DAY)
+        assert away.sign_in(secret).status_code == 303
+        assert assessed(portal)["risk"] == "usual"
+
+    def test_a_recovery_code_is_a_way_back_from_a_new_device_at_home(self, portal: Portal) -> None:
+        browser, key = at(portal), SoftwareKey(BASE_URL)
+        browser.activate()
+        codes = browser.add_key(key).json["recovery_codes"]
+        browser.step("sign-out")
+        stranger = at(portal, HOME, CHROME)
+        stranger.password()
+        assert assessed(portal)["risk"] == "raised"
+        assert stranger.api("POST", "recovery/verify", {"code": codes[0]}).status_code == 200
+
+    def test_where_little_is_known_nothing_is_usual_without_a_known_device(self, portal: Portal) -> None:
+        secret = portal.enrolled("anne")
+        stranger = at(portal)
+        stranger.sign_in(secret)
+        assert assessed(portal)["risk"] == "raised"
+        assert "little_known" in assessed(portal)["reasons"]
+
+    def test_no_network_data_are_no_refusal(self, portal: Portal, networks: Networks) -> None:
+        browser, secret = usual(portal)
+        networks.fails = True
+        browser.address = "90.1.2.77"
+        assert browser.sign_in(secret).status_code == 303
+
+    def test_network_data_of_long_ago_say_nothing(self, portal: Portal, networks: Networks) -> None:
+        browser, _ = usual(portal, 1)
+        networks.built_at, before = portal.clock() - 400 * DAY, networks.asked
+        browser.address = "90.1.3.77"
+        browser.password()
+        assert networks.asked == before
+
+    def test_private_addresses_are_not_looked_up(self, portal: Portal, networks: Networks) -> None:
+        at(portal, "10.0.0.7").password()
+        at(portal, "::ffff:192.168.0.7").password()
+        assert networks.asked == 0
+
+    def test_no_address_and_no_browser_stand_in_the_store_in_clear(self, portal: Portal) -> None:
+        usual(portal)
+        kept = json.dumps([list(map(str, row)) for row in portal.sql("SELECT habits FROM mfa_accounts")])
+        kept += json.dumps([list(map(str, row)) for row in portal.sql("SELECT context, shown FROM mfa_sessions")])
+        for secret in (HOME, "90.1", "Firefox", "Linux"):
+            assert secret not in kept
+
+    @pytest.mark.abuse("A19")
+    @pytest.mark.parametrize("garbage", ["", "\x7f\x01", "é" * 400, "a" * 60_000, "{}", "Mozilla/5.0 (((((((((("])
+    def test_garbage_in_a_header_never_errors_and_never_lowers_the_risk(self, portal: Portal, garbage: str) -> None:
+        usual(portal)
+        order = ("usual", "raised", "high")
+        at(portal, "90.200.9.9", FIREFOX.format(140)).password()
+        honest = assessed(portal)["risk"]
+        stranger = at(portal, "90.200.9.9", garbage.encode().decode("latin-1"))
+        assert stranger.password().status_code == 303
+        assert order.index(assessed(portal)["risk"]) >= order.index(honest)
+
+
+class TestReportOnly:
+    def test_the_whole_engine_reports_and_refuses_nothing(self, make: MakePortal, networks: Networks) -> None:
+        portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({"all"})))
+        _, secret = usual(portal)
+        thief = at(portal, ABROAD, CHROME)
+        assert thief.sign_in(secret).status_code == 303
+        assert (assessed(portal)["risk"], assessed(portal)["would_be"]) == ("usual", "high")
+        assert "new_country" in assessed(portal)["reasons"]
+
+    def test_moves_inside_a_session_report_and_refuse_nothing(self, make: MakePortal, networks: Networks) -> None:
+        portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({"session"})))
+        browser, secret = usual(portal)
+        browser.sign_in(secret)
+        portal.told()
+        assert moved(browser, ABROAD).get("/").status_code == 200
+        assert ("session_moved", "success", None) in portal.events()
+
+
+class TestInsideTheSession:
+    @pytest.fixture
+    def owner(self, portal: Portal) -> tuple[Browser, str]:
+        """Signed in at home."""
+        browser, secret = usual(portal)
+        browser.sign_in(secret)
+        portal.told()
+        assert browser.get("/").status_code == 200
+        return browser, secret
+
+    @pytest.mark.parametrize("path", ["/", "/bank", "/mfa/authenticators", "/mfa/sessions"])
+    def test_a_stolen_cookie_opens_nothing_from_elsewhere(
+        self, portal: Portal, owner: tuple[Browser, str], path: str
+    ) -> None:
+        thief = moved(owner[0], ABROAD)
+        assert thief.get(path).status_code in (303, 401)
+        assert thief.state == "pending"
+
+    def test_a_stolen_cookie_lists_nothing_for_programs(self, owner: tuple[Browser, str]) -> None:
+        thief = moved(owner[0], ABROAD)
+        assert thief.api("GET", "sessions").status_code == 401
+        assert thief.api("GET", "authenticators").status_code == 401
+
+    def test_a_stolen_cookie_opens_nothing_in_another_browser(self, owner: tuple[Browser, str]) -> None:
+        assert moved(owner[0], agent=CHROME).get("/").status_code in (303, 401)
+        assert moved(owner[0], agent="").get("/").status_code in (303, 401)
+
+    def test_the_portal_sees_nobody_where_a_stolen_cookie_shows_up(self, owner: tuple[Browser, str]) -> None:
+        thief = moved(owner[0], ABROAD)
+        thief.get("/")
+        assert "open to None None" in thief.get("/open").text
+
+    def test_its_owner_goes_on_at_home(self, portal: Portal, owner: tuple[Browser, str]) -> None:
+        moved(owner[0], ABROAD).get("/")
+        assert owner[0].get("/").status_code == 200
+
+    def test_its_owner_is_told(self, portal: Portal, owner: tuple[Browser, str]) -> None:
+        for _ in range(5):
+            moved(owner[0], ABROAD).get("/")
+        kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
+        assert kinds == ["session_moved"]
+
+    def test_an_owner_who_has_moved_proves_it_once(self, portal: Portal, owner: tuple[Browser, str]) -> None:
+        browser, secret = owner
+        portal.clock.advance(60)
+        away = moved(browser, PHONE)
+        assert away.get("/").status_code in (303, 401)
+        assert away.step("challenge", code=portal.code(secret)).status_code == 303
+        assert away.get("/").status_code == 200
+
+    def test_a_browser_update_asks_for_nothing(self, owner: tuple[Browser, str]) -> None:
+        assert moved(owner[0], agent=FIREFOX.format(141)).get("/").status_code == 200
+
+    def test_another_address_of_the_same_network_asks_for_nothing(self, owner: tuple[Browser, str]) -> None:
+        assert moved(owner[0], "90.1.2.200").get("/").status_code == 200
+
+    def test_a_phone_between_networks_that_it_has_proven_is_not_pestered(self, portal: Portal) -> None:
+        browser, secret = usual(portal)
+        browser.address = PHONE
+        browser.sign_in(secret)
+        portal.clock.advance(DAY)
+        browser.address = HOME
+        browser.sign_in(secret)
+        portal.told()
+        for address in (PHONE, HOME, PHONE, HOME):
+            browser.address = address
+            assert browser.get("/").status_code == 200
+
+    def test_what_was_not_moved_costs_no_statement(self, portal: Portal, owner: tuple[Browser, str]) -> None:
+        with statements(engine_of(portal)) as seen:
+            owner[0].get("/")
+        assert seen == []  # the session itself is read beside all transactions
+
+    def test_sessions_from_before_an_upgrade_go_on(self, portal: Portal, owner: tuple[Browser, str]) -> None:
+        portal.sql("UPDATE mfa_sessions SET context = NULL, shown = NULL")
+        assert owner[0].get("/").status_code == 200
+
+    @pytest.mark.parametrize("written", ["", "{", "[]", '["test1", 5]', '["gone", {}]', '[1, {"asn": 5}]'])
+    def test_what_was_written_there_by_hand_closes_it(
+        self, portal: Portal, owner: tuple[Browser, str], written: str
+    ) -> None:
+        portal.sql("UPDATE mfa_sessions SET shown = :written", written=written)
+        assert moved(owner[0], "90.1.77.1").get("/").status_code in (303, 401)
+
+
+class TestKeys:
+    def test_after_a_rotation_the_usual_is_usual_still(self, make: MakePortal, networks: Networks) -> None:
+        old, new = "old:" + "A" * 43, "new:" + "B" * 43
+        before = make(netinfo=networks, MFA_GATE_KEYS=old)
+        browser, secret = usual(before)
+        after = make(netinfo=networks, MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
+        again = visits(browser.on(after))
+        for _ in range(2):
+            assert again.sign_in(secret).status_code == 303
+            assert (assessed(after)["risk"], assessed(after)["reasons"]) == ("usual", [])
+            again.step("sign-out")
+            after.clock.advance(DAY)
+
+    def test_a_session_stays_where_it_is_over_a_rotation(self, make: MakePortal, networks: Networks) -> None:
+        old, new = "old:" + "A" * 43, "new:" + "B" * 43
+        before = make(netinfo=networks, MFA_GATE_KEYS=old)
+        browser, secret = usual(before)
+        browser.sign_in(secret)
+        before.told()
+        after = make(netinfo=networks, MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
+        again = visits(browser.on(after))
+        assert again.get("/").status_code == 200
+        again.address = "90.1.2.9"
+        assert again.get("/").status_code == 200
+        assert visits(moved(again, ABROAD)).get("/").status_code in (303, 401)
+
+
+def test_risk_never_adds_where_it_is_weighed_to_nothing(make: MakePortal, networks: Networks) -> None:
+    policy = RiskPolicy()
+    nothing = replace(policy, weights=dict.fromkeys(policy.weights, 0.0), bias=-20.0)
+    portal = make(netinfo=networks, risk=nothing)
+    _, secret = usual(portal)
+    assert at(portal, ABROAD, CHROME).sign_in(secret).status_code == 303
+
+
+class TestExplained:
+    def explain(self, portal: Portal, event: object, *more: str) -> Any:
+        return portal.app.test_cli_runner().invoke(args=["mfa", "risk", "explain", str(event), *more])
+
+    def last(self, portal: Portal, kind: str) -> int:
+        (row,) = portal.sql("SELECT max(id) FROM mfa_events WHERE kind = :kind", kind=kind)
+        return int(row[0])
+
+    def test_an_unusual_sign_in_is_explained_in_both_languages(self, portal: Portal) -> None:
+        usual(portal)
+        at(portal, ABROAD, CHROME).password()
+        done = self.explain(portal, self.last(portal, "first_factor"))
+        assert done.exit_code == 0
+        assert "Risk: high" in done.output
+        assert "new_country: The account has not signed in from this country before." in done.output
+        assert "jamais connecté depuis ce pays" in done.output
+
+    def test_programs_get_reasons_and_evidence(self, portal: Portal) -> None:
+        usual(portal)
+        at(portal, ABROAD, CHROME).password()
+        found = json.loads(self.explain(portal, self.last(portal, "first_factor"), "--json").output)
+        assert (found["risk"], found["evidence"]["place"] > 0) == ("high", True)
+
+    def test_a_move_inside_a_session_is_explained(self, portal: Portal) -> None:
+        browser, secret = usual(portal)
+        browser.sign_in(secret)
+        moved(browser, ABROAD, CHROME).get("/")
+        done = self.explain(portal, self.last(portal, "session_moved"))
+        assert "browser_changed" in done.output
+        assert "new_country" in done.output
+
+    @pytest.mark.parametrize("event", ["999999", "0", "-1", "x", str(2**70)])
+    def test_what_is_no_such_event_is_said_in_a_sentence(self, portal: Portal, event: str) -> None:
+        done = self.explain(portal, event)
+        assert done.exit_code == 2
+        assert "Traceback" not in done.output
+
+    def test_an_event_of_another_kind_is_said_to_be_one(self, portal: Portal) -> None:
+        portal.activation_code()
+        assert "is not one that risk was worked out for" in self.explain(portal, 1).output
+
+    def test_every_reason_that_the_engine_can_give_has_a_sentence(self) -> None:
+        codes = {f"new_{level}" for level in LEVELS} | {f"unusual_{chain[-1]}" for chain in CHAINS.values()}
+        assert codes | {"new_device", "little_known", "browser_changed", "place_unknown"} == set(REASONS)
