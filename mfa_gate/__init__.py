@@ -2,11 +2,13 @@
 
 from .account import Account
 from .assurance import Level
+from .breached import Leaked, LeakedFile, LeakedRange
 from .delivery import Mail, Webhook
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
 from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
 from .policy import GroupPolicy, Policy
+from .risk import RiskPolicy
 from .rules import LimitPolicy, Rule
 from .staff import DeskPolicy, Role
 
@@ -16,6 +18,9 @@ __all__ = [
     "ConfigurationError",
     "DeskPolicy",
     "GroupPolicy",
+    "Leaked",
+    "LeakedFile",
+    "LeakedRange",
     "Level",
     "LimitPolicy",
     "MFAGate",
@@ -23,6 +28,7 @@ __all__ = [
     "Mail",
     "Policy",
     "Refusal",
+    "RiskPolicy",
     "Role",
     "Rule",
     "Unavailable",

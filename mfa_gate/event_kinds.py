@@ -55,6 +55,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "device_replayed": _kind(N_("an old device cookie was used: it was copied"), _AUTH, "indicator", "ended"),
     "identity_mismatch": _kind(N_("the portal's session was of somebody else"), _SESSION, "denied"),
     "observed": _kind(N_("a view passed that would be refused once the group is enforced"), _SESSION, "info", "view"),
+    "leaked_password": _kind(N_("a right password is in a list of leaked ones"), _AUTH, "indicator"),
     "session_moved": _kind(
         N_("a session showed up in a browser or a place unlike its owner's"),
         _SESSION,

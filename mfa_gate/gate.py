@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, Response, current_app
 from .account import Account
 from .assurance import Level, Requirement
 from .assurance import requirement as checked_requirement
+from .breached import Leaked
 from .delivery import Mail, Webhook
 from .exc import ConfigurationError
 from .factors.attestation import AttestationPolicy
@@ -47,6 +48,7 @@ class MFAGate:
         network_of: names the network of an address ("Orange, Lyon"), or None; owners see it in the list of sessions.
         risk: another `RiskPolicy`: what makes a sign-in unusual, and what is only reported.
         netinfo: a `NetInfo`, such as `MMDB(...)`: what is known of networks.
+        leaked: a `Leaked`: where `has_leaked` looks passwords up.
         level, max_age: what a view without a mark asks for.
         clock: seconds since the epoch; for tests.
 
@@ -71,6 +73,7 @@ class MFAGate:
         network_of: Callable[[str], str | None] | None = None,
         risk: RiskPolicy | None = None,
         netinfo: NetInfo | None = None,
+        leaked: Leaked | None = None,
         level: Level = Level.MFA,
         max_age: timedelta | None = None,
         clock: Callable[[], float] = time.time,
@@ -86,6 +89,7 @@ class MFAGate:
             network_of,
             risk or RiskPolicy(),
             netinfo,
+            leaked,
         )
         self._default = checked_requirement(level, max_age)
         self.clock = clock
@@ -228,18 +232,33 @@ class MFAGate:
         """
         return _start().session()
 
-    def sign_in(self, account: Account) -> Response:
+    def has_leaked(self, password: str) -> bool:
+        """Whether a password is in a list of leaked ones; False where that cannot be asked.
+
+        To be called by the portal where a password is chosen, which refuses it, and where a right one is typed, which
+        tells `sign_in`.
+
+        Raises:
+            ConfigurationError: `MFAGate(leaked=...)` is missing.
+        """
+        if self._options.leaked is None:
+            raise ConfigurationError("has_leaked needs a list: MFAGate(leaked=Leaked(...))")
+        return self._options.leaked.has(password)
+
+    def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
         """Answer a right password: opens a pending session and sends the person to the second factor.
 
         Args:
             account: whom the portal's login view let through.
+            leaked: what `has_leaked` says of the password: it lets in with the surest proof that the account has, and
+                its owner is told to change it.
 
         Returns:
             The answer of the login view: a redirect for pages, `{next, session}` for programs.
         """
         if not isinstance(account, Account):
             raise TypeError(f"gate.sign_in takes an Account, not {type(account).__name__}")
-        return _start().sign_in(account)
+        return _start().sign_in(account, leaked=leaked)
 
     def sign_out(self) -> None:
         """End the gate's session of this request, everywhere; the portal closes its own."""

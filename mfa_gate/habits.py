@@ -100,6 +100,11 @@ class Habits:
         profile, key_id = self._load(kept)
         return assess(profile, self.features(place, now, device=device, key_id=key_id), now, self.policy)
 
+    def knows_place(self, kept: str | None, place: Place, now: float) -> bool:
+        """Whether a proven sign-in of an account has come from this /24 or /48."""
+        profile, key_id = self._load(kept)
+        return self.features(place, now, key_id=key_id).network in profile.seen("network").counts
+
     def learnt(self, kept: str | None, place: Place, now: float, *, device: bool) -> str:
         """What is to be kept after a sign-in that has proven the second factor."""
         profile, key_id = self._load(kept)

@@ -59,15 +59,19 @@ class Limiter:
         self._keyring = keyring
         self._policy = policy
 
-    def count(self, tx: Transaction, scopes: Iterable[Scope], now: float) -> Attempt:
+    def count(self, tx: Transaction, scopes: Iterable[Scope], now: float, *, pressed: bool = False) -> Attempt:
         """Count an attempt in all its scopes; the caller commits before it checks anything.
+
+        Args:
+            tx, scopes, now: what is counted, and when.
+            pressed: somebody guesses in breadth: scopes with a stricter rule have that.
 
         Raises:
             TooManyAttempts: one of the scopes is at its limit. Nothing was counted then.
         """
         held = tuple(self._counter(scope) for scope in scopes)
         self._hold(tx, held, now)
-        self._press(held, now)
+        self._press(held, now, pressed)
         wait = max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held)
         if wait > 0:
             raise TooManyAttempts(retry_after=max(1, -int(-wait // 1)))
@@ -88,9 +92,9 @@ class Limiter:
                 self._give_back(counter, attempt.at)
                 counters.write(tx, [_row(counter)])
 
-    def _press(self, held: Iterable[_Counter], now: float) -> None:
+    def _press(self, held: Iterable[_Counter], now: float, pressed: bool) -> None:
         """Where a counter that only counts is full, the others of the attempt may have a stricter rule."""
-        if any(not counter.rule.brakes and counter.rule.pressed(counter.failures, now) for counter in held):
+        if pressed or any(not counter.rule.brakes and counter.rule.pressed(counter.failures, now) for counter in held):
             for counter in held:
                 if counter.scope.pressed:
                     counter.rule = getattr(self._policy, counter.scope.pressed)

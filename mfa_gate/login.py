@@ -43,7 +43,7 @@ class LoginTry:
         if self._counted is None or not visitor().signed_in_by_view:
             return answer
         try:
-            current_parts().password.succeeded(self._counted)
+            current_parts().password.succeeded(self._counted, visitor().at_the_door)
         except Exception as error:
             return _closed(error)
         return answer

@@ -45,6 +45,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "device_replayed": Kind(
         N_("A copy of what your browser keeps for us was used. Whoever was signed in by it has been signed out.")
     ),
+    "leaked_password": Kind(
+        N_("Your password is in a list of passwords that were stolen elsewhere. Please change it."), alarming=False
+    ),
     "unusual_sign_in": Kind(
         N_("Somebody typed your password in a place and a browser unlike yours. Change it if it was not you.")
     ),
@@ -80,7 +83,7 @@ def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, An
         if method == RECOVERY:
             return "recovery_code_used"
         return "new_device" if data.get("device") == "new" else None
-    if kind in ("device_replayed", "unusual_sign_in"):
+    if kind in ("device_replayed", "leaked_password", "unusual_sign_in"):
         return kind
     if kind == "session_moved":
         return kind if outcome == "refused" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .breached import Leaked
 from .delivery import Mail, Webhook
 from .factors.attestation import AttestationPolicy
 from .netinfo import NetInfo
@@ -27,6 +28,7 @@ class Options:
         network_of: names the network of an address, for people; None where nobody does.
         risk: what makes a sign-in unusual.
         netinfo: what is known of networks; None for nothing.
+        leaked: where leaked passwords are looked up; None for nowhere.
     """
 
     limits: LimitPolicy = field(default_factory=LimitPolicy)
@@ -38,3 +40,4 @@ class Options:
     network_of: Callable[[str], str | None] | None = None
     risk: RiskPolicy = field(default_factory=RiskPolicy)
     netinfo: NetInfo | None = None
+    leaked: Leaked | None = None

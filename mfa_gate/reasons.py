@@ -27,6 +27,8 @@ REASONS: Final[Mapping[str, str]] = {
     "new_shift": N_("The account has not signed in at this time of day before."),
     "new_hour": N_("The account has not signed in at this hour before."),
     "unusual_shift": N_("The account seldom signs in at this hour."),
+    "fan_in": N_("This network has had the right passwords of several accounts today, and is new to all of them."),
+    "leaked_password": N_("The password is in a list of passwords that were stolen elsewhere."),
     "browser_changed": N_("The session showed up in another browser, or on another kind of device."),
     "place_unknown": N_("What the session was opened with can no longer be compared."),
 }

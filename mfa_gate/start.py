@@ -153,11 +153,11 @@ class Start:
         here = visitor()
         return GateSession(self.parts, here.session, here.is_observed)
 
-    def sign_in(self, account: Account) -> Response:
+    def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
         """Open a pending session and send the person to the second factor; closed where anything fails."""
         here = visitor()
         try:
-            risen = self.parts.sign_in.begin(account, here.visit)
+            risen = self.parts.sign_in.begin(account, here.visit, leaked=leaked)
             steps.let_rise(here, risen)
             answer = answers.half_way(here)
         except Refusal as refusal:

@@ -38,6 +38,7 @@ from .keyring import Keyring
 from .limits import Limiter
 from .options import Options
 from .portal import Portal
+from .pressure import Pressure
 from .session import Sessions
 from .settings import Settings
 from .store import Store
@@ -133,6 +134,7 @@ def build(
             check_keys(store, keyring)
     except Unavailable as error:
         raise ConfigurationError("the gate's store does not answer: see MFA_GATE_DATABASE_URL") from error
+    habits = Habits(keyring, options.risk, options.netinfo)
     house = House(
         settings,
         keyring,
@@ -145,7 +147,8 @@ def build(
         clock,
         _relying_party(settings, options.attestation),
         portal.load,
-        Habits(keyring, options.risk, options.netinfo),
+        habits,
+        Pressure(keyring, habits, options.risk.pressure),
         options.network_of,
     )
     activation, life, cases = Activation(house), Life(house), Cases(house)

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, inspect, text
 from werkzeug.test import TestResponse
 
-from mfa_gate import Account, AttestationPolicy, DeskPolicy, Level, MFAGate
+from mfa_gate import Account, AttestationPolicy, DeskPolicy, Leaked, Level, MFAGate
 from mfa_gate.netinfo import NetInfo
 from mfa_gate.policy import Policy
 from mfa_gate.risk import RiskPolicy
@@ -199,6 +199,7 @@ def make_portal(
     network_of: Callable[[str], str | None] | None = None,
     risk: RiskPolicy | None = None,
     netinfo: NetInfo | None = None,
+    leaked: Leaked | None = None,
     **config: Any,
 ) -> Portal:
     """The portal, on a store whose tables are there already."""
@@ -226,6 +227,7 @@ def make_portal(
         network_of=network_of,
         risk=risk,
         netinfo=netinfo,
+        leaked=leaked,
     )
     portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
     add_callbacks(portal)

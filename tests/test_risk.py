@@ -440,4 +440,7 @@ class TestExplained:
 
     def test_every_reason_that_the_engine_can_give_has_a_sentence(self) -> None:
         codes = {f"new_{level}" for level in LEVELS} | {f"unusual_{chain[-1]}" for chain in CHAINS.values()}
-        assert codes | {"new_device", "little_known", "browser_changed", "place_unknown"} == set(REASONS)
+        assert codes | {"new_device", "little_known", "fan_in", "leaked_password"} | {
+            "browser_changed",
+            "place_unknown",
+        } == set(REASONS)

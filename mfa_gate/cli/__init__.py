@@ -8,6 +8,7 @@ from ..wiring import maintenance
 from .account import account, sessions
 from .activation import activation
 from .audit import audit
+from .breached import breached
 from .desk import desk
 from .imports import imports
 from .inspect import check, routes
@@ -28,6 +29,7 @@ def mfa(context: click.Context) -> None:
     context.call_on_close(lambda: maintenance.set(False))
 
 
-COMMANDS = (account, activation, audit, check, db, desk, imports, keys, notices, purge, risk, routes, sessions, status)
-for command in COMMANDS:
+_PEOPLE = (account, activation, desk, imports, notices, sessions, status)
+_PORTAL = (audit, breached, check, db, keys, purge, risk, routes)
+for command in (*_PEOPLE, *_PORTAL):
     mfa.add_command(command)

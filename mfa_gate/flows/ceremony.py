@@ -31,6 +31,7 @@ from ..habits import Habits, Place
 from ..keyring import Keyring
 from ..limits import Limiter
 from ..policy import AMR, Policy
+from ..pressure import Pressure
 from ..session import Session, Sessions
 from ..settings import Settings
 from ..store import Store, Transaction, accounts, activations, authenticators, sessions
@@ -60,6 +61,7 @@ class House:
         relying_party: what WebAuthn answers must be meant for; None where the portal has no host name.
         load_account: the portal's `account_loader`.
         habits: how usual a place and a browser are.
+        pressure: who tries passwords in breadth.
         network_of: names the network of an address, for people.
     """
 
@@ -75,6 +77,7 @@ class House:
     relying_party: RelyingParty | None
     load_account: Callable[[str], Account | None]
     habits: Habits
+    pressure: Pressure
     network_of: Callable[[str], str | None] | None = None
 
 

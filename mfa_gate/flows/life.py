@@ -17,6 +17,7 @@ from ..store import (
     desk,
     devices,
     outbox,
+    pressure,
     recovery,
     sessions,
 )
@@ -180,4 +181,5 @@ class Life(Ceremony):
                 "devices": devices.remove_ended(tx, now),
                 "desk": desk.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),
+                "pressure": pressure.remove_ended(tx, now),
             }

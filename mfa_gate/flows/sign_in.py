@@ -18,6 +18,7 @@ from ..lines import visible
 from ..risk import Assessment
 from ..session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
+from ..store.accounts import AccountRow
 from ..store.authenticators import TOTPRow
 from ..store.sessions import Origin
 from .ceremony import Ceremony, Risen, Visit, log
@@ -35,12 +36,13 @@ class _Match:
 class SignIn(Proving):
     """From the right password to a session of `Level.MFA`, and any further proof."""
 
-    def begin(self, account: Account, visit: Visit) -> Risen:
+    def begin(self, account: Account, visit: Visit, *, leaked: bool = False) -> Risen:
         """Open a pending session for an account whose first factor the portal has just checked.
 
         Args:
             account: whom the portal let through.
             visit: the session that this browser brought is ended, whosever it is.
+            leaked: the password is in a list of leaked ones.
 
         Raises:
             AccountClosed: the account is locked.
@@ -54,7 +56,7 @@ class SignIn(Proving):
             accounts.ensure(tx, account.id, now)
             row = accounts.hold(tx, account.id)
             locked = row is None or row.locked_at is not None
-            found = house.habits.assess(row.habits if row else None, place, now, device=known is not None)
+            found = self._assessed(tx, row, visit, known, now, leaked=leaked)
             subject = row.subject if row else None
             if visit.session is not None:
                 self.leave(tx, visit.session)
@@ -81,12 +83,28 @@ class SignIn(Proving):
                 reason="locked" if locked else None,
                 **told(found),
             )
-            if opened is not None and found.risk == "high":
+            if opened is not None:
                 who = Who(subject, opened[1].sign_in, visit.address, visit.agent)
-                house.audit.record(tx, "unusual_sign_in", now, who, outcome="unknown", reasons=list(found.reasons))
+                if found.risk == "high":
+                    house.audit.record(tx, "unusual_sign_in", now, who, outcome="unknown", reasons=list(found.reasons))
+                if leaked:
+                    house.audit.record(tx, "leaked_password", now, who, outcome="unknown")
         if opened is None:
             raise AccountClosed
         return Risen(*opened, account, signs_in=observed is not None)
+
+    def _assessed(
+        self, tx: Transaction, row: AccountRow | None, visit: Visit, known: Device | None, now: float, *, leaked: bool
+    ) -> Assessment:
+        """How unusual a right password is, by its account's habits, by its source's, and by itself."""
+        habits, place, kept = self.house.habits, visit.place, row.habits if row else None
+        found, quiet = habits.assess(kept, place, now, device=known is not None), habits.policy.report_only
+        strange = known is None and not habits.knows_place(kept, place, now)
+        if row is not None and strange and self.house.pressure.opens(tx, visit.address, row.subject, now):
+            found = found.at_least("high", "fan_in", only_reported=bool(quiet & {"fan_in", "all"}))
+        if leaked:
+            found = found.at_least("raised", "leaked_password", only_reported=bool(quiet & {"leaked", "all"}))
+        return found
 
     def _network(self, address: str | None) -> str | None:
         """What the portal or the network data call a network, for people; not known where they do not say, or fail."""

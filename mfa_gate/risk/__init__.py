@@ -10,7 +10,8 @@ from __future__ import annotations
 from .continuity import moved
 from .features import Features
 from .policy import RiskPolicy
+from .pressure import PressurePolicy, Tally
 from .profile import Profile
 from .score import Assessment, Risk, assess
 
-__all__ = ["Assessment", "Features", "Profile", "Risk", "RiskPolicy", "assess", "moved"]
+__all__ = ["Assessment", "Features", "PressurePolicy", "Profile", "Risk", "RiskPolicy", "Tally", "assess", "moved"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from .pressure import PressurePolicy
+
 # how likely somebody else's sign-in agrees on a level, given that it agrees on the coarser one
 _AGREES: Final = {
     "address": 0.01,
@@ -42,10 +44,11 @@ class RiskPolicy:
         moves: how surprising, in nats, a new /24 in a known part of an access network may be inside a session.
         hours: sign-ins that must have been learnt before the hour counts.
         age: greatest age, in seconds, of the proof of a session whose sign-in was unusual.
-        ja4_header: name of the header in which a trusted proxy says the JA4 fingerprint of the client; None for nowhere.
+        ja4_header: name of the header in which a trusted proxy says the JA4 fingerprint of a client; None for nowhere.
         proxies: addresses of the proxies that are believed.
+        pressure: when a source counts as guessing passwords.
         report_only: features whose evidence is told but not counted; `session` for moves inside a session; `all` for
-            the whole engine.
+            the whole engine. Also `fan_in` and `leaked`, which are no features.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(_WEIGHTS))
@@ -62,4 +65,5 @@ class RiskPolicy:
     age: float = 3600.0
     ja4_header: str | None = None
     proxies: frozenset[str] = frozenset()
+    pressure: PressurePolicy = field(default_factory=PressurePolicy)
     report_only: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ elsewhere as the policy says. What the account has never shown on the coarser le
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 from typing import Final, Literal
 
@@ -16,6 +16,7 @@ from .policy import RiskPolicy
 from .profile import Profile
 
 Risk = Literal["usual", "raised", "high"]
+ORDER: Final[tuple[Risk, ...]] = ("usual", "raised", "high")
 LITTLE: Final = "little_known"
 _TOLD: Final = 0.5  # nats from which evidence is a reason
 
@@ -37,6 +38,12 @@ class Assessment:
     score: float
     reasons: tuple[str, ...]
     evidence: Mapping[str, float]
+
+    def at_least(self, risk: Risk, code: str, *, only_reported: bool) -> Assessment:
+        """With a reason that by itself makes it as unusual as that."""
+        would_be, reasons = max(self.would_be, risk, key=ORDER.index), (code, *self.reasons)
+        follows = self.risk if only_reported else max(self.risk, risk, key=ORDER.index)
+        return replace(self, risk=follows, would_be=would_be, reasons=reasons)
 
     @property
     def probability(self) -> float:

@@ -85,6 +85,27 @@ devices: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# tries at passwords of one source within one hour; `key` is a keyed hash of both
+pressure: Final = Table(
+    "mfa_pressure",
+    metadata,
+    Column("key", String(128), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("successes", Integer, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# right passwords from a source that is new to the account; both are keyed hashes
+fan_in: Final = Table(
+    "mfa_fan_in",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("account", String(128), primary_key=True),
+    Column("ends_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 authenticators: Final = Table(
     "mfa_authenticators",
     metadata,
