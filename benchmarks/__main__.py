@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from . import guarded, imports, passkeys, peers, sign_in
+from . import guarded, imports, passkeys, peers, risk_costs, sign_in
 from .measure import Spread, Times, added, added_on_average, interleave
 from .portal import ACCOUNTS
 
@@ -105,6 +105,15 @@ def _row(
     return Row(what, name, "µs", cost, mean, Spread.of(ratios), bound, most)
 
 
+def rows_of_risk(times: Mapping[str, Times]) -> list[Row]:
+    """Lines for what risk does in a sign-in and in a guarded request."""
+    (sign_in_, request), most = times.values(), (300.0, 5.0)
+    return [
+        _row("risk adds to", name, own.typical, own.means, _over(own.typical, sign_in_.typical), most=bound)
+        for name, own, bound in zip(times, (sign_in_, request), most, strict=True)
+    ]
+
+
 def rows_of_imports(times: Mapping[str, Times]) -> list[Row]:
     """Lines for imports, against Flask and SQLAlchemy together."""
     base = times["flask + sqlalchemy"].typical
@@ -137,6 +146,8 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
         if "passkey" in arguments.only:
             times = interleave(passkeys.variants(_new(folder / "passkey")), rounds, ACCOUNTS)
             rows += rows_of_passkeys(times, interleave(passkeys.verifying(), rounds, arguments.calls))
+        if "risk" in arguments.only:
+            rows += rows_of_risk(interleave(risk_costs.variants(_new(folder / "risk")), rounds, arguments.calls))
     if "import" in arguments.only:
         rows += rows_of_imports(imports.interleave(2 * rounds + 1))
     return rows
@@ -195,7 +206,7 @@ def main() -> int:
     return 0 if all(row.within for row in rows) else 1
 
 
-PARTS: Final = ("request", "sign-in", "passkey", "import")
+PARTS: Final = ("request", "sign-in", "passkey", "risk", "import")
 
 
 def _new(folder: Path) -> Path:

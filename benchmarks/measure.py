@@ -34,6 +34,21 @@ class Variant:
     passed: Callable[[str, Headers], bool] = lambda status, _headers: status == "200 OK"
 
 
+class _Nothing(list[bytes]):
+    def close(self) -> None: ...
+
+
+def direct(name: str, call: Callable[[], object]) -> Variant:
+    """A function in the place of an app."""
+
+    def app(_environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        call()
+        start_response("200 OK", [])
+        return _Nothing()
+
+    return Variant(name, app, lambda calls: [{}] * calls)
+
+
 @dataclass
 class Times:
     """Seconds per call of one variant, a list for each round."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_urlsafe
@@ -18,7 +18,7 @@ from mfa_gate.software_key import from_text
 from mfa_gate.store import credentials
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key
 
-from .measure import Environ, Headers, Variant
+from .measure import Environ, Headers, Variant, direct
 from .portal import ACCOUNTS, BASE_URL, bare, gated, people, post
 
 PEOPLE: Final = 20
@@ -55,24 +55,9 @@ def verifying() -> list[Variant]:
         numbers.public_key().verify(response["signature"], signed, ec.ECDSA(SHA256()))
 
     return [
-        _direct("ECDSA with key loading", least),
-        _direct("the factor", lambda: complete_authentication(rp, challenge, answer, credential, handle)),
+        direct("ECDSA with key loading", least),
+        direct("the factor", lambda: complete_authentication(rp, challenge, answer, credential, handle)),
     ]
-
-
-class _Nothing(list[bytes]):
-    def close(self) -> None: ...
-
-
-def _direct(name: str, call: Callable[[], object]) -> Variant:
-    """A function in the place of an app."""
-
-    def app(_environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        call()
-        start_response("200 OK", [])
-        return _Nothing()
-
-    return Variant(name, app, lambda calls: [{}] * calls)
 
 
 class _Pending:

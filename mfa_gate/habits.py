@@ -56,6 +56,8 @@ class Habits:
         self.policy = policy
         self._keyring = keyring
         self._networks = Cached(netinfo) if netinfo is not None else None
+        # read when a sign-in begins, and again when it is proven; profiles are never altered
+        self._read = lru_cache(maxsize=256)(Profile.load)
         # a guarded request asks each time, nearly always for the same
         self.is_at: Callable[[str, str | None, str | None], bool] = lru_cache(maxsize=8192)(self._is_at)
 
@@ -143,7 +145,7 @@ class Habits:
     def _load(self, kept: str | None) -> tuple[Profile, str]:
         """A profile and the key that its hashes are of; what a key that is gone has hashed is forgotten."""
         key_id, _, text = (kept or "").partition(" ")
-        profile = Profile.load(text)
+        profile = self._read(text)
         if key_id in self._keyring.ids:
             return profile, key_id
         return profile.without(_HASHED), self._keyring.current

@@ -74,6 +74,8 @@ ROWS = {
     "A62": ("the id of a deleted account given to another person; a disabled account", "P7"),
     "A63": ("a scanner that opens the link of a mail; a thief with the mailbox who presses it", "P11"),
     "A65": ("cookies of another portal or a sibling host", "P1"),
+    "A66": ("a bought list of passwords tried in breadth, from one address or a hundred", "P1"),
+    "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
 }
 DOCUMENT = Path(__file__).parent.parent / "docs" / "security.md"
 HEAD = "| row | attack | promise | tests |\n|---|---|---|---|\n"

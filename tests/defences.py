@@ -28,6 +28,7 @@ PARTS = (
     "defences_policy",
     "defences_import",
     "defences_desk",
+    "defences_risk",
 )
 
 

@@ -186,7 +186,7 @@ class TestService:
 class TestAtTheDoor:
     @pytest.fixture
     def portal(self, make: MakePortal, file: Path) -> Portal:
-        return leaky(make(leaked=Leaked(LeakedFile(file))))
+        return leaky(make(leaked=Leaked(LeakedFile(file)), risk=RiskPolicy()))
 
     def test_a_leaked_password_asks_for_the_surest_proof(self, portal: Portal) -> None:
         owner, secret, key = with_both(portal)

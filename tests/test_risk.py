@@ -54,7 +54,7 @@ def networks() -> Networks:
 
 @pytest.fixture
 def portal(make: MakePortal, networks: Networks) -> Portal:
-    return make(netinfo=networks)
+    return make(netinfo=networks, risk=RiskPolicy())
 
 
 def visits(browser: Browser, agent: str = FIREFOX.format(140)) -> Browser:
@@ -121,6 +121,7 @@ class TestAtTheDoor:
         assert browser.sign_in(secret).status_code == 303
         assert (assessed(portal)["risk"], assessed(portal)["reasons"]) == ("usual", [])
 
+    @pytest.mark.abuse("A53")
     def test_an_app_is_not_enough_abroad_where_the_account_has_a_key(self, portal: Portal) -> None:
         _, secret, key = with_key(portal)
         thief = at(portal, ABROAD, CHROME)
@@ -145,6 +146,7 @@ class TestAtTheDoor:
         thief.password()
         assert thief.api("GET", "session").json["allowed_methods"] == ["webauthn"]
 
+    @pytest.mark.abuse("A53")
     def test_where_nothing_would_do_it_is_stopped_and_says_what_to_do(self, portal: Portal) -> None:
         _, secret = usual(portal)
         thief = at(portal, ABROAD, CHROME)
@@ -170,6 +172,7 @@ class TestAtTheDoor:
         kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
         assert "unusual_sign_in" in kinds
 
+    @pytest.mark.abuse("A53")
     def test_a_password_alone_teaches_nothing(self, portal: Portal) -> None:
         usual(portal)
         for _ in range(20):
@@ -295,15 +298,18 @@ class TestInsideTheSession:
         assert thief.get(path).status_code in (303, 401)
         assert thief.state == "pending"
 
+    @pytest.mark.abuse("A67")
     def test_a_stolen_cookie_lists_nothing_for_programs(self, owner: tuple[Browser, str]) -> None:
         thief = moved(owner[0], ABROAD)
         assert thief.api("GET", "sessions").status_code == 401
         assert thief.api("GET", "authenticators").status_code == 401
 
+    @pytest.mark.abuse("A67")
     def test_a_stolen_cookie_opens_nothing_in_another_browser(self, owner: tuple[Browser, str]) -> None:
         assert moved(owner[0], agent=CHROME).get("/").status_code in (303, 401)
         assert moved(owner[0], agent="").get("/").status_code in (303, 401)
 
+    @pytest.mark.abuse("A67")
     def test_the_portal_sees_nobody_where_a_stolen_cookie_shows_up(self, owner: tuple[Browser, str]) -> None:
         thief = moved(owner[0], ABROAD)
         thief.get("/")
@@ -365,9 +371,9 @@ class TestInsideTheSession:
 class TestKeys:
     def test_after_a_rotation_the_usual_is_usual_still(self, make: MakePortal, networks: Networks) -> None:
         old, new = "old:" + "A" * 43, "new:" + "B" * 43
-        before = make(netinfo=networks, MFA_GATE_KEYS=old)
+        before = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=old)
         browser, secret = usual(before)
-        after = make(netinfo=networks, MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
+        after = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
         again = visits(browser.on(after))
         for _ in range(2):
             assert again.sign_in(secret).status_code == 303
@@ -377,11 +383,11 @@ class TestKeys:
 
     def test_a_session_stays_where_it_is_over_a_rotation(self, make: MakePortal, networks: Networks) -> None:
         old, new = "old:" + "A" * 43, "new:" + "B" * 43
-        before = make(netinfo=networks, MFA_GATE_KEYS=old)
+        before = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=old)
         browser, secret = usual(before)
         browser.sign_in(secret)
         before.told()
-        after = make(netinfo=networks, MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
+        after = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
         again = visits(browser.on(after))
         assert again.get("/").status_code == 200
         again.address = "90.1.2.9"

@@ -1,0 +1,49 @@
+"""Defences of the risk engine, and how each is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mfa_gate.flows import ceremony
+from mfa_gate.flows.continuity import Continuity
+from mfa_gate.flows.sign_in import SignIn
+from mfa_gate.pressure import Pressure
+from mfa_gate.store import accounts
+
+Patch = pytest.MonkeyPatch
+
+
+def every_method_fits_every_risk(patch: Patch) -> None:
+    patch.setattr(ceremony, "narrowed", lambda _session, methods: methods)
+
+
+def a_password_teaches_what_is_usual(patch: Patch) -> None:
+    really = SignIn._assessed
+
+    def assessed(self: SignIn, tx: Any, row: Any, visit: Any, known: Any, now: float, *, leaked: bool) -> Any:
+        found = really(self, tx, row, visit, known, now, leaked=leaked)
+        if row is not None:
+            accounts.learn(tx, row.id, self.house.habits.learnt(row.habits, visit.place, now, device=True))
+        return found
+
+    patch.setattr(SignIn, "_assessed", assessed)
+
+
+def a_session_counts_wherever_it_shows_up(patch: Patch) -> None:
+    patch.setattr(Continuity, "here", lambda _self, session, _visit: session)
+
+
+def breadth_is_not_looked_at(patch: Patch) -> None:
+    patch.setattr(Pressure, "tried", lambda *_: False)
+    patch.setattr(Pressure, "opens", lambda *_: False)
+
+
+DEFENCES: dict[str, Callable[[Patch], None]] = {
+    "A53e": every_method_fits_every_risk,
+    "A53f": a_password_teaches_what_is_usual,
+    "A66": breadth_is_not_looked_at,
+    "A67": a_session_counts_wherever_it_shows_up,
+}
