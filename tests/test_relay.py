@@ -54,8 +54,8 @@ def lured(chromium: Chromium, served: Served, relay: Relay) -> Window:
 
 
 def test_a_code_typed_at_a_relay_gives_it_a_session(chromium: Chromium, served: Served, stand: Stand) -> None:
-    # A code can be passed on. It takes a risk engine to see that the device is not the person's, and that comes in a
-    # later version: until then only what asks for a key stays closed, which the tests below are about.
+    # A code can be passed on, and a relay in the person's own place looks like a new browser of theirs. What asks for a
+    # key stays closed all the same, which the tests below are about; a relay elsewhere is seen by the risk engine.
     secret, relay = served.portal.enrolled(), stand()
     window = lured(chromium, served, relay)
     window.sign_in(path="/patients/17")

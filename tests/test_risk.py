@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mfa_gate.netinfo import NOTHING, Network
 from mfa_gate.reasons import REASONS
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.risk.features import CHAINS, LEVELS
 from mfa_gate.rules import DAY
 from mfa_gate.testing import SoftwareKey
 
+from .networks import ABROAD, HOME, PHONE, Networks
 from .portal import BASE_URL, Browser, Portal
 from .statements import statements
 from .web import engine_of
@@ -24,27 +24,6 @@ MakePortal = Callable[..., Portal]
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:{0}.0) Gecko/20100101 Firefox/{0}.0"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
-HOME, PHONE, ABROAD = "90.1.2.3", "37.1.2.3", "5.2.3.4"
-NETWORKS = {
-    "90.": Network("AS3215", "FR", "access", "Orange"),
-    "37.": Network("AS51207", "FR", "access", "Free Mobile"),
-    "5.": Network("AS9009", "RO", "hosting", "Rented Servers"),
-}
-
-
-@dataclass
-class Networks:
-    """Network data by the beginning of an address."""
-
-    built_at: float | None = None
-    fails: bool = False
-    asked: int = 0
-
-    def lookup(self, address: str) -> Network:
-        self.asked += 1
-        if self.fails:
-            raise OSError("no data")
-        return next((network for start, network in NETWORKS.items() if address.startswith(start)), NOTHING)
 
 
 @pytest.fixture

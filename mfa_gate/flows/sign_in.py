@@ -99,7 +99,7 @@ class SignIn(Proving):
         """How unusual a right password is, by its account's habits, by its source's, and by itself."""
         habits, place, kept = self.house.habits, visit.place, row.habits if row else None
         found, quiet = habits.assess(kept, place, now, device=known is not None), habits.policy.report_only
-        strange = known is None and not habits.knows_place(kept, place, now)
+        strange = known is None and habits.is_new_place(kept, place, now)
         if row is not None and strange and self.house.pressure.opens(tx, visit.address, row.subject, now):
             found = found.at_least("high", "fan_in", only_reported=bool(quiet & {"fan_in", "all"}))
         if leaked:
