@@ -429,3 +429,69 @@ class TestExplained:
             "browser_changed",
             "place_unknown",
         } == set(REASONS)
+
+
+class TestWithTheRestOfTheHouse:
+    @pytest.mark.abuse("A44")
+    def test_strangers_with_the_password_close_no_way_of_its_owner(self, portal: Portal) -> None:
+        owner, secret, key = with_key(portal)
+        for number in range(60):
+            portal.clock.advance(DAY / 20)
+            thief = at(portal, f"5.2.{number}.4", CHROME)
+            thief.password()
+            thief.api("POST", "totp/verify", {"code": "000000"})
+            thief.api("POST", "recovery/verify", {"code": "0" * 16})
+            thief.api("POST", "webauthn/verify/complete", {"id": "x"})
+        assert owner.sign_in(secret).status_code == 303
+        elsewhere = at(portal, ABROAD, CHROME)
+        elsewhere.password()
+        assert elsewhere.prove(key).status_code == 200
+
+    @pytest.mark.abuse("A42")
+    def test_a_copied_device_cookie_makes_a_thief_no_owner(self, portal: Portal) -> None:
+        owner, secret = usual(portal)
+        thief = moved(owner, ABROAD, CHROME)
+        for _ in range(2):
+            owner.sign_in(secret)
+            owner.step("sign-out")
+            portal.clock.advance(DAY)
+        thief.password()
+        assert assessed(portal)["risk"] == "high"
+        assert ("device_replayed", "refused", None) in portal.events()
+
+    def test_whoever_holds_an_activation_code_enrols_however_little_is_known(self, portal: Portal) -> None:
+        newcomer = at(portal, ABROAD, CHROME)
+        newcomer.activate()
+        assert newcomer.state == "enrolling"
+        assert newcomer.add_key(SoftwareKey(BASE_URL)).status_code == 200
+
+    def test_forgetting_an_account_forgets_what_was_usual(self, portal: Portal) -> None:
+        usual(portal)
+        with portal.app.app_context():
+            portal.gate.forget("anne")
+        at(portal).password()
+        assert "little_known" in assessed(portal)["reasons"]
+
+    def test_a_fingerprint_counts_from_the_portals_own_proxy_alone(self, make: MakePortal, networks: Networks) -> None:
+        policy = RiskPolicy(ja4_header="X-JA4", proxies=frozenset({HOME}))
+        portal = make(netinfo=networks, risk=policy)
+        secret = portal.enrolled("anne")
+        browser = at(portal)
+        browser.client.environ_base["HTTP_X_JA4"] = "t13d1516h2_8daaf6152771_b186095e22b6"
+        for _ in range(8):
+            browser.sign_in(secret)
+            browser.step("sign-out")
+            portal.clock.advance(DAY)
+        browser.client.environ_base["HTTP_X_JA4"] = "another"
+        browser.password()
+        assert "new_ja4" in assessed(portal)["reasons"]
+        browser.address = "90.1.2.4"
+        browser.password()
+        assert "new_ja4" not in assessed(portal)["reasons"]
+
+    def test_what_risk_adds_to_a_sign_in_is_two_statements_at_most(self, portal: Portal) -> None:
+        browser, secret = usual(portal)
+        with statements(engine_of(portal)) as seen:
+            browser.sign_in(secret)
+        ours = [one for one in seen if "habits=" in one.replace(" ", "") or "mfa_pressure" in one or "fan_in" in one]
+        assert len(ours) == 1  # what is usual is read with the account's row, which every sign-in locks anyway

@@ -60,13 +60,14 @@ def at_home_for_days(
     key, secret = served.key_and_app(account) if with_key else (None, portal.enrolled(account))
     usual = portal.browser(HOME)
     usual.client.environ_base["HTTP_USER_AGENT"] = str(window.page.evaluate("navigator.userAgent"))
+    portal.clock.advance(DAY)
     for _ in range(6):
         usual.password(account)
         if key is not None:
             usual.prove(key)
         else:
-            usual.step("challenge", code=portal.code(secret))
-        usual.step("sign-out")
+            usual.api("POST", "totp/verify", {"code": portal.code(secret)})
+        assert usual.api("POST", "sign-out").status_code == 200
         portal.clock.advance(DAY)
     portal.told()
     window.sign_in(account)
