@@ -13,6 +13,7 @@ from .harness import Scores, run
 from .people import portal, public
 from .scorers import Always, Engine, Published, Rule
 from .sessions import Sessions, run_sessions
+from .stuffing import WAYS, Stuffed, stuff
 
 SEEDS: Final = (1, 2, 3, 4, 5)  # those of the report; the weights were fitted on others
 CALIBRATION: Final = (201, 202)
@@ -33,12 +34,14 @@ class Study:
         portal: scores by scorer, all seeds pooled.
         public: of the published score on the public shape.
         sessions: of the portal, all seeds pooled.
+        stuffed: what became of bought lists.
     """
 
     accounts: int
     portal: dict[str, Scores]
     public: Scores
     sessions: Sessions
+    stuffed: list[Stuffed]
 
 
 def study(accounts: int, seeds: Sequence[int], progress: Callable[[int], None]) -> Study:
@@ -53,7 +56,8 @@ def study(accounts: int, seeds: Sequence[int], progress: Callable[[int], None]) 
         portals = {pool.submit(_portal, seed, accounts): number for number, seed in enumerate(seeds)}
         publics = {pool.submit(_public, seed, 25 * accounts): number for number, seed in enumerate(CALIBRATION)}
         sessions = {pool.submit(_sessions, seed, accounts): number for number, seed in enumerate(seeds)}
-        for done, _ in enumerate(as_completed([*portals, *publics, *sessions]), 1):
+        lists = [pool.submit(stuff, *way) for way in WAYS]
+        for done, _ in enumerate(as_completed([*portals, *publics, *sessions, *lists]), 1):
             progress(done)
     pooled: dict[str, Scores] = {}
     for future, number in portals.items():
@@ -65,11 +69,11 @@ def study(accounts: int, seeds: Sequence[int], progress: Callable[[int], None]) 
     moving = Sessions()
     for found, number in sessions.items():
         moving.add(found.result(), number * accounts)
-    return Study(accounts, pooled, calibration, moving)
+    return Study(accounts, pooled, calibration, moving, [one.result() for one in lists])
 
 
 def parts(seeds: Sequence[int]) -> int:
-    return 2 * len(seeds) + len(CALIBRATION)
+    return 2 * len(seeds) + len(CALIBRATION) + len(WAYS)
 
 
 def _portal(seed: int, accounts: int) -> dict[str, Scores]:
