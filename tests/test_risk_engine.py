@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mfa_gate.exc import ConfigurationError
 from mfa_gate.risk import Features, Profile, RiskPolicy, assess, moved
 from mfa_gate.risk.features import CHAINS, LEVELS
 from mfa_gate.risk.profile import HALF_LIFE
@@ -212,6 +213,23 @@ def test_the_engine_in_report_only_calls_everything_usual_and_says_what_it_would
 def test_every_field_of_features_is_compared() -> None:
     compared = {level for chain in CHAINS.values() for level in chain} | {"device"}
     assert {field.name for field in fields(Features)} <= compared
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"weights": {}},
+        {"weights": {**POLICY.weights, "place": -1.0}},
+        {"weights": {**POLICY.weights, "colour": 1.0}},
+        {"agrees": {**POLICY.agrees, "asn": 0.0}},
+        {"raised": 1.0, "high": 0.0},
+        {"report_only": frozenset({"plcae"})},
+        {"novelty": 0.0},
+    ],
+)
+def test_a_policy_that_means_nothing_is_refused_in_a_sentence(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="RiskPolicy"):
+        RiskPolicy(**wrong)
 
 
 class TestMoved:

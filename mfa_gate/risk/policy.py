@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
+from ..exc import ConfigurationError
+from .features import CHAINS, LEVELS
 from .pressure import PressurePolicy
 
 # how likely somebody else's sign-in agrees on a level, given that it agrees on the coarser one
@@ -49,6 +52,9 @@ class RiskPolicy:
         pressure: when a source counts as guessing passwords.
         report_only: features whose evidence is told but not counted; `session` for moves inside a session; `all` for
             the whole engine. Also `fan_in` and `leaked`, which are no features.
+
+    Raises:
+        ConfigurationError: a value means nothing; the text says what to write instead.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(_WEIGHTS))
@@ -66,4 +72,21 @@ class RiskPolicy:
     ja4_header: str | None = None
     proxies: frozenset[str] = frozenset()
     pressure: PressurePolicy = field(default_factory=PressurePolicy)
+
+    def __post_init__(self) -> None:
+        features = {"device", *CHAINS}
+        if set(self.weights) != features or not all(0 <= weight < inf for weight in self.weights.values()):
+            raise ConfigurationError(
+                f"RiskPolicy(weights=...) has a weight of 0 or more for each of {sorted(features)}"
+            )
+        if set(self.agrees) != {"device", *LEVELS} or not all(0 < share <= 1 for share in self.agrees.values()):
+            raise ConfigurationError("RiskPolicy(agrees=...) has a share, above 0 and at most 1, for each level")
+        if not -inf < self.raised <= self.high:
+            raise ConfigurationError("RiskPolicy(raised=..., high=...): raised is the lesser one")
+        unknown = self.report_only - features - {"session", "fan_in", "leaked", "all"}
+        if unknown or isinstance(self.report_only, str):
+            raise ConfigurationError(f"RiskPolicy(report_only=...) knows nothing of the name {sorted(unknown)}")
+        if not (self.novelty > 0 and self.age > 0 and self.least < 0 < self.most):
+            raise ConfigurationError("RiskPolicy: novelty and age are above 0, least is below it, and most above")
+
     report_only: frozenset[str] = frozenset()
