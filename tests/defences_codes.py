@@ -284,7 +284,7 @@ def count_after_the_check(patch: Patch) -> None:
     under_way = threading.local()
     really = sign_in.SignIn._match
 
-    def count(self: Limiter, tx: Any, scopes: Any, now: float) -> Attempt:
+    def count(self: Limiter, tx: Any, scopes: Any, now: float, **_: Any) -> Attempt:
         held = tuple(self._counter(scope) for scope in scopes)
         self._hold(tx, held, now)
         if max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held) > 0:
@@ -332,9 +332,10 @@ def uncounted(rule: str) -> Callable[[Patch], None]:
     def take_out(patch: Patch) -> None:
         really = Limiter.count
 
-        def count(self: Limiter, tx: Any, scopes: Any, now: float) -> Attempt:
+        def count(self: Limiter, tx: Any, scopes: Any, now: float, **how: Any) -> Attempt:
             scopes = tuple(scopes)
-            return Attempt((), now) if any(scope.rule == rule for scope in scopes) else really(self, tx, scopes, now)
+            spared = any(scope.rule == rule for scope in scopes)
+            return Attempt((), now) if spared else really(self, tx, scopes, now, **how)
 
         def succeeded(self: Limiter, tx: Any, attempt: Attempt) -> None:
             if attempt.counters:

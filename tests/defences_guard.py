@@ -54,7 +54,14 @@ def same_id_at_each_rise(patch: Patch) -> None:
     """The session rises, and its old cookie with it."""
 
     def move(
-        self: Sessions, tx: Any, session: Any, proofs: Any, now: float, ends_at: float, device: str | None = None
+        self: Sessions,
+        tx: Any,
+        session: Any,
+        proofs: Any,
+        now: float,
+        ends_at: float,
+        device: str | None = None,
+        here: Any = None,
     ) -> Any:
         row = rows.SessionRow(
             session.id_hash,
@@ -66,6 +73,9 @@ def same_id_at_each_rise(patch: Patch) -> None:
             ends_at,
             session.enrol_until,
             session.group,
+            None,
+            session.risk,
+            here.context if here else session.context,
         )
         if not rows.move(tx, session.id_hash, session._proofs, row, device):
             raise SignInRequired
@@ -83,11 +93,11 @@ def same_id_at_each_rise(patch: Patch) -> None:
 def planted_session_goes_on(patch: Patch) -> None:
     """A right password does not end the session that the browser brought: it is taken over."""
 
-    def begin(self: SignIn, account: Any, visit: Any) -> Any:
+    def begin(self: SignIn, account: Any, visit: Any, **how: Any) -> Any:
         if visit.session is not None and visit.session.account_id == account.id:
             token = request.cookies[self.house.settings.cookie_name]
             return Risen(token, visit.session, account)
-        return original(self, account, visit)
+        return original(self, account, visit, **how)
 
     original = SignIn.begin
     patch.setattr(SignIn, "begin", begin)

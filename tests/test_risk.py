@@ -421,7 +421,8 @@ class TestExplained:
 
     def test_an_event_of_another_kind_is_said_to_be_one(self, portal: Portal) -> None:
         portal.activation_code()
-        assert "is not one that risk was worked out for" in self.explain(portal, 1).output
+        done = self.explain(portal, self.last(portal, "activation_issued"))
+        assert "is not one that risk was worked out for" in done.output
 
     def test_every_reason_that_the_engine_can_give_has_a_sentence(self) -> None:
         codes = {f"new_{level}" for level in LEVELS} | {f"unusual_{chain[-1]}" for chain in CHAINS.values()}

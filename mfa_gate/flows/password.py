@@ -36,7 +36,7 @@ class Password(Proving):
         """Give a try back that signed in."""
         with self.house.store.begin() as tx:
             self.house.limiter.succeeded(tx, attempt)
-            if attempt.counters[0].scope.lane == "stranger":
+            if all(counter.scope.lane == "stranger" for counter in attempt.counters):
                 self.house.pressure.succeeded(tx, visit.address, attempt.at)
 
 

@@ -83,8 +83,8 @@ class RiskPolicy:
             raise ConfigurationError("RiskPolicy(agrees=...) has a share, above 0 and at most 1, for each level")
         if not -inf < self.raised <= self.high:
             raise ConfigurationError("RiskPolicy(raised=..., high=...): raised is the lesser one")
-        unknown = self.report_only - features - {"session", "fan_in", "leaked", "all"}
-        if unknown or isinstance(self.report_only, str):
+        unknown = set(self.report_only) - features - {"session", "fan_in", "leaked", "all"}
+        if unknown:
             raise ConfigurationError(f"RiskPolicy(report_only=...) knows nothing of the name {sorted(unknown)}")
         if not (self.novelty > 0 and self.age > 0 and self.least < 0 < self.most):
             raise ConfigurationError("RiskPolicy: novelty and age are above 0, least is below it, and most above")
