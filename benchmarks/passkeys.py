@@ -78,7 +78,7 @@ class _Pending:
         with self._parts.house.store.begin() as tx:
             (row,) = credentials.of_account(tx, account_id)
             for number in range(more):
-                named = f"{number:04d}{row.authenticator_id[4:]}"
+                named = f"x{number:03d}{row.authenticator_id[4:]}"  # no hexadecimal id begins so
                 copy = row._replace(authenticator_id=named, credential_id=token_urlsafe(32))
                 credentials.add(tx, copy, "pop", "", self._clock())
 

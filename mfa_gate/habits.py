@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from .keyring import Keyring
 from .netinfo import NOTHING, Cached, NetInfo, Network, is_public, prefixes
 from .risk import Assessment, Features, Profile, RiskPolicy, assess, moved
 
+_written: Final = json.JSONEncoder(separators=(",", ":")).encode
 log: Final = logging.getLogger("mfa_gate")
 
 PURPOSE: Final = "habits"
@@ -56,6 +57,7 @@ class Habits:
         self.policy = policy
         self._keyring = keyring
         self._networks = Cached(netinfo) if netinfo is not None else None
+        self._hashed = lru_cache(maxsize=1024)(self._hash_all)
         # read when a sign-in begins, and again when it is proven; profiles are never altered
         self._read = lru_cache(maxsize=256)(Profile.load)
         # a guarded request asks each time, nearly always for the same
@@ -76,19 +78,9 @@ class Habits:
 
     def features(self, place: Place, now: float, *, device: bool = False, key_id: str | None = None) -> Features:
         """What a request shows, hashed under a key of the ring, the current one by default."""
-        blocks, browser, network = prefixes(place.address), described(place.agent), self.network(place.address, now)
-        plain = {
-            "address": blocks.address if blocks else None,
-            "network": blocks.network if blocks else None,
-            "district": blocks.district if blocks else None,
-            "build": browser.build,
-            "family": browser.family,
-            "system": browser.system,
-            "ja4": place.ja4,
-        }
-        hashed: dict[str, Any] = {level: value and self._hash(level, value, key_id) for level, value in plain.items()}
+        hashed, network = self._hashed(place, key_id), self.network(place.address, now)
         hour = int((now // 3600 - _MONDAY) % 168)
-        return Features(device, asn=network.asn, country=network.country, kind=network.kind, hour=hour, **hashed)
+        return replace(hashed, device=device, asn=network.asn, country=network.country, kind=network.kind, hour=hour)
 
     def assess(self, kept: str | None, place: Place, now: float, *, device: bool) -> Assessment:
         """How much a sign-in looks like somebody else's at an account.
@@ -125,8 +117,9 @@ class Habits:
 
     def shown(self, place: Place, now: float) -> str:
         """What a later change of place is held against, as text."""
-        features = asdict(self.features(place, now))
-        return json.dumps([self._keyring.current, {level: features[level] for level in _COMPARED if features[level]}])
+        features = self.features(place, now)
+        known = {level: value for level in _COMPARED if (value := getattr(features, level))}
+        return _written([self._keyring.current, known])
 
     def moved(self, kept: str | None, shown: str | None, place: Place, now: float) -> tuple[str, ...]:
         """What a session at another place must prove itself again for; empty where it may go on."""
@@ -140,6 +133,21 @@ class Habits:
             pairs = [(getattr(learnt, level), getattr(after, level)) for level in _HASHED]
             profile = profile.renamed({old: new for old, new in pairs if old and new})
         return moved(profile, before, after, self.policy)
+
+    def _hash_all(self, place: Place, key_id: str | None) -> Features:
+        """What is hashed of a place; kept, as the steps of a sign-in ask for it again and again."""
+        blocks, browser = prefixes(place.address), described(place.agent)
+        plain = {
+            "address": blocks.address if blocks else None,
+            "network": blocks.network if blocks else None,
+            "district": blocks.district if blocks else None,
+            "build": browser.build,
+            "family": browser.family,
+            "system": browser.system,
+            "ja4": place.ja4,
+        }
+        hashed: dict[str, Any] = {level: value and self._hash(level, value, key_id) for level, value in plain.items()}
+        return Features(**hashed)
 
     def _is_at(self, context: str, address: str | None, agent: str | None) -> bool:
         return self._keyring.matches("context", _context(address, agent), context)

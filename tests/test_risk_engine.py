@@ -186,7 +186,22 @@ def test_a_clock_that_went_back_changes_no_count() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "{}", "[]", "null", "[1,2,3]", '[1,2,3,{"asn":5}]', '[1,2,3,{"asn":[1,2,[]]}]', "\x00", "[" * 100_000],
+    [
+        "[1,NaN,0,{}]",
+        '[1,2,3,{"asn":[1,0,{"a":-5}]}]',
+        '[1,2,3,{"asn":[1e999,0,{}]}]',
+        '[1,2,3,{"asn":[true,0,{}]}]',
+        None,
+        "",
+        "{}",
+        "[]",
+        "null",
+        "[1,2,3]",
+        '[1,2,3,{"asn":5}]',
+        '[1,2,3,{"asn":[1,2,[]]}]',
+        "\x00",
+        "[" * 100_000,
+    ],
 )
 def test_a_profile_that_cannot_be_read_is_an_empty_one(text: str | None) -> None:
     assert Profile.load(text) == Profile()

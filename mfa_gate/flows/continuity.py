@@ -23,7 +23,7 @@ class Continuity(Ceremony):
         self._recorded: set[tuple[str, str]] = set()
 
     def here(self, session: Session, visit: Visit) -> Session:
-        """The session as it counts at this place: as it is, or only as far as a password does.
+        """The session as it counts at another place than its own: as it is, or only as far as a password does.
 
         Args:
             session: as it was read.
@@ -33,8 +33,6 @@ class Continuity(Ceremony):
             Unavailable: the store does not answer.
         """
         house, place = self.house, visit.place
-        if session.context is None or house.habits.is_at(session.context, place.address, place.agent):
-            return session
         context, now = house.habits.context(place), house.clock()
         with house.store.begin() as tx:
             row = accounts.find(tx, session.account_id)

@@ -90,7 +90,9 @@ class Proving(Ceremony):
         if signs_in:
             value, series = house.devices.admit(tx, visit.device, device, account.id, session.sign_in, now)
             accounts.learn(tx, account.id, house.habits.learnt(held.habits, place, now, device=device is not None))
-        here = Here(house.habits.context(place), house.habits.shown(place, now))
+        here = None
+        if session.context is None or not house.habits.is_at(session.context, place.address, place.agent):
+            here = Here(house.habits.context(place), house.habits.shown(place, now))
         cookie, risen = house.sessions.prove(tx, session, proof, now, series, here)
         return Risen(cookie, risen, account, signs_in=signs_in, device=value)
 

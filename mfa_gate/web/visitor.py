@@ -51,7 +51,11 @@ class Visitor:
         if self._session is False:
             house = self.parts.house
             found = house.sessions.read(self.request.cookies.get(house.settings.cookie_name), house.clock())
-            self._session = self.parts.continuity.here(found, self._visit_of(found)) if found else None
+            if found is not None and found.context is not None:
+                agent = self.request.environ.get("HTTP_USER_AGENT", "")
+                if not house.habits.is_at(found.context, self.request.remote_addr, agent):
+                    found = self.parts.continuity.here(found, self._visit_of(found))
+            self._session = found
         return self._session
 
     @property
@@ -89,7 +93,7 @@ class Visitor:
 
     @property
     def _agent(self) -> str:
-        return self.request.headers.get("User-Agent", "")
+        return str(self.request.environ.get("HTTP_USER_AGENT", ""))
 
     @property
     def _ja4(self) -> str | None:
