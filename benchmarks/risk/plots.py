@@ -40,7 +40,7 @@ def _roc(found: Study) -> Figure:
 
 
 def _curve(scores: Scores, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    thresholds = np.quantile(scores.owners[1].scores, np.linspace(0, 1, 400), method="nearest")
+    thresholds = np.quantile(scores.owners[1].scores, 1 - np.geomspace(1e-4, 1, 400), method="nearest")
     owners, attacks = np.sort(scores.owners[1].scores), np.sort(scores.attacks[kind][1].scores)
     asked = 1 - np.searchsorted(owners, thresholds) / len(owners)
     return asked, 1 - np.searchsorted(attacks, thresholds) / len(attacks)

@@ -21,6 +21,8 @@ GOALS: Final = {
     ENGINE: (("naive", 0.999, 0.02), ("VPN", 0.995, 0.02), ("targeted", 0.99, 0.03), ("very targeted", 0.98, 0.08)),
     COOKIELESS: (("naive", 0.995, 0.02), ("VPN", 0.99, 0.06), ("targeted", 0.99, 0.13)),
 }
+ROC: Final = "![Share of owners asked against share of attacks caught, by attacker](images/risk-roc.svg)\n"
+SCORES: Final = "![Where the scores of owners and of attackers lie](images/risk-scores.svg)\n"
 SESSION: Final = (0.99, 0.01)
 NEAR: Final = 0.10  # of a published median
 
@@ -35,8 +37,10 @@ def report(found: Study) -> str:
         _session(found, rng),
         "## Share of attacks caught, by share of sign-ins asked\n",
         _rates(found),
+        ROC,
         "## The thresholds that are shipped\n",
         _shipped(found, rng),
+        SCORES,
         "## A bought list of passwords\n",
         _stuffing(found),
         "## In the form that was published\n",
