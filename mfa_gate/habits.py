@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .browsers import described
 from .keyring import Keyring
-from .netinfo import NOTHING, Cached, NetInfo, Network, is_public, prefixes
+from .netinfo import KINDS, NOTHING, Cached, Kind, NetInfo, Network, is_public, prefixes
 from .risk import Assessment, Features, Profile, RiskPolicy, assess, moved
 
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -71,7 +71,7 @@ class Habits:
             built_at = self._networks.built_at
             if built_at is not None and now - built_at > _OLDEST:
                 return NOTHING
-            return self._networks.lookup(address)
+            return _plain(self._networks.lookup(address))
         except Exception as error:
             log.warning("the source of network data failed: %s", type(error).__name__)
             return NOTHING
@@ -162,6 +162,14 @@ class Habits:
 
     def _hash(self, level: str, value: str, key_id: str | None) -> str:
         return self._keyring.hash(PURPOSE, f"{level} {value}", key_id).partition(".")[2][:_LENGTH]
+
+
+def _plain(found: Network) -> Network:
+    """As a source of the portal's own should have given it: what is no text is not known."""
+    asn, country, kind, name = (
+        value if isinstance(value, str) else None for value in (found.asn, found.country, found.kind, found.name)
+    )
+    return Network(asn, country, cast("Kind | None", kind if kind in KINDS else None), name)
 
 
 def _context(address: str | None, agent: str | None) -> str:

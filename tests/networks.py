@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mfa_gate.netinfo import NOTHING, Network
 
@@ -20,15 +21,19 @@ class Networks:
 
     Attributes:
         fails: it raises.
+        says: what it says of every address instead, if anything.
         asked: how often it was asked.
     """
 
     built_at: float | None = None
     fails: bool = False
+    says: Any = NOTHING
     asked: int = 0
 
     def lookup(self, address: str) -> Network:
         self.asked += 1
         if self.fails:
             raise OSError("no data")
+        if self.says is not NOTHING:
+            return self.says  # type: ignore[no-any-return]
         return next((network for start, network in NETWORKS.items() if address.startswith(start)), NOTHING)

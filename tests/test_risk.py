@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mfa_gate.netinfo import Network
 from mfa_gate.reasons import REASONS
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.risk.features import CHAINS, LEVELS
@@ -208,6 +209,15 @@ class TestAtTheDoor:
         browser, secret = usual(portal)
         networks.fails = True
         browser.address = "90.1.2.77"
+        assert browser.sign_in(secret).status_code == 303
+
+    @pytest.mark.parametrize("garbage", [None, Network(3215, b"FR", "castle", ["x"]), "AS3215"])  # type: ignore[arg-type]
+    def test_a_source_that_says_something_else_is_no_refusal(
+        self, portal: Portal, networks: Networks, garbage: Any
+    ) -> None:
+        browser, secret = usual(portal)
+        networks.says = garbage
+        browser.address = "90.1.2.78"
         assert browser.sign_in(secret).status_code == 303
 
     def test_network_data_of_long_ago_say_nothing(self, portal: Portal, networks: Networks) -> None:

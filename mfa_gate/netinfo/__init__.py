@@ -6,7 +6,7 @@ No data come with the package. What is missing, too old or cannot be read is not
 from __future__ import annotations
 
 from .mmdb import MMDB
-from .network import NOTHING, Cached, Kind, NetInfo, Network, is_public, prefixes
+from .network import KINDS, NOTHING, Cached, Kind, NetInfo, Network, is_public, prefixes
 from .whereip import WhereIP
 
-__all__ = ["MMDB", "NOTHING", "Cached", "Kind", "NetInfo", "Network", "WhereIP", "is_public", "prefixes"]
+__all__ = ["KINDS", "MMDB", "NOTHING", "Cached", "Kind", "NetInfo", "Network", "WhereIP", "is_public", "prefixes"]
