@@ -15,7 +15,7 @@ from .scorers import Always, Engine, Published, Rule
 from .sessions import Sessions, run_sessions
 from .stuffing import WAYS, Stuffed, stuff
 
-SEEDS: Final = (1, 2, 3, 4, 5)  # those of the report; the weights were fitted on others
+SEEDS: Final = (11, 12, 13, 14, 15)  # of the report alone: nothing was tried or fitted on them
 CALIBRATION: Final = (201, 202)
 ENGINE, COOKIELESS, PUBLISHED, RULE, ALWAYS = (
     "engine",
