@@ -78,13 +78,27 @@ def _goals(found: Study, rng: np.random.Generator) -> Iterator[str]:
                     f"{catch:.3f}",
                     _share(scores.caught(kind, threshold), scores.attacks[kind][1].interval(threshold, rng)),
                     _share(asked, scores.owners[1].interval(threshold, rng)),
-                    f"{most:.0%}, {'reached' if asked <= most else 'not reached'}",
+                    _kept(scores, kind, catch, most),
                     f"{theirs:.1%}",
                     f"{theirs / asked:.0f} ×" if asked else "–",
                 )
             )
-        head = ("attacker", "catch aimed at", "caught", "owners asked", "at most", "published score asks", "fewer by")
+        head = (
+            "attacker",
+            "aim",
+            "caught",
+            "owners asked",
+            "where the bound is asked",
+            "published score asks",
+            "fewer by",
+        )
         yield f"**{name[0].upper()}{name[1:]}**\n\n{_table(head, rows)}"
+
+
+def _kept(scores: Scores, kind: str, catch: float, most: float) -> str:
+    """What is caught where as many owners are asked as the bound allows: that is what has to reach the aim."""
+    caught = scores.caught(kind, scores.at_rate(most))
+    return f"{most:.0%}: {caught:.2%} caught, {'reached' if caught >= catch else 'not reached'}"
 
 
 def _session(found: Study, rng: np.random.Generator) -> str:
