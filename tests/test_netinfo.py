@@ -128,6 +128,7 @@ def test_what_nobody_announces_is_not_known() -> None:
         ("::ffff:203.0.113.9", "203.0.113", "203.0"),
         ("2001:db8:7:8::9", "2001:0db8:0007", "2001:0db8"),
         ("fe80::1%eth0", "fe80:0000:0000", "fe80:0000"),
+        ("::5a01:203", "0000:0000:0000", "0000:0000"),  # no IPv4 address, however small
     ],
 )
 def test_an_address_stands_in_its_blocks(address: str, network: str, district: str) -> None:

@@ -97,5 +97,5 @@ def _parse(address: str | None) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(ip, IPv6Address):
-        return ip.ipv4_mapped or ip_address(int(ip))  # without its zone
+        return ip.ipv4_mapped or IPv6Address(int(ip))  # without its zone
     return ip

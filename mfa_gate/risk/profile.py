@@ -10,9 +10,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from .features import CHAINS, Features
 
-HALF_LIFE: Final = (
-    90 * 86400.0
-)  # seconds after which a sign-in counts half (facts of RBA research: six months are enough)
+HALF_LIFE: Final = 90 * 86400.0  # seconds after which a sign-in counts half: research found six months to be enough
 VALUES: Final = 16  # kept of each level
 _FAINT: Final = 0.01  # a count below it is forgotten
 
