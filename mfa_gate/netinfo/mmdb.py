@@ -22,7 +22,7 @@ _FLAGS: Final[tuple[tuple[str, Kind], ...]] = (
 
 
 class MMDB:
-    """Reads any of up to three files; they may be one and the same.
+    """Reads any of up to three files into memory, once; they may be one and the same.
 
     Args:
         asn: file with autonomous systems.
@@ -64,27 +64,20 @@ def _open(file: str | Path | None) -> Reader | None:
     except ImportError:
         raise ConfigurationError("MMDB needs the package maxminddb: install mfa-gate[mmdb]") from None
     try:
-        return maxminddb.open_database(file, maxminddb.MODE_MMAP_EXT if _compiled() else maxminddb.MODE_MMAP)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
+        # the compiled reader ends the process on some damaged files, and so does a mapped file that is cut short
+        reader = maxminddb.open_database(file, maxminddb.MODE_MEMORY)
+        float(reader.metadata().build_epoch)
+    except Exception as error:  # a damaged one may say anything
         raise ConfigurationError(f"{file} cannot be read as an MMDB file: {type(error).__name__}") from None
-
-
-def _compiled() -> bool:
-    try:
-        import maxminddb.extension  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return reader
 
 
 def _record(reader: Reader | None, address: str) -> Mapping[str, Any]:
     if reader is None:
         return {}
-    import maxminddb
-
     try:
         found = reader.get(address)
-    except (ValueError, maxminddb.InvalidDatabaseError, UnicodeDecodeError):
+    except Exception:  # of no address, or of a damaged place, which may say anything
         return {}
     return found if isinstance(found, dict) else {}
 
