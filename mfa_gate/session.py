@@ -47,6 +47,7 @@ class Session:
         observed_until: until when it is let in by its password, as the policy of its group says; or None.
         risk: how unusual its sign-in was, until a phishing-resistant proof.
         context: keyed hash of the network and browser that it has proven itself in.
+        moved: whether this request comes from elsewhere, so that it counts for no more than a password.
     """
 
     # in the order of a row
@@ -62,6 +63,7 @@ class Session:
     observed_until: float | None
     risk: Risk
     context: str | None
+    moved: bool = False
     _read: list[Proof] | None = field(default=None, repr=False)
 
     @property
@@ -192,14 +194,22 @@ class Sessions:
         risk: Risk = "usual" if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT else session.risk
         return self._move(tx, replace(session, risk=risk), proofs, now, ends_at, device, here)
 
-    def let_enrol(self, tx: Transaction, session: Session, now: float, until: float) -> tuple[str, Session]:
+    def let_enrol(
+        self, tx: Transaction, session: Session, now: float, until: float, here: Here | None = None
+    ) -> tuple[str, Session]:
         """Let a session change authenticators until then, under a new id; one that is pending lives as long.
+
+        Args:
+            tx: the transaction of the step.
+            session: as it was read.
+            now, until: seconds since the epoch.
+            here: where the code was typed, if the session has not proven itself there yet.
 
         Raises:
             SignInRequired: the session has ended meanwhile.
         """
         ends_at = until if session.level < Level.MFA else session.ends_at
-        return self._move(tx, replace(session, enrol_until=until), session.proofs, now, ends_at)
+        return self._move(tx, replace(session, enrol_until=until), session.proofs, now, ends_at, here=here)
 
     def drop_authenticator(self, tx: Transaction, session: Session, authenticator: str) -> Session | None:
         """After an authenticator is removed: end the sessions that it made, and take its proof from this one.

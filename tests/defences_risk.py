@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mfa_gate.flows import ceremony
+from mfa_gate.flows import Visit, ceremony
 from mfa_gate.flows.continuity import Continuity
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.pressure import Pressure
+from mfa_gate.session import Session
 from mfa_gate.store import accounts
 
 Patch = pytest.MonkeyPatch
@@ -36,6 +38,15 @@ def a_session_counts_wherever_it_shows_up(patch: Patch) -> None:
     patch.setattr(Continuity, "here", lambda _self, session, _visit: session)
 
 
+def a_session_that_moved_enrols_still(patch: Patch) -> None:
+    really = Continuity.here
+
+    def here(self: Continuity, session: Session, visit: Visit) -> Session:
+        return replace(really(self, session, visit), moved=False)
+
+    patch.setattr(Continuity, "here", here)
+
+
 def breadth_is_not_looked_at(patch: Patch) -> None:
     patch.setattr(Pressure, "tried", lambda *_: False)
     patch.setattr(Pressure, "opens", lambda *_: False)
@@ -46,4 +57,5 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A53f": a_password_teaches_what_is_usual,
     "A66": breadth_is_not_looked_at,
     "A67": a_session_counts_wherever_it_shows_up,
+    "A67e": a_session_that_moved_enrols_still,
 }

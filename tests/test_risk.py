@@ -322,6 +322,63 @@ class TestInsideTheSession:
         assert away.step("challenge", code=portal.code(secret)).status_code == 303
         assert away.get("/").status_code == 200
 
+    @pytest.fixture
+    def newcomer(self, portal: Portal) -> tuple[Browser, str]:
+        """At home, with the activation code typed and nothing enrolled yet."""
+        browser, code = at(portal), portal.activation_code()
+        browser.password()
+        assert browser.api("POST", "activation/verify", {"code": code}).status_code == 200
+        return browser, code
+
+    @pytest.mark.abuse("A67")
+    @pytest.mark.parametrize(("address", "agent"), [(ABROAD, FIREFOX.format(140)), (HOME, CHROME)])
+    def test_a_cookie_that_was_stolen_while_its_owner_enrols_enrols_nothing(
+        self, newcomer: tuple[Browser, str], address: str, agent: str
+    ) -> None:
+        thief = moved(newcomer[0], address, agent)
+        assert thief.state == "activation"
+        assert thief.api("POST", "totp/enrol/begin").json["code"] == "activation_required"
+        assert thief.api("POST", "webauthn/enrol/begin").json["code"] == "activation_required"
+
+    @pytest.mark.abuse("A67")
+    def test_what_was_begun_at_home_is_finished_nowhere_else(
+        self, portal: Portal, newcomer: tuple[Browser, str]
+    ) -> None:
+        begun = newcomer[0].begin_enrolment()
+        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+        thief = moved(newcomer[0], ABROAD)
+        assert thief.api("POST", "totp/enrol/complete", body).json["code"] == "activation_required"
+        assert newcomer[0].api("POST", "totp/enrol/complete", body).status_code == 200
+
+    def test_an_owner_who_moves_while_enrolling_types_the_code_again_and_goes_on(
+        self, portal: Portal, newcomer: tuple[Browser, str]
+    ) -> None:
+        at_home, code = newcomer
+        begun = at_home.begin_enrolment()
+        away = moved(at_home, PHONE)
+        assert "connexion a changé" in away.get("/mfa/activate").text
+        assert away.step("activate", code=code).status_code == 303
+        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+        assert away.api("POST", "totp/enrol/complete", body).status_code == 200
+        assert at_home.state == "anonymous"  # what was left behind opens nothing
+
+    def test_an_owner_who_moves_while_enrolling_is_told_once(
+        self, portal: Portal, newcomer: tuple[Browser, str]
+    ) -> None:
+        for _ in range(3):
+            moved(newcomer[0], PHONE).get("/")
+        assert portal.events().count(("session_moved", "refused", None)) == 1
+
+    def test_a_move_between_password_and_code_alarms_nobody(self, portal: Portal) -> None:
+        browser, code = at(portal), portal.activation_code()
+        browser.password()
+        away = moved(browser, PHONE)
+        assert "connexion a changé" not in away.get("/mfa/activate").text
+        assert ("session_moved", "success", None) in portal.events()
+        assert portal.sql("SELECT kind FROM mfa_outbox WHERE kind = 'session_moved'") == []
+        assert away.step("activate", code=code).status_code == 303
+        assert away.state == "enrolling"
+
     def test_a_browser_update_asks_for_nothing(self, owner: tuple[Browser, str]) -> None:
         assert moved(owner[0], agent=FIREFOX.format(141)).get("/").status_code == 200
 

@@ -104,7 +104,7 @@ class Activation(Proving):
 
         Raises:
             SignInRequired, WrongState, TooManyAttempts, AccountClosed, Unavailable: as for any step.
-            WrongActivationCode: mistyped, another account's, redeemed elsewhere, replaced or out of time.
+            WrongActivationCode: mistyped, another account's, bound to another session, replaced or out of time.
         """
         session = visit.there()
         account = self.account_of(session)
@@ -120,7 +120,7 @@ class Activation(Proving):
             hashes = house.keyring.hashes("activation", crockford.normalised(code))
             if not activations.bind(tx, account.id, hashes, session.sign_in, now, until, house.settings.idle):
                 raise WrongActivationCode
-            cookie, risen = house.sessions.let_enrol(tx, session, now, until)
+            cookie, risen = house.sessions.let_enrol(tx, session, now, until, self.here(visit, now))
             house.limiter.succeeded(tx, attempt)
             house.audit.record(tx, "activation_redeemed", now, visit.who(subject))
         return Risen(cookie, risen, account)

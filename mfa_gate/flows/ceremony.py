@@ -185,7 +185,7 @@ class Ceremony:
         bound = activations.is_bound(tx, session.account_id, session.sign_in, self.house.clock())
         if methods:
             return Progress("pending", narrowed(session, methods))
-        return Progress("enrolling" if bound else "activation")
+        return Progress("enrolling" if bound and not session.moved else "activation")
 
     def fits_risk(self, tx: Transaction, session: Session, method: str) -> None:
         """Whether a method may complete this sign-in, as unusual as that is; nothing is verified where it may not.

@@ -43,12 +43,12 @@ class Continuity(Ceremony):
                 sessions.goes_on(tx, session.id_hash, context)
             if reasons and self._is_news(session, context):
                 who = Who(row.subject if row else None, session.sign_in, visit.address, visit.agent)
-                outcome: Outcome = "refused" if asked else "success"
+                outcome: Outcome = "refused" if asked and _opens_something(session, now) else "success"
                 house.audit.record(tx, "session_moved", now, who, outcome=outcome, reasons=list(reasons))
         if not asked:
             return replace(session, context=context)
         risk: Risk = "high" if session.risk == "high" else "raised"
-        return replace(session, level=Level.PASSWORD, risk=risk, observed_until=None)
+        return replace(session, level=Level.PASSWORD, risk=risk, observed_until=None, moved=True)
 
     def _is_news(self, session: Session, context: str) -> bool:
         """Whether this move was not recorded yet: whoever holds a copied cookie may ask as often as they like."""
@@ -59,3 +59,8 @@ class Continuity(Ceremony):
             self._recorded.clear()
         self._recorded.add(move)
         return True
+
+
+def _opens_something(session: Session, now: float) -> bool:
+    """Whether a session is worth copying: it has proven more than a password, or may enrol or look around by one."""
+    return session.level >= Level.MFA or now < max(session.enrol_until or 0.0, session.observed_until or 0.0)

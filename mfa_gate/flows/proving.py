@@ -90,11 +90,15 @@ class Proving(Ceremony):
         if signs_in:
             value, series = house.devices.admit(tx, visit.device, device, account.id, session.sign_in, now)
             accounts.learn(tx, account.id, house.habits.learnt(held.habits, place, now, device=device is not None))
-        here = None
-        if session.context is None or not house.habits.is_at(session.context, place.address, place.agent):
-            here = Here(house.habits.context(place), house.habits.shown(place, now))
-        cookie, risen = house.sessions.prove(tx, session, proof, now, series, here)
+        cookie, risen = house.sessions.prove(tx, session, proof, now, series, self.here(visit, now))
         return Risen(cookie, risen, account, signs_in=signs_in, device=value)
+
+    def here(self, visit: Visit, now: float) -> Here | None:
+        """Where a session counts once it has proven itself; None where it does already."""
+        habits, context, place = self.house.habits, visit.there().context, visit.place
+        if context is not None and habits.is_at(context, place.address, place.agent):
+            return None
+        return Here(habits.context(place), habits.shown(place, now))
 
     def proven_again(
         self,

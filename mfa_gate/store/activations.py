@@ -26,9 +26,10 @@ _BIND = (
         activations.c.account_id == bindparam("account"),
         activations.c.code_hash.in_(bindparam("hashes", expanding=True)),
         activations.c.ends_at > bindparam("now"),
-        # free: never bound, bound for long enough, or bound to a session that is no more
+        # free: never bound, bound for long enough, to a session that is no more, or to this one, which has moved
         or_(
             activations.c.bound_to.is_(None),
+            activations.c.bound_to == bindparam("sign_in"),
             activations.c.bound_until <= bindparam("now"),
             ~exists().where(
                 sessions.c.sign_in == activations.c.bound_to,

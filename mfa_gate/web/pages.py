@@ -111,12 +111,13 @@ def activate() -> Response:
     if progress.state not in ("activation", "signed_in"):
         return _to_step(progress)
     beside = progress.state == "signed_in"
+    again = here.session is not None and here.session.moved and here.session.enrol_until is not None
     if request.method != "POST":
-        return _form_page("activate", here, beside=beside)
+        return _form_page("activate", here, beside=beside, again=again)
     try:
         steps.activate(here)
     except RETRY as refusal:
-        return _form_page("activate", here, refusal, beside=beside)
+        return _form_page("activate", here, refusal, beside=beside, again=again)
     return go(answers.gate_path(here.parts, "authenticators" if beside else "enrol"))
 
 
