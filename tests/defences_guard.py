@@ -83,9 +83,9 @@ def same_id_at_each_rise(patch: Patch) -> None:
 
     original = Sessions._move
 
-    def either(self: Sessions, *args: Any) -> Any:
+    def either(self: Sessions, *args: Any, **more: Any) -> Any:
         named = has_request_context() and request.cookies.get(self._settings.cookie_name)
-        return move(self, *args) if named else original(self, *args)
+        return move(self, *args, **more) if named else original(self, *args, **more)
 
     patch.setattr(Sessions, "_move", either)
 
