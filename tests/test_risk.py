@@ -369,6 +369,24 @@ class TestInsideTheSession:
             moved(newcomer[0], PHONE).get("/")
         assert portal.events().count(("session_moved", "refused", None)) == 1
 
+    def test_an_owner_who_has_typed_the_code_again_is_not_alarmed(
+        self, portal: Portal, newcomer: tuple[Browser, str]
+    ) -> None:
+        away = moved(newcomer[0], PHONE)
+        away.get("/")
+        portal.clock.advance(1)
+        away.step("activate", code=newcomer[1])
+        secret = away.begin_enrolment()
+        away.api(
+            "POST", "totp/enrol/complete", {"enrolment": secret["enrolment"], "code": portal.code(secret["secret"])}
+        )
+        away.step("sign-out")
+        portal.clock.advance(DAY)
+        away.sign_in(secret["secret"])
+        kinds = [told["kind"] for told in away.api("GET", "notices").json["notices"]]
+        assert "authenticator_added" in kinds
+        assert "session_moved" not in kinds
+
     def test_a_move_between_password_and_code_alarms_nobody(self, portal: Portal) -> None:
         browser, code = at(portal), portal.activation_code()
         browser.password()

@@ -63,13 +63,14 @@ _INSERT = Statement(
     )
     .inline()
 )
-# a second factor that failed, or was asked for, and was then proven in the same sign-in was the owner's own slip
+# what failed or was asked for, and was then proven in the same sign-in (by a code of a letter where nothing else is
+# enrolled yet), was the owner's own slip
 _slip = and_(
     outbox.c.kind.in_([literal_column("'failed_second_factor'"), literal_column("'session_moved'")]),
     exists().where(
         events.c.subject == outbox.c.subject,
         events.c.sign_in == outbox.c.sign_in,
-        events.c.kind == literal_column("'second_factor'"),
+        events.c.kind.in_([literal_column("'second_factor'"), literal_column("'activation_redeemed'")]),
         events.c.outcome == literal_column("'success'"),
         events.c.at >= outbox.c.at,
     ),
