@@ -11,10 +11,10 @@ from .browsers import family
 from .chain import Head, Heads
 from .event_kinds import KINDS
 from .keyring import Keyring
+from .notices import ALERTS, notice_of
 from .notices import KINDS as KINDS_TOLD
-from .notices import notice_of
 from .signals import SecurityEvent, announce, security_event
-from .store import Transaction, events, outbox
+from .store import Transaction, alerts, events, outbox
 
 _written: Final = json.JSONEncoder(sort_keys=True).encode
 
@@ -96,7 +96,9 @@ class Audit:
         method: str | None,
         data: Mapping[str, Any],
     ) -> None:
-        """Put what the owner is told into the outbox, with the event and in its transaction."""
+        """Put what the owner is told into the outbox, and what the desk is among its alerts, with the event itself."""
+        if kind in ALERTS and who.subject is not None:
+            alerts.add(tx, who.subject, kind, now, _written(data.get("reasons", [])))
         told = notice_of(kind, outcome, method, data)
         if told is None or who.subject is None:
             return

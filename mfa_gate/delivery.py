@@ -21,6 +21,14 @@ if TYPE_CHECKING:  # who only imports the gate need not wait for what sends
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 PREFIX: Final = "whsec_"
+LONGEST: Final = 254  # characters of an address (RFC 5321 §4.5.3.1.3)
+
+
+def is_mailable(text: str) -> bool:
+    """Whether this is one address and nothing else: what stands in a header must not hold another one."""
+    name, _, host = text.rpartition("@")
+    whole = 0 < len(text) <= LONGEST and text.isprintable() and not any(sign in text for sign in ' <>,;:"()[]\\')
+    return bool(name and host and whole)
 
 
 class NotNow(MFAGateError):

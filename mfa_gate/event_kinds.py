@@ -77,6 +77,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "desk_begun": _kind(N_("the help desk got its first supervisor"), _IAM, "admin"),
     "desk_granted": _kind(N_("an account got a role at the help desk"), _IAM, "admin", "why", "by", "role"),
     "desk_revoked": _kind(N_("an account lost its role at the help desk"), _IAM, "admin", "why", "by"),
+    "alerts_closed": _kind(N_("the help desk has dealt with its alerts"), _IAM, "info", "why", "by", "kinds"),
     "desk_looked": _kind(N_("the help desk looked at an account"), _IAM, "access", "by"),
     "desk_refused": _kind(N_("the help desk tried what it may not do"), _IAM, "denied", "verb", "by"),
     "spoken_code_asked": _kind(N_("the help desk asked for a code to be told"), _IAM, "info", "why", "by"),

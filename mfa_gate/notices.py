@@ -1,4 +1,4 @@
-"""What owners are told of their own accounts: which events, in which words, how soon. Pure."""
+"""What owners are told of their own accounts: which events, in which words, how soon; and what the desk is. Pure."""
 
 from __future__ import annotations
 
@@ -68,6 +68,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         alarming=False,
     ),
 }
+
+# what somebody at the help desk has to look at, be it that nobody opens the account any more
+ALERTS: Final = frozenset({"unusual_sign_in", "device_replayed", "sign_count_went_back", "not_me"})
 
 
 def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from .account import Account
+from .delivery import is_mailable
 from .exc import ConfigurationError
 
 
@@ -22,11 +23,12 @@ class Role(IntEnum):
 
 
 Verb = Literal[
-    "look", "letter", "lock", "end_sessions", "ask", "speak", "unlock", "reset", "approve", "grant", "revoke"
+    "look", "close", "letter", "lock", "end_sessions", "ask", "speak", "unlock", "reset", "approve", "grant", "revoke"
 ]
 
 LEAST: Final[Mapping[Verb, Role]] = {
     "look": Role.READER,
+    "close": Role.AGENT,
     "letter": Role.AGENT,
     "lock": Role.AGENT,
     "end_sessions": Role.AGENT,
@@ -52,6 +54,7 @@ class DeskPolicy:
         address: the postal address of an account, line by line.
         spoken: whether a code may be told on the telephone, once a second person has approved it.
         max_age: greatest age of the phishing-resistant proof at the desk.
+        mail: address that is written to about alerts, naming nobody; None: they stand on its page alone.
 
     Raises:
         ConfigurationError: a value means nothing.
@@ -63,6 +66,7 @@ class DeskPolicy:
     address: Callable[[Account], Sequence[str]] | None = None
     spoken: bool = False
     max_age: timedelta = timedelta(hours=1)
+    mail: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("permission", "find", "address"):
@@ -71,3 +75,5 @@ class DeskPolicy:
                 raise ConfigurationError(f"DeskPolicy({name}=...) is a function of one argument")
         if not self.max_age > timedelta(0):
             raise ConfigurationError("DeskPolicy(max_age=...) is a datetime.timedelta greater than zero")
+        if self.mail is not None and not is_mailable(self.mail):
+            raise ConfigurationError("DeskPolicy(mail=...) is one address, such as 'security@example.org'")

@@ -11,10 +11,11 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, DeskPolicy, Role
+from mfa_gate.risk import RiskPolicy
 from mfa_gate.store import desk
 from mfa_gate.testing import SoftwareKey
 from tests.passkeys import UNLIMITED, sign_in
-from tests.portal import Browser, Portal
+from tests.portal import REPORTED, Browser, Portal
 
 STAFF = {"sue": Role.SUPERVISOR, "sam": Role.SUPERVISOR, "abe": Role.AGENT, "ray": Role.READER}
 WHY = "The owner rang and gave the number of the letter"
@@ -64,11 +65,14 @@ class Desk:
         return int(self.portal.sql(statement, account=account)[0][0])
 
 
-def open_desk(make: Callable[..., Portal], folder: Path, **more: Any) -> Desk:
+def open_desk(
+    make: Callable[..., Portal], folder: Path, *, risk: RiskPolicy = REPORTED, netinfo: Any = None, **more: Any
+) -> Desk:
     """A portal whose desk has two supervisors, an agent and a reader, and anne and bob, who have an app each."""
     letters = folder / "letters"
     policy = {"permission": lambda account: account.group == "desk", "letters": letters, "spoken": True, **more}
-    portal = make(desk=DeskPolicy(**policy), limits=UNLIMITED, MFA_GATE_METHODS=["webauthn", "totp"])
+    config = {"limits": UNLIMITED, "risk": risk, "netinfo": netinfo, "MFA_GATE_METHODS": ["webauthn", "totp"]}
+    portal = make(desk=DeskPolicy(**policy), **config)
     keys = {}
     for name, role in STAFF.items():
         portal.people[name] = Account(name, f"{name.title()} of the desk", group="desk", locale="en")

@@ -14,8 +14,9 @@ from mfa_gate.testing import SoftwareKey
 from tests.conftest import MakePortal
 from tests.desks import WHY, Desk, code_in, open_desk
 from tests.portal import Browser, Portal
+from tests.postbox import Postbox
 from tests.test_devices import known, only_device_of
-from tests.test_notices_send import Postbox, postbox
+from tests.test_notices_send import postbox
 from tests.test_races import CROWD, StartWorkers, start, won
 from tests.workers import Answer, Call, Workers, call
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from ..staff import Role
@@ -22,6 +24,25 @@ def init(account_id: str, as_json: bool) -> None:
         raise Failed("The desk has had its first supervisor already. Whoever is a supervisor makes the next ones.")
     sentence = f"{account_id} is the first supervisor of the help desk. Make a second one soon, on its pages."
     tell(as_json, {"account": account_id, "role": Role.SUPERVISOR.name}, sentence)
+
+
+@desk.command("alerts")
+@in_app
+def alerts(as_json: bool) -> None:
+    """List what nobody has dealt with yet, the latest first."""
+    rows = [
+        {
+            "account": account_id,
+            "kind": row.kind,
+            "times": row.times,
+            "first": time_of(row.first_at),
+            "last": time_of(row.last_at),
+            "reasons": json.loads(row.reasons),
+        }
+        for row, account_id in parts().desk.every_alert()
+    ]
+    lines = (f"{row['last']}  {row['account']}  {row['kind']}  {row['times']} times" for row in rows)
+    tell(as_json, {"alerts": rows}, *lines, f"{len(rows)} to be looked at.")
 
 
 @desk.command("staff")

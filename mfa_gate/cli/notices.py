@@ -47,6 +47,7 @@ def one_pass(here: Parts) -> Counter[str]:
     counted: Counter[str] = Counter(sent=0, later=0, given_up=0)
     if (mail := here.mail) is not None:
         _channel(here, "mail", lambda batch: _mail(here, mail, batch), counted)
+        _desk(here, mail, counted)
     if (webhook := here.webhook) is not None:
         _channel(here, "hook", lambda batch: _call(here, webhook, batch), counted)
     return counted
@@ -71,6 +72,22 @@ def _channel(here: Parts, channel: Channel, deliver: Callable[[Batch], None], co
             else:
                 here.notices.sent(channel, batch)
                 counted["sent"] += 1
+
+
+def _desk(here: Parts, mail: Mail, counted: Counter[str]) -> None:
+    """One mail to the desk about all that is new there."""
+    policy = here.desk.policy
+    rows = here.desk.to_mail() if policy is not None and policy.mail is not None else []
+    if policy is None or policy.mail is None or not rows:
+        return
+    try:
+        mail.send(words.desk_message(here, rows, mail.sender, policy.mail))
+    except (NotNow, Undeliverable) as error:
+        log.warning("the desk could not be written to, and is at the next pass: %s", error)
+        counted["later"] += 1
+        return
+    here.desk.mailed(rows)
+    counted["sent"] += 1
 
 
 def _mail(here: Parts, mail: Mail, batch: Batch) -> None:

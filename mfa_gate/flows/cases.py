@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..account import Account
-from ..store import Transaction, accounts, activations, authenticators, events, recovery
+from ..store import Transaction, accounts, activations, alerts, authenticators, events, recovery
+from ..store.alerts import AlertRow
 from ..store.authenticators import AuthenticatorRow
 from ..store.events import EventRow
 from ..store.sessions import ListedRow
@@ -25,6 +26,7 @@ class Case:
         locked: it proves nothing until it is unlocked.
         frozen_until: nothing is added before that (seconds since the epoch), or None.
         code_until: until when an activation code may be redeemed, or None.
+        alerts: what the desk has not dealt with, the latest first.
         history: its latest events, the newest first; of the same one after the other only the latest.
     """
 
@@ -36,6 +38,7 @@ class Case:
     recovery_codes: int
     sessions: tuple[ListedRow, ...]
     code_until: float | None
+    alerts: tuple[AlertRow, ...]
     history: tuple[EventRow, ...]
 
 
@@ -68,6 +71,7 @@ class Cases(Ceremony):
             recovery.left(tx, account.id),
             tuple(self.living(tx, account.id, account.group)),
             activations.open_until(tx, account.id, now),
+            tuple(alerts.of_subject(tx, row.subject)),
             tuple(next(same) for _, same in groupby(events.latest(tx, row.subject, LATEST), _what)),
         )
 

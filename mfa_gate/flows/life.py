@@ -11,6 +11,7 @@ from ..session import Session
 from ..store import (
     accounts,
     activations,
+    alerts,
     authenticators,
     counters,
     credentials,
@@ -178,6 +179,7 @@ class Life(Ceremony):
                 "challenges": credentials.remove_ended_challenges(tx, now),
                 "activations": activations.remove_ended(tx, now),
                 "notices": outbox.remove_old(tx, now - KEPT),
+                "alerts": alerts.remove_old(tx, now - KEPT),
                 "devices": devices.remove_ended(tx, now),
                 "desk": desk.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),

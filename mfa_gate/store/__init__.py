@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from . import (
     accounts,
     activations,
+    alerts,
     authenticators,
     counters,
     credentials,
@@ -26,6 +27,7 @@ __all__ = [
     "Transaction",
     "accounts",
     "activations",
+    "alerts",
     "authenticators",
     "counters",
     "credentials",

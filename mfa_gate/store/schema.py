@@ -275,6 +275,23 @@ outbox: Final = Table(
 )
 Index("mfa_outbox_unshown", outbox.c.subject, outbox.c.shown_at)
 
+# what the help desk has not dealt with yet: one row of each kind and account, however often it happens; `told_at` is
+# when the desk was written to about it
+alerts: Final = Table(
+    "mfa_alerts",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("subject", String(32), ForeignKey("mfa_accounts.subject", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(48), nullable=False),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("told_at", Double),
+)
+Index("mfa_alerts_once", alerts.c.subject, alerts.c.kind, unique=True)
+Index("mfa_alerts_last", alerts.c.last_at)
+
 # who works at the help desk; `granted_by` is a subject, None for the first one
 desk_staff: Final = Table(
     "mfa_desk_staff",

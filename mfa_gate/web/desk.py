@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -20,7 +21,9 @@ from ..exc import (
     UnknownToDesk,
 )
 from ..flows import Case, Issued, UnknownAccount
+from ..reasons import REASONS
 from ..staff import LEAST, Role
+from ..store.alerts import AlertRow
 from ..store.desk import RequestRow
 from . import answers, inputs, steps
 from .answers import page
@@ -32,7 +35,7 @@ from .visitor import Visitor, visitor
 DESK: Final = "mfa_gate_desk"
 SAID_AGAIN = (InvalidRequest, NotFound, NotPermitted, ReasonMissing, RequestGone, UnknownToDesk)
 # in the order in which they stand on the page
-ACTS: Final = ("letter", "ask", "end_sessions", "lock", "unlock", "reset")
+ACTS: Final = ("close", "letter", "ask", "end_sessions", "lock", "unlock", "reset")
 
 
 def blueprint(url_prefix: str) -> Blueprint:
@@ -72,7 +75,16 @@ def _home_page(here: Visitor, refusal: Refusal | None = None, **values: Any) -> 
     desk = here.parts.desk
     me = desk.staff(here.visit)
     rows = [_request(here, me.account, row) for row in desk.requests(here.visit)]
-    shown = {"role": me.role, "requests": rows, "approves": me.role >= LEAST["approve"], "typed": "", **values}
+    locale = _locale(here, me.account)
+    alerts = [{"whose": _name(here, whose), **_alert(row, locale)} for row, whose in desk.alerts(here.visit)]
+    shown = {
+        "role": me.role,
+        "alerts": alerts,
+        "requests": rows,
+        "approves": me.role >= LEAST["approve"],
+        "typed": "",
+        **values,
+    }
     return _desk_page("desk", here, me.account, refusal, **shown)
 
 
@@ -83,9 +95,10 @@ def account(subject: str) -> Response:
     account_id = desk.named(here.visit, subject)
     if request.method != "POST":
         return _account_page(here, account_id, done=_done(request.args.get("done")))
-    fields = inputs.read(request, here, "action", "reason", "request")
+    fields = inputs.read(request, here, "action", "reason", "request", "seen")
     action, reason = fields.get("action", ""), fields.get("reason")
     acts: Mapping[str, Callable[[], Any]] = {
+        "close": lambda: desk.close(here.visit, account_id, reason, _seen(fields.get("seen"))),
         "letter": lambda: desk.letter(here.visit, account_id, reason, lambda issued: _write_letter(here, issued)),
         "ask": lambda: desk.ask(here.visit, account_id, reason),
         "end_sessions": lambda: desk.end_sessions(here.visit, account_id, reason),
@@ -110,6 +123,7 @@ def _account_page(here: Visitor, account_id: str, refusal: Refusal | None = None
     me, case = desk.staff(here.visit), _case(here, account_id)
     policy, now = desk.policy, here.parts.house.clock()
     on = {"letter": policy is not None and policy.letters is not None, "ask": policy is not None and policy.spoken}
+    on["close"] = bool(case.alerts)
     acts = [act for act in ACTS if me.role >= LEAST[act] and on.get(act, True) and act != _idle(case)]
     waiting = next(iter(desk.requests(here.visit, account_id)), None)
     locale = _locale(here, me.account)
@@ -117,6 +131,8 @@ def _account_page(here: Visitor, account_id: str, refusal: Refusal | None = None
         "case": case,
         "own": account_id == me.account.id,
         "acts": acts,
+        "alerts": [_alert(row, locale) for row in case.alerts],
+        "seen": repr(max((row.last_at for row in case.alerts), default=0.0)),
         "waiting": _request(here, me.account, waiting) if waiting else None,
         "done": None,
         "tried": None,
@@ -142,6 +158,27 @@ def _idle(case: Case) -> str:
 
 def _says(kind: str) -> str:
     return KINDS[kind].says if kind in KINDS else kind
+
+
+def _alert(row: AlertRow, locale: str) -> dict[str, Any]:
+    """An alert with its sentences, and those of its latest reasons."""
+    reasons = [REASONS[code] for code in json.loads(row.reasons) if code in REASONS]
+    return {
+        "subject": row.subject,
+        "says": _says(row.kind),
+        "times": row.times,
+        "first": moment(row.first_at, locale),
+        "last": moment(row.last_at, locale),
+        "reasons": reasons,
+    }
+
+
+def _seen(text: str | None) -> float:
+    """When the latest alert that a page showed happened."""
+    try:
+        return float(text or "")
+    except ValueError:
+        raise InvalidRequest from None
 
 
 def _done(action: str | None) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -12,16 +13,15 @@ from urllib.parse import urlsplit
 
 from flask import render_template
 
-from ..account import Account
-from ..delivery import Undeliverable
+from ..delivery import Undeliverable, is_mailable
+from ..event_kinds import KINDS as EVENTS
 from ..flows.notices import Batch
 from ..lines import visible
 from ..notices import KINDS
+from ..store.alerts import AlertRow
 from ..store.outbox import NoticeRow
 from ..wiring import Parts
 from .language import catalogue, choose, date_of, long_date
-
-LONGEST = 254  # characters of an address (RFC 5321 §4.5.3.1.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
         Undeliverable: the account is gone, or has no address that mail can be sent to.
     """
     account, settings = batch.account, parts.settings
-    if account is None or not (to := _address(account)):
+    if account is None or not is_mailable(to := account.email or ""):
         raise Undeliverable("no_address" if account else "account_gone")
     locale = choose(settings, account.locale)
     t = catalogue(locale)
@@ -88,6 +88,26 @@ def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
     return mail
 
 
+def desk_message(parts: Parts, rows: Sequence[AlertRow], sender: str, to: str) -> EmailMessage:
+    """The mail to the desk: how many accounts are to be looked at, and for what. It names nobody."""
+    settings = parts.settings
+    t = catalogue(choose(settings, None))
+    counted = Counter(row.kind for row in rows)
+    lines = [t("%(count)s × %(what)s") % {"count": n, "what": t(EVENTS[kind].says)} for kind, n in counted.items()]
+    mail = EmailMessage()
+    mail["Subject"] = t("To be looked at: %(count)s accounts at %(service)s") % {
+        "count": len({row.subject for row in rows}),
+        "service": settings.name,
+    }
+    mail["From"], mail["To"] = sender, to
+    mail["Date"] = datetime.fromtimestamp(parts.house.clock(), UTC)
+    host = urlsplit(settings.base_url).hostname
+    mail["Message-ID"] = f"<mfa-gate-desk-{max(row.id for row in rows)}-{int(max(r.last_at for r in rows))}@{host}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5
+    mail.set_content("\n".join([*lines, "", f"{settings.base_url}{settings.url_prefix}/desk"]) + "\n")
+    return mail
+
+
 def payload(parts: Parts, batch: Batch) -> bytes:
     """The body of a webhook."""
     account_id = batch.account.id if batch.account else None
@@ -107,14 +127,6 @@ def payload(parts: Parts, batch: Batch) -> bytes:
 def _browsers(rows: list[NoticeRow]) -> tuple[str, ...]:
     found = (json.loads(row.data).get("browser") for row in rows)
     return tuple(dict.fromkeys(browser for browser in found if browser))[:5]
-
-
-def _address(account: Account) -> str | None:
-    """The address, where it is one and nothing else: what stands in a header must not hold another one."""
-    text = account.email or ""
-    name, _, host = text.rpartition("@")
-    whole = 0 < len(text) <= LONGEST and text.isprintable() and not any(c in text for c in ' <>,;:"()[]\\')
-    return text if name and host and whole else None
 
 
 def _one_line(name: str) -> str:

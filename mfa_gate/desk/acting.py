@@ -1,0 +1,107 @@
+"""Who acts at the help desk, and over whom; and that each act has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from ..account import Account
+from ..assurance import Level, Requirement, failing
+from ..exc import NotPermitted, OwnAccount, ReasonMissing, StepUpRequired
+from ..flows import Activation, Cases, Life, Visit
+from ..flows.ceremony import Ceremony, House
+from ..staff import LEAST, DeskPolicy, Role, Verb
+from ..store import accounts, desk
+
+REASON: Final = range(3, 501)  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who acts: the account, its random name, and its role at the desk."""
+
+    account: Account
+    subject: str
+    role: Role
+
+
+class Acting(Ceremony):
+    """Who acts at the desk, and over whom: checked anew at each act.
+
+    Args:
+        house: the parts of the app.
+        policy: how the portal lets its desk in; None where it has none, which refuses everything.
+        life, activation, cases: the flows that do it.
+    """
+
+    def __init__(
+        self, house: House, policy: DeskPolicy | None, life: Life, activation: Activation, cases: Cases
+    ) -> None:
+        super().__init__(house)
+        self.policy = policy
+        self._life = life
+        self._activation = activation
+        self._cases = cases
+
+    def staff(self, visit: Visit, verb: Verb = "look") -> Staff:
+        """Who is there, if they may do this.
+
+        Raises:
+            SignInRequired, StepUpRequired: no session, or none with a fresh phishing-resistant proof.
+            NotPermitted: the portal lets the account not work at the desk, or its role does not reach that far.
+        """
+        session, policy = visit.there(), self.policy
+        account = self.account_of(session)
+        if policy is None or not policy.permission(account):
+            raise NotPermitted(reason="permission")
+        required = Requirement(Level.PHISHING_RESISTANT, policy.max_age.total_seconds())
+        with self.house.store.begin() as tx:
+            self.signed_in(tx, session)
+            held = self.hold(tx, session)
+            role = desk.role_of(tx, account.id)
+        if failing(session.level, session.proofs, required, self.house.clock()):
+            raise StepUpRequired(requirement=required)
+        if role < LEAST[verb]:
+            raise NotPermitted(reason="role")
+        return Staff(account, held.subject, Role(role))
+
+    @contextmanager
+    def _acting(self, visit: Visit, verb: Verb, account_id: str, reason: str | None) -> Iterator[tuple[Staff, str]]:
+        """Who acts over another account, and why; what is refused is an event."""
+        try:
+            staff = self.staff(visit, verb)
+            self._over(staff, account_id)
+            yield staff, _reason(reason)
+        except NotPermitted as refusal:
+            self._tried(visit, verb, account_id, str(refusal.data.get("reason", refusal.code)))
+            raise
+
+    def _over(self, staff: Staff, account_id: str) -> None:
+        if account_id == staff.account.id:
+            raise OwnAccount
+        with self.house.store.begin() as tx:
+            if desk.role_of(tx, account_id) > staff.role:
+                raise NotPermitted(reason="rank")
+
+    def _tried(self, visit: Visit, verb: Verb, account_id: str, reason: str) -> None:
+        with self.house.store.begin() as tx:
+            whose, own = accounts.find(tx, account_id), accounts.find(tx, visit.there().account_id)
+            self.house.audit.record(
+                tx,
+                "desk_refused",
+                self.house.clock(),
+                visit.who(whose.subject if whose else None),
+                outcome="refused",
+                reason=reason,
+                verb=verb,
+                by=own.subject if own else "",
+            )
+
+
+def _reason(text: str | None) -> str:
+    reason = "".join(sign if sign.isprintable() else " " for sign in text or "").strip()
+    if len(reason) not in REASON:
+        raise ReasonMissing
+    return reason

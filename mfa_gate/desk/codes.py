@@ -1,0 +1,101 @@
+"""Codes that are told on the telephone, which takes two of the desk."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from ..exc import NotFound, OwnAccount, RequestGone
+from ..flows import Issued, Visit
+from ..store import accounts, desk
+from ..store.desk import RequestRow
+from .acting import Acting
+
+REQUEST: Final = 30 * 60.0  # seconds that a second person has, and that an approved code may be told
+SPOKEN: Final = 600.0  # seconds that a spoken code may be redeemed (NIST SP 800-63B-4 §4.2.1.2)
+
+
+class Codes(Acting):
+    """Asked for by one, approved by another, told once."""
+
+    def ask(self, visit: Visit, account_id: str, reason: str | None) -> None:
+        """Ask that a code may be told on the telephone; a second person approves it.
+
+        Raises:
+            NotFound: the portal lets no code be told.
+            NotPermitted, OwnAccount, ReasonMissing, ...: as all acts.
+        """
+        self._spoken_are_on()
+        with self._acting(visit, "ask", account_id, reason) as (staff, why), self.house.store.begin() as tx:
+            now = self.house.clock()
+            whose = accounts.find(tx, account_id)
+            if whose is None:
+                raise NotFound
+            row = RequestRow(secrets.token_hex(16), account_id, "spoken", staff.account.id, why, now, now + REQUEST)
+            desk.ask(tx, row)
+            self.house.audit.record(tx, "spoken_code_asked", now, visit.who(whose.subject), why=why, by=staff.subject)
+
+    def requests(self, visit: Visit, account_id: str | None = None) -> list[RequestRow]:
+        """What waits, of all accounts or one. Raises as `staff`."""
+        self.staff(visit)
+        with self.house.store.begin() as tx:
+            return desk.requests(tx, self.house.clock(), account_id)
+
+    def approve(self, visit: Visit, request_id: str) -> None:
+        """Approve what a colleague asked for.
+
+        Raises:
+            OwnAccount: it is one's own request, or about oneself.
+            RequestGone: it is no longer open.
+            NotPermitted, ...: as `staff`.
+        """
+        self._decide(visit, request_id, "spoken_code_approved")
+
+    def decline(self, visit: Visit, request_id: str) -> None:
+        """Decline what a colleague asked for. Raises as `approve`."""
+        self._decide(visit, request_id, "spoken_code_declined")
+
+    def _decide(self, visit: Visit, request_id: str, kind: str) -> None:
+        asked = self._request(request_id)
+        with (
+            self._acting(visit, "approve", asked.account_id, asked.reason) as (staff, _),
+            self.house.store.begin() as tx,
+        ):
+            now, by = self.house.clock(), staff.account.id
+            if asked.asked_by == by:
+                raise OwnAccount
+            whose = accounts.find(tx, asked.account_id)
+            approves = kind == "spoken_code_approved"
+            done = desk.approve(tx, asked.id, by, now) if approves else desk.drop(tx, asked.id)
+            if not done or whose is None:
+                raise RequestGone
+            self.house.audit.record(tx, kind, now, visit.who(whose.subject), by=staff.subject)
+
+    def speak(self, visit: Visit, request_id: str) -> Issued:
+        """The code that was approved, told once: here, to who asked for it.
+
+        Raises:
+            RequestGone: nobody has approved it, it was told already, another one asked for it, or it is too old.
+            NotPermitted, OwnAccount, ...: as all acts.
+        """
+        self._spoken_are_on()
+        asked = self._request(request_id)
+        with (
+            self._acting(visit, "speak", asked.account_id, asked.reason) as (staff, why),
+            self.house.store.begin() as tx,
+        ):
+            if not desk.take(tx, asked.id, staff.account.id, self.house.clock()):
+                raise RequestGone
+            return self._activation.issue_in(tx, asked.account_id, why, SPOKEN, by=staff.subject, via="spoken")
+
+    def _request(self, request_id: str) -> RequestRow:
+        with self.house.store.begin() as tx:
+            rows = desk.requests(tx, self.house.clock())
+        asked = next((row for row in rows if row.id == request_id), None)
+        if asked is None:
+            raise RequestGone
+        return asked
+
+    def _spoken_are_on(self) -> None:
+        if self.policy is None or not self.policy.spoken:
+            raise NotFound
