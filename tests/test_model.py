@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -46,6 +46,14 @@ ASKED = 1800.0
 SPOKEN = 600.0
 WHICH = st.integers(0, 2)
 NAME = st.sampled_from(NAMES)
+CHOSEN = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    deadline=None,
+    derandomize=LONG is None,  # what CI says of a change must not depend on the day
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
 reached: dict[str, int] = {}  # what the sequences came to, so that none of it passes for want of trying
 
 
@@ -74,6 +82,7 @@ class Sequences(RuleBasedStateMachine):
     """Three browsers, two people, a clock."""
 
     template: Path
+    more: ClassVar[dict[str, Any]] = {}  # of the portal
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,6 +96,7 @@ class Sequences(RuleBasedStateMachine):
             desk=DeskPolicy(
                 lambda account: account.id in (*STAFF, "bob"), letters=self.folder / "letters", spoken=True
             ),
+            **self.more,
         )
         self.held = [Held(self.portal.browser(f"192.0.2.{number}")) for number in range(3)]
         self.model = Model({name: Person(name, is_staff=name == "bob") for name in NAMES})
@@ -584,15 +594,7 @@ def machine(sqlite_template: Path) -> type[Sequences]:
 
 
 def test_no_sequence_gets_what_the_model_does_not_let_it(machine: type[Sequences]) -> None:
-    chosen = settings(
-        max_examples=EXAMPLES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        derandomize=LONG is None,  # what CI says of a change must not depend on the day
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(machine, settings=chosen)
+    run_state_machine_as_test(machine, settings=CHOSEN)
     wanted = {"a code", "a key", "activation", "an app", "a new key", "a removal", *(f"sees {view}" for view in VIEWS)}
     wanted |= {
         "a recovery code",
