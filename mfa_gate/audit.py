@@ -98,7 +98,8 @@ class Audit:
     ) -> None:
         """Put what the owner is told into the outbox, and what the desk is among its alerts, with the event itself."""
         if kind in ALERTS and who.subject is not None:
-            alerts.add(tx, who.subject, kind, now, _written(data.get("reasons", [])))
+            said = {name: data[name] for name in ("reasons", "records") if name in data}
+            alerts.add(tx, who.subject, kind, now, _written(said))
         told = notice_of(kind, outcome, method, data)
         if told is None or who.subject is None:
             return

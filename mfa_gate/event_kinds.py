@@ -65,6 +65,27 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "unusual_sign_in": _kind(
         N_("a right password came from a place and a browser unlike its owner's"), _AUTH, "indicator", "reasons"
     ),
+    "reads_asked": _kind(N_("a session has read its quota, or an account its day's"), _SESSION, "denied", "reasons"),
+    "reads_stopped": _kind(
+        N_("records were read in a way unlike the account's, and it was stopped"),
+        _SESSION,
+        "indicator",
+        "reasons",
+        "records",
+    ),
+    "reads_reported": _kind(
+        N_("records were read in a way that would be stopped"), _SESSION, "indicator", "reasons", "records"
+    ),
+    "reads_lifted": _kind(N_("an account may read records again"), _SESSION, "allowed", "why", "by"),
+    "reads_allowed": _kind(
+        N_("the help desk lets an account read more for a while"),
+        _IAM,
+        "allowed",
+        "why",
+        "by",
+        "records",
+        "until",
+    ),
     "session_ended": _kind(N_("a session ended"), _SESSION, "end"),
     "sessions_ended": _kind(N_("sessions of an account were ended"), _SESSION, "end", "why", "ended", "by"),
     "password_changed": _kind(N_("the portal changed a password"), _IAM, "change", "ended"),

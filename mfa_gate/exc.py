@@ -50,6 +50,13 @@ class InvalidRequest(Refusal):
     sentence = N_("This request is not complete or not well formed. Go back and try again.")
 
 
+class InvalidRecord(Refusal):
+    """What was asked for cannot be the id of a record."""
+
+    code = "invalid_record"
+    sentence = N_("There can be no record of this name. Check what you typed.")
+
+
 class TooLarge(Refusal):
     status = 413
     code = "too_large"
@@ -74,6 +81,32 @@ class StepUpRequired(Refusal):
     status = 401
     code = "step_up_required"
     sentence = N_("Please confirm that it is you.")
+
+
+class ReadQuotaReached(StepUpRequired):
+    """The session has read as many records as one proof grants. `data["asked"]` tells what is asked for."""
+
+    code = "read_quota_reached"
+    sentence = N_("You have opened many records. Please confirm that it is you, then go on where you were.")
+
+
+class ReadsStopped(Refusal):
+    """The account reads no records until that is lifted. `data["ended"]` tells that the session has ended with it."""
+
+    status = 403
+    code = "reads_stopped"
+    sentence = N_(
+        "Records were opened in this account in a way that is not usual for it, so it was stopped. "
+        "Sign in with a passkey or a security key, or call the help desk."
+    )
+
+
+class NotMetered(Refusal):
+    """A view that shows records has answered without saying which."""
+
+    status = 500
+    code = "not_metered"
+    sentence = N_("This page is not ready to be shown. Please tell the help desk.")
 
 
 class ActivationRequired(Refusal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -18,6 +18,7 @@ from .breached import Leaked
 from .delivery import Mail, Webhook
 from .exc import ConfigurationError
 from .factors.attestation import AttestationPolicy
+from .harvest import HarvestPolicy
 from .marks import Kind, Mark, Marks
 from .netinfo import NetInfo
 from .options import Options
@@ -30,6 +31,7 @@ from .staff import DeskPolicy
 if TYPE_CHECKING:
     from .start import GateSession, Start
 
+KIND_LENGTH = 48
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,6 +51,7 @@ class MFAGate:
         risk: another `RiskPolicy`: what makes a sign-in unusual, and what is only reported.
         netinfo: a `NetInfo`, such as `MMDB(...)`: what is known of networks.
         leaked: a `Leaked`: where `has_leaked` looks passwords up.
+        harvest: another `HarvestPolicy`: how many records are too many.
         level, max_age: what a view without a mark asks for.
         clock: seconds since the epoch; for tests.
 
@@ -74,6 +77,7 @@ class MFAGate:
         risk: RiskPolicy | None = None,
         netinfo: NetInfo | None = None,
         leaked: Leaked | None = None,
+        harvest: HarvestPolicy | None = None,
         level: Level = Level.MFA,
         max_age: timedelta | None = None,
         clock: Callable[[], float] = time.time,
@@ -90,6 +94,7 @@ class MFAGate:
             risk or RiskPolicy(),
             netinfo,
             leaked,
+            harvest or HarvestPolicy(),
         )
         self._default = checked_requirement(level, max_age)
         self.clock = clock
@@ -169,6 +174,34 @@ class MFAGate:
         """Ask the same of every view of a blueprint; with a mark of the view's own, both count."""
         self._marks.protect(blueprint, checked_requirement(level, max_age))
 
+    def reads(self, kind: str, *, record: str) -> Callable[[F], F]:
+        """Mark a view that shows one record, which is charged before the view is run.
+
+        A 404 of the view is a look-up that found nothing.
+
+        Args:
+            kind: what it is, in the ledger; at most 48 characters.
+            record: name of the view's argument that names the record.
+        """
+        if not 0 < len(kind) <= KIND_LENGTH:
+            raise ValueError("gate.reads takes the kind of a record as text of at most 48 characters")
+
+        def decorate(view: F) -> F:
+            return self._mark("reads", view, Requirement(), lambda: _start().before_read(kind, record))
+
+        return decorate
+
+    def reads_nothing(self, view: F) -> F:
+        """Mark a view of a metered blueprint that shows no record."""
+        return self._mark("reads_nothing", view, Requirement(), None)
+
+    def metered(self, blueprint: Blueprint) -> None:
+        """Let a blueprint send no answer that was neither charged (`reads`, `count_reads`) nor marked `reads_nothing`.
+
+        Its views are guarded as by `protect`.
+        """
+        self._marks.meter(blueprint)
+
     def first_factor(self, username: str) -> Callable[[F], F]:
         """Wrap the portal's login view: brakes before it, and a POST that did not sign in stays counted.
 
@@ -231,6 +264,31 @@ class MFAGate:
             Unavailable: the store does not answer.
         """
         return _start().session()
+
+    def count_reads(self, kind: str, records: Iterable[object]) -> None:
+        """Charge the records that a view is about to show: all of them, or none.
+
+        Args:
+            kind: what they are, in the ledger.
+            records: their ids.
+
+        Raises:
+            Refusal: they must not be shown. It need not be caught: the answer is replaced in any case.
+            RuntimeError: the answer has begun already.
+        """
+        _start().metering.charge(kind, records)
+
+    def read_missed(self, kind: str) -> None:
+        """Note that a look-up has found nothing, where the view does not answer 404.
+
+        Raises:
+            Refusal: that was one too many; as for `count_reads`.
+        """
+        _start().metering.missed(kind)
+
+    def lift_reads(self, account_id: str, reason: str) -> bool:
+        """Let an account that was stopped read again; False where it was not."""
+        return _start().parts.reads.lift(account_id, reason)
 
     def has_leaked(self, password: str) -> bool:
         """Whether a password is in a list of leaked ones; False where that cannot be asked.

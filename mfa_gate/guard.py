@@ -157,6 +157,10 @@ class Guard:
             session = risen.session
         return sign_in.refusal_for(sign_in.progress(session).state)
 
+    def answer(self, here: Visitor, refusal: Refusal) -> Response:
+        """Answer a refusal that came up inside a view."""
+        return self._answer(here, refusal, Requirement())
+
     def _answer(self, here: Visitor, refusal: Refusal, required: Requirement) -> Response:
         session = here.session
         required = refusal.data.get("asked", required)

@@ -17,7 +17,9 @@ from .assurance import Requirement
 from .exc import ConfigurationError
 
 View = Callable[..., Any]
-Kind = Literal["public", "first_factor", "require"]
+Kind = Literal["public", "first_factor", "require", "reads", "reads_nothing"]
+GUARDED: Final = frozenset({"require", "reads", "reads_nothing"})  # a gate stands before these
+ANYWHERE: Final = frozenset({"require", "reads"})  # their wrappers enforce themselves, below another decorator as well
 UNDER_ROUTE: Final = "put it directly under the route decorator"
 
 
@@ -42,13 +44,15 @@ class Marks:
         self._by_wrapper: dict[int, Mark] = {}
         self.public_endpoints: set[str] = set()
         self._blueprints: list[tuple[Blueprint, Requirement]] = []
+        self._metered: list[Blueprint] = []
 
     def add(self, mark: Mark) -> None:
         """Raises:
         ConfigurationError: the function is marked as public and as guarded at once.
         """
         below = self.of(mark.original)
-        if below is not None and {below.kind, mark.kind} != {"require"}:
+        kinds = {below.kind, mark.kind} if below is not None else {mark.kind}
+        if below is not None and (not kinds <= GUARDED or kinds >= {"reads", "reads_nothing"}):
             raise ConfigurationError(
                 f"{mark.decorator} and {below.decorator} contradict each other on {_name(mark.original)}"
             )
@@ -59,6 +63,27 @@ class Marks:
 
     def protect(self, blueprint: Blueprint, requirement: Requirement) -> None:
         self._blueprints.append((blueprint, requirement))
+
+    def meter(self, blueprint: Blueprint) -> None:
+        """Let a blueprint answer nothing that was neither charged nor marked as reading nothing."""
+        self._metered.append(blueprint)
+        self.protect(blueprint, Requirement())
+
+    def is_metered(self, app: Flask, endpoint: str) -> bool:
+        """Whether the answers of an endpoint must have charged what they read."""
+        if not any(blueprint in _blueprints_of(app, endpoint) for blueprint in self._metered):
+            return False
+        view = app.view_functions[endpoint]
+        if is_static(app, endpoint, view):
+            return False
+        return all(mark.kind != "reads_nothing" for mark in self._on(view))
+
+    def _on(self, view: View) -> Iterator[Mark]:
+        """The marks of a view itself, the outermost first."""
+        mark = self.of(view)
+        while mark is not None:
+            yield mark
+            mark = self.of(mark.original)
 
     def __iter__(self) -> Iterator[Mark]:
         return iter(self._by_wrapper.values())
@@ -71,12 +96,10 @@ class Marks:
         for blueprint, extra in self._blueprints:
             if blueprint in _blueprints_of(app, endpoint):
                 required |= extra
-        mark = self.of(view)
-        while mark is not None:
+        for mark in self._on(view):
             if mark.requirement is None:
                 return None
             required |= mark.requirement
-            mark = self.of(mark.original)
         return required
 
     def check(self, app: Flask) -> None:
@@ -95,7 +118,7 @@ class Marks:
         view = app.view_functions.get(endpoint)
         if view is None:
             raise ConfigurationError(f"gate.public({endpoint!r}): there is no such endpoint")
-        required = any((mark := self.of(inner)) and mark.kind == "require" for inner in _chain(view))
+        required = any((mark := self.of(inner)) and mark.kind in GUARDED for inner in _chain(view))
         if required or self._is_protected(app, endpoint):
             raise ConfigurationError(
                 f"gate.public({endpoint!r}): this endpoint is guarded by gate.require or gate.protect"
@@ -106,14 +129,14 @@ class Marks:
 
     def _check_view(self, app: Flask, endpoint: str, view: View) -> None:
         mark = self.of(view)
-        if mark is not None and mark.kind != "require" and self._is_protected(app, endpoint):
+        if mark is not None and mark.kind not in GUARDED and self._is_protected(app, endpoint):
             raise ConfigurationError(
-                f"endpoint {endpoint!r} is marked {mark.decorator} inside a blueprint given to gate.protect: "
-                "move the view to another blueprint"
+                f"endpoint {endpoint!r} is marked {mark.decorator} inside a blueprint given to gate.protect or "
+                "gate.metered: move the view to another blueprint"
             )
         for inner in list(_chain(view))[1:]:
             hidden = self.of(inner)
-            if hidden is not None and hidden.kind != "require":
+            if hidden is not None and hidden.kind not in ANYWHERE and hidden not in self._on(view):
                 raise ConfigurationError(
                     f"endpoint {endpoint!r} has {hidden.decorator} below another decorator, where it does nothing: "
                     f"{UNDER_ROUTE}"
@@ -134,7 +157,7 @@ class Marks:
         view_class = getattr(view, "view_class", None)
         for name in dir(view_class) if view_class is not None else ():
             mark = self.of(getattr(view_class, name, None))  # type: ignore[arg-type]
-            if mark is not None and mark.kind != "require":
+            if mark is not None and mark.kind not in ANYWHERE:
                 raise ConfigurationError(
                     f"endpoint {endpoint!r} has {mark.decorator} on the method {name}: "
                     f"write decorators = [gate.{mark.kind}] in the class instead"

@@ -55,6 +55,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         N_("Somebody used your open session in another place or browser, and was asked to prove to be you."),
         SLIP,
     ),
+    "reads_stopped": Kind(
+        N_("Records were opened in your account in an unusual way. It was signed out, and opens no more for now.")
+    ),
+    "reads_lifted": Kind(N_("Your account may open records again."), alarming=False),
+    "reads_allowed": Kind(N_("The help desk lets your account open more records than usual."), alarming=False),
     "password_changed": Kind(N_("Your password was changed.")),
     "account_locked": Kind(N_("Your account was locked."), alarming=False),
     "account_unlocked": Kind(N_("Your account was unlocked."), alarming=False),
@@ -70,7 +75,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 
 # what somebody at the help desk has to look at, be it that nobody opens the account any more
-ALERTS: Final = frozenset({"unusual_sign_in", "device_replayed", "sign_count_went_back", "not_me"})
+ALERTS: Final = frozenset({"unusual_sign_in", "device_replayed", "sign_count_went_back", "not_me", "reads_stopped"})
 
 
 def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, Any]) -> str | None:
@@ -86,7 +91,7 @@ def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, An
         if method == RECOVERY:
             return "recovery_code_used"
         return "new_device" if data.get("device") == "new" else None
-    if kind in ("device_replayed", "leaked_password", "unusual_sign_in"):
+    if kind in ("device_replayed", "leaked_password", "unusual_sign_in", "reads_stopped"):
         return kind
     if kind == "session_moved":
         return kind if outcome == "refused" else None

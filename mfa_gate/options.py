@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .breached import Leaked
 from .delivery import Mail, Webhook
 from .factors.attestation import AttestationPolicy
+from .harvest import HarvestPolicy
 from .netinfo import NetInfo
 from .policy import Policy
 from .risk import RiskPolicy
@@ -29,6 +30,7 @@ class Options:
         risk: what makes a sign-in unusual.
         netinfo: what is known of networks; None for nothing.
         leaked: where leaked passwords are looked up; None for nowhere.
+        harvest: how many records are too many.
     """
 
     limits: LimitPolicy = field(default_factory=LimitPolicy)
@@ -41,3 +43,4 @@ class Options:
     risk: RiskPolicy = field(default_factory=RiskPolicy)
     netinfo: NetInfo | None = None
     leaked: Leaked | None = None
+    harvest: HarvestPolicy = field(default_factory=HarvestPolicy)

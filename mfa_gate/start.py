@@ -18,6 +18,7 @@ from .flows.ceremony import log
 from .guard import Guard, localhost_in_debug
 from .login import LoginTry
 from .marks import Marks, is_static
+from .metering import Metering
 from .options import Options
 from .portal import EXTENSION, START, Portal
 from .session import Session
@@ -65,12 +66,14 @@ class Start:
     Not a `before_request` function itself: another one could be put before it at any time, and answer.
     """
 
-    def __init__(self, app: Flask, marks: Marks, guard: Guard) -> None:
+    def __init__(self, app: Flask, marks: Marks, guard: Guard, metering: Metering) -> None:
         self._app = app
         self._marks = marks
         self.guard = guard
+        self.metering = metering
         self._ready = self._debug = False
         self._hooks = app.preprocess_request
+        self._after = app.process_response
 
     def preprocess_request(self, *context: Any) -> Any:
         """In the place of Flask's own: the guard first, then what the portal's hooks say."""
@@ -81,6 +84,11 @@ class Start:
             return sent
         refused = self.guard.look()
         return self._hooks(*context) if refused is None else refused
+
+    def process_response(self, *given: Any) -> Response:
+        """In the place of Flask's own: what the portal's hooks make of an answer, and then whether it may be sent."""
+        made: Response = self._after(*given)
+        return self.metering.after(made)
 
     def check(self) -> None:
         """Raises:
@@ -146,6 +154,12 @@ class Start:
         """Let this request pass (None), or answer it: for the wrappers of marked views."""
         return self.guard.enforce(required, visitor())
 
+    def before_read(self, kind: str, argument: str) -> Response | None:
+        """Let a view show its record (None), or answer: for the wrappers of marked views."""
+        here = visitor()
+        refused = self.guard.enforce(Requirement(), here) if here.admitted is None else None
+        return refused if refused is not None else self.metering.before(kind, argument)
+
     def try_login(self, username: str) -> LoginTry:
         return LoginTry(username)
 
@@ -203,6 +217,8 @@ def install(
     if settings.related_origins and "webauthn" in settings.methods:
         app.add_url_rule("/.well-known/webauthn", web.RELATED_ORIGINS, web.related_origins)
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
-    app.extensions[START] = start = Start(app, marks, Guard(app, parts, marks, default))
+    guard = Guard(app, parts, marks, default)
+    app.extensions[START] = start = Start(app, marks, guard, Metering(app, marks, guard, parts.reads))
     app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]
+    app.process_response = start.process_response  # type: ignore[method-assign,assignment]
     app.cli.add_command(cli.mfa)

@@ -22,6 +22,7 @@ from .flows import (
     House,
     Imports,
     Keys,
+    Ledger,
     Life,
     Log,
     Notices,
@@ -39,6 +40,7 @@ from .limits import Limiter
 from .options import Options
 from .portal import Portal
 from .pressure import Pressure
+from .reads import Reads
 from .session import Sessions
 from .settings import Settings
 from .store import Store
@@ -73,6 +75,8 @@ class Parts:
     cases: Cases
     desk: Desk
     continuity: Continuity
+    reads: Reads
+    ledger: Ledger
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
@@ -171,6 +175,8 @@ def build(
         cases,
         Desk(house, options.desk, life, activation, cases),
         Continuity(house),
+        Reads(house, options.harvest),
+        Ledger(house),
         options.mail,
         options.webhook,
     )

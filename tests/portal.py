@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, inspect, text
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, AttestationPolicy, DeskPolicy, Leaked, Level, MFAGate
+from mfa_gate.harvest import HarvestPolicy
 from mfa_gate.netinfo import NetInfo
 from mfa_gate.policy import Policy
 from mfa_gate.risk import RiskPolicy
@@ -202,6 +203,7 @@ def make_portal(
     risk: RiskPolicy | None = None,
     netinfo: NetInfo | None = None,
     leaked: Leaked | None = None,
+    harvest: HarvestPolicy | None = None,
     **config: Any,
 ) -> Portal:
     """The portal, on a store whose tables are there already."""
@@ -230,6 +232,7 @@ def make_portal(
         risk=risk or REPORTED,
         netinfo=netinfo,
         leaked=leaked,
+        harvest=harvest,
     )
     portal = Portal(app, gate, gate_clock(gate), people, {"anne": "pw-anne", "bob": "pw-bob"})
     add_callbacks(portal)

@@ -119,8 +119,8 @@ def test_a_reader_closes_nothing(desk: Desk) -> None:
 @pytest.mark.abuse("A45")
 def test_nobody_closes_an_alert_about_themselves(desk: Desk) -> None:
     desk.portal.sql(
-        "INSERT INTO mfa_alerts (subject, kind, first_at, last_at, times, reasons) "
-        "SELECT subject, 'not_me', 1, 1, 1, '[]' FROM mfa_accounts WHERE id = 'sue'"
+        "INSERT INTO mfa_alerts (subject, kind, first_at, last_at, times, data) "
+        "SELECT subject, 'not_me', 1, 1, 1, '{}' FROM mfa_accounts WHERE id = 'sue'"
     )
     assert desk.act(desk.at("sue"), "close", "sue", seen="9e9").status_code == 403
     assert len(desk.portal.sql("SELECT id FROM mfa_alerts")) == 1

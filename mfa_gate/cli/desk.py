@@ -37,7 +37,7 @@ def alerts(as_json: bool) -> None:
             "times": row.times,
             "first": time_of(row.first_at),
             "last": time_of(row.last_at),
-            "reasons": json.loads(row.reasons),
+            **json.loads(row.data),
         }
         for row, account_id in parts().desk.every_alert()
     ]

@@ -9,6 +9,7 @@ from .continuity import Continuity
 from .enrolment import BegunTOTP, Enrolment
 from .imports import Imports
 from .keys import Keys, check_keys
+from .ledger import Ledger
 from .life import Life
 from .log import Log
 from .notices import Notices
@@ -30,6 +31,7 @@ __all__ = [
     "Imports",
     "Issued",
     "Keys",
+    "Ledger",
     "Life",
     "Log",
     "Notices",

@@ -1,11 +1,11 @@
-"""The record of events: verified line by line, vouched for elsewhere, purged without breaking, and exported."""
+"""Chained lines: verified one by one, vouched for elsewhere, purged without breaking; and the record of events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from ..audit import PURPOSE
 from ..chain import link_of
@@ -16,8 +16,6 @@ from .ceremony import Ceremony
 
 PAGE: Final = 1000  # lines read at once
 CHAINS: Final = 100  # chains purged at once
-_ANCHOR: Final = "audit anchor"
-_CHECKPOINT: Final = "audit checkpoint"
 
 
 class LogBroken(MFAGateError):
@@ -69,8 +67,27 @@ class Verified:
     ends: dict[str, End] = field(default_factory=dict)
 
 
-class Log(Ceremony):
-    """What operators do with the record of events."""
+class Lines(Protocol):
+    """Where chained lines are stored: a file of the store's."""
+
+    def after(self, tx: Transaction, last_id: int, most: int) -> Sequence[Any]: ...
+    def chains_older(self, tx: Transaction, before: float, most: int) -> list[str]: ...
+    def last_to_purge(self, tx: Transaction, chain: str, before: float) -> Any: ...
+    def purge_chain(self, tx: Transaction, chain: str, up_to: int) -> int: ...
+    def vouch(self, tx: Transaction, row_id: int, mac: str) -> None: ...
+
+
+class Record(Ceremony):
+    """What operators do with chained lines, whatever those say.
+
+    Attributes:
+        lines: where they are.
+        purpose, name: of the keyed hashes over them, and over what vouches for them.
+    """
+
+    lines: ClassVar[Lines]
+    purpose: ClassVar[str]
+    name: ClassVar[str]
 
     def verify(self, checkpoint: str | None = None) -> Verified:
         """Go through all lines in their order.
@@ -83,7 +100,7 @@ class Log(Ceremony):
         """
         with self.house.store.snapshot() as tx:
             found, anchors = Verified(), self._anchors(tx)
-            for row in _rows(tx):
+            for row in self.rows(tx):
                 try:
                     self._check(row, found, anchors)
                 except (TypeError, ValueError):  # a store by hand may hold anything
@@ -125,7 +142,7 @@ class Log(Ceremony):
         keyring, mac = self.house.keyring, row.mac or ""
         if mac.partition(".")[0] not in keyring.ids:
             return end.unvouched or row.id
-        if not keyring.matches(PURPOSE, row.link or "", mac):
+        if not keyring.matches(self.purpose, row.link or "", mac):
             raise LogBroken(row.id, "forged", f"line {row.id} was not written by this portal")
         return None
 
@@ -137,7 +154,7 @@ class Log(Ceremony):
     def _anchors(self, tx: Transaction) -> dict[str, AnchorRow]:
         """The anchors that this portal made; a forged one is none, so that its chain begins nowhere."""
         rows, matches = events.anchors(tx), self.house.keyring.matches
-        return {chain: row for chain, row in rows.items() if matches(_ANCHOR, _anchored(row), row.mac)}
+        return {chain: row for chain, row in rows.items() if matches(self._anchor, _anchored(row), row.mac)}
 
     def checkpoint(self) -> str:
         """The ends of all chains as signed JSON, to be kept where whoever writes to the store cannot.
@@ -148,7 +165,7 @@ class Log(Ceremony):
         found = self.verify()
         heads = {chain: [end.seq, end.link, end.at] for chain, end in sorted(found.ends.items())}
         body = {"at": self.house.clock(), "lines": found.lines, "heads": heads}
-        mac = self.house.keyring.hash(_CHECKPOINT, _canonical(body))
+        mac = self.house.keyring.hash(self._checkpoint, _canonical(body))
         return json.dumps({**body, "mac": mac}, sort_keys=True)
 
     def _hold_against(
@@ -158,7 +175,7 @@ class Log(Ceremony):
         links = {(chain, end.seq): end.link for chain, end in found.ends.items()}
         wanted = {(chain, seq) for chain, (seq, _, _) in heads.items()} - links.keys()
         if wanted:
-            for row in _rows(tx):
+            for row in self.rows(tx):
                 if (row.chain, row.seq) in wanted:
                     links[str(row.chain), int(row.seq or 0)] = str(row.link)
         for chain, (seq, link, _at) in heads.items():
@@ -175,25 +192,24 @@ class Log(Ceremony):
             heads = {chain: (int(seq), str(link), float(at)) for chain, (seq, link, at) in body["heads"].items()}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise LogBroken(None, "checkpoint", "this is not a checkpoint") from None
-        if not isinstance(mac, str) or not self.house.keyring.matches(_CHECKPOINT, _canonical(body), mac):
+        if not isinstance(mac, str) or not self.house.keyring.matches(self._checkpoint, _canonical(body), mac):
             raise LogBroken(None, "checkpoint", "the checkpoint was altered, or its key is not in MFA_GATE_KEYS")
         return heads
 
     def purge(self, before: float) -> int:
         """Clear away lines from before a time, as many of each chain's beginning as are; how many those were."""
-        with self.house.store.begin() as tx:
-            purged = events.purge_unchained(tx, before)
+        purged = 0
         while True:
             with self.house.store.begin() as tx:
                 done = 0
-                for chain in events.chains_older(tx, before, CHAINS):
-                    last = events.last_to_purge(tx, chain, before)
+                for chain in self.lines.chains_older(tx, before, CHAINS):
+                    last = self.lines.last_to_purge(tx, chain, before)
                     if last is None or last.seq is None or last.link is None:
                         continue
                     anchor = AnchorRow(chain, last.seq, last.link, "")
-                    mac = self.house.keyring.hash(_ANCHOR, _anchored(anchor))
+                    mac = self.house.keyring.hash(self._anchor, _anchored(anchor))
                     events.put_anchor(tx, anchor._replace(mac=mac))
-                    done += events.purge_chain(tx, chain, last.seq)
+                    done += self.lines.purge_chain(tx, chain, last.seq)
             purged += done
             if not done:
                 return purged
@@ -212,11 +228,40 @@ class Log(Ceremony):
         with self.house.store.begin() as tx:
             old = [end for end in found.ends.values() if not keyring.is_current(end.mac)]
             for end in old:
-                events.vouch(tx, end.line, keyring.hash(PURPOSE, end.link))
+                self.lines.vouch(tx, end.line, keyring.hash(self.purpose, end.link))
             stale = [row for row in self._anchors(tx).values() if not keyring.is_current(row.mac)]
             for row in stale:
-                events.put_anchor(tx, row._replace(mac=keyring.hash(_ANCHOR, _anchored(row))))
+                events.put_anchor(tx, row._replace(mac=keyring.hash(self._anchor, _anchored(row))))
         return len(old) + len(stale)
+
+    def rows(self, tx: Transaction) -> Iterator[Any]:
+        """All lines in the order in which they were stored."""
+        last = 0
+        while rows := self.lines.after(tx, last, PAGE):
+            yield from rows
+            last = rows[-1].id
+
+    @property
+    def _anchor(self) -> str:
+        return f"{self.name} anchor"
+
+    @property
+    def _checkpoint(self) -> str:
+        return f"{self.name} checkpoint"
+
+
+class Log(Record):
+    """The record of events."""
+
+    lines: ClassVar[Lines] = events
+    purpose: ClassVar[str] = PURPOSE
+    name: ClassVar[str] = "audit"
+
+    def purge(self, before: float) -> int:
+        """The same, and what is older than chains."""
+        with self.house.store.begin() as tx:
+            purged = events.purge_unchained(tx, before)
+        return purged + super().purge(before)
 
     def event(self, event_id: int) -> ChainedRow | None:
         """One event by its id."""
@@ -235,7 +280,7 @@ class Log(Ceremony):
         """
         names: dict[str | None, str | None] = {None: None}
         with self.house.store.snapshot() as tx:
-            for row in _rows(tx):
+            for row in self.rows(tx):
                 subject = row.event.subject
                 if not _within(row.event, since, until):
                     continue
@@ -243,13 +288,6 @@ class Log(Ceremony):
                     names[subject] = accounts.of_subject(tx, subject)
                 if account is None or names[subject] == account:
                     yield row, names[subject]
-
-
-def _rows(tx: Transaction) -> Iterator[ChainedRow]:
-    last = 0
-    while rows := events.after(tx, last, PAGE):
-        yield from rows
-        last = rows[-1].id
 
 
 def _within(event: EventRow, since: float | None, until: float | None) -> bool:

@@ -19,23 +19,23 @@ class AlertRow(NamedTuple):
     first_at: float
     last_at: float
     times: int
-    reasons: str
+    data: str
 
 
 _COLUMNS = tuple(alerts.c[name] for name in AlertRow._fields)
 # whoever raises one holds the account's row, so that it is not forgotten meanwhile
 _RAISE = text(
-    "INSERT INTO mfa_alerts (subject, kind, first_at, last_at, times, reasons) "
-    "SELECT subject, :kind, :now, :now, 1, :reasons FROM mfa_accounts WHERE subject = :subject "
-    "ON CONFLICT (subject, kind) DO UPDATE SET last_at = excluded.last_at, reasons = excluded.reasons, "
+    "INSERT INTO mfa_alerts (subject, kind, first_at, last_at, times, data) "
+    "SELECT subject, :kind, :now, :now, 1, :data FROM mfa_accounts WHERE subject = :subject "
+    "ON CONFLICT (subject, kind) DO UPDATE SET last_at = excluded.last_at, data = excluded.data, "
     "times = mfa_alerts.times + 1, "
     "told_at = CASE WHEN mfa_alerts.told_at < :again THEN NULL ELSE mfa_alerts.told_at END"
 )
 
 
-def add(tx: Transaction, subject: str, kind: str, now: float, reasons: str) -> None:
+def add(tx: Transaction, subject: str, kind: str, now: float, data: str) -> None:
     """Raise an alert, or count it once more: a thousand of the same are one."""
-    tx.execute(_RAISE, {"subject": subject, "kind": kind, "now": now, "reasons": reasons, "again": now - AGAIN})
+    tx.execute(_RAISE, {"subject": subject, "kind": kind, "now": now, "data": data, "again": now - AGAIN})
 
 
 def of_subject(tx: Transaction, subject: str) -> list[AlertRow]:

@@ -67,6 +67,7 @@ sessions: Final = Table(
     Column("risk", String(8), nullable=False, server_default="usual"),
     Column("context", String(128)),
     Column("shown", Text),
+    Column("reads", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )
 
@@ -275,6 +276,37 @@ outbox: Final = Table(
 )
 Index("mfa_outbox_unshown", outbox.c.subject, outbox.c.shown_at)
 
+# how much an account reads: what `mfa_gate.harvest` keeps of it
+reading: Final = Table(
+    "mfa_reading",
+    metadata,
+    Column("account_id", String(255), ForeignKey("mfa_accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", Text, nullable=False),
+)
+
+# the ledger: who has read which record; `record` is a keyed hash, for looking it up, and `sealed` its id
+reads: Final = Table(
+    "mfa_reads",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("subject", String(32), nullable=False),
+    Column("sign_in", String(32), nullable=False),
+    Column("source", String(128)),
+    Column("kind", String(48), nullable=False),
+    Column("record", String(80), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("outcome", String(8), nullable=False),
+    Column("chain", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("link", String(64), nullable=False),
+    Column("mac", String(128), nullable=False),
+)
+# by day first: what is written today stays together, however long the ledger is
+Index("mfa_reads_subject", reads.c.day, reads.c.subject)
+Index("mfa_reads_record", reads.c.day, reads.c.record)
+
 # what the help desk has not dealt with yet: one row of each kind and account, however often it happens; `told_at` is
 # when the desk was written to about it
 alerts: Final = Table(
@@ -286,7 +318,7 @@ alerts: Final = Table(
     Column("first_at", Double, nullable=False),
     Column("last_at", Double, nullable=False),
     Column("times", Integer, nullable=False),
-    Column("reasons", Text, nullable=False),
+    Column("data", Text, nullable=False),
     Column("told_at", Double),
 )
 Index("mfa_alerts_once", alerts.c.subject, alerts.c.kind, unique=True)

@@ -47,7 +47,17 @@ _MOVE = Statement(
         risk=bindparam("new_risk"),
         context=bindparam("new_context"),
         shown=func.coalesce(bindparam("new_shown"), sessions.c.shown),
+        reads=sessions.c.reads * bindparam("reads_kept"),
     )
+)
+_CHARGE = Statement(
+    update(sessions)
+    .where(
+        sessions.c.id_hash == bindparam("id"),
+        sessions.c.reads <= bindparam("left"),
+        sessions.c.ends_at > bindparam("now"),
+    )
+    .values(reads=sessions.c.reads + bindparam("count"))
 )
 _TOUCH = (
     update(sessions)
@@ -83,10 +93,29 @@ def add(tx: Transaction, row: SessionRow, origin: Origin = NOWHERE) -> None:
     tx.execute(_INSERT, {**row._asdict(), **origin._asdict(), "created_at": row.last_seen})
 
 
+def charge(tx: Transaction, id_hash: str, count: int, granted: int, now: float) -> bool:
+    """Count records to a session that lives and has so many left; False where it does not."""
+    return _CHARGE.changes_one(tx, {"id": id_hash, "count": count, "left": granted - count, "now": now})
+
+
 def move(
-    tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: str | None = None, shown: str | None = None
+    tx: Transaction,
+    old: str,
+    old_proofs: str,
+    row: SessionRow,
+    device: str | None = None,
+    shown: str | None = None,
+    *,
+    grants: bool = False,
 ) -> bool:
-    """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not."""
+    """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not.
+
+    Args:
+        tx, old, old_proofs, row: whose, and what it becomes.
+        device: series of the known device that it signs in on.
+        shown: what place and browser are.
+        grants: whether it may read a quota of records from here on.
+    """
     values = {
         "old": old,
         "old_proofs": old_proofs,
@@ -101,6 +130,7 @@ def move(
         "new_risk": row.risk,
         "new_context": row.context,
         "new_shown": shown,
+        "reads_kept": 0 if grants else 1,
     }
     return _MOVE.changes_one(tx, values)
 

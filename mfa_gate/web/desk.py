@@ -21,6 +21,7 @@ from ..exc import (
     UnknownToDesk,
 )
 from ..flows import Case, Issued, UnknownAccount
+from ..harvest import REASONS as READING
 from ..reasons import REASONS
 from ..staff import LEAST, Role
 from ..store.alerts import AlertRow
@@ -162,7 +163,8 @@ def _says(kind: str) -> str:
 
 def _alert(row: AlertRow, locale: str) -> dict[str, Any]:
     """An alert with its sentences, and those of its latest reasons."""
-    reasons = [REASONS[code] for code in json.loads(row.reasons) if code in REASONS]
+    data, known = json.loads(row.data), {**REASONS, **READING}
+    reasons = [known[code] for code in data.get("reasons", ()) if code in known]
     return {
         "subject": row.subject,
         "says": _says(row.kind),
@@ -170,6 +172,7 @@ def _alert(row: AlertRow, locale: str) -> dict[str, Any]:
         "first": moment(row.first_at, locale),
         "last": moment(row.last_at, locale),
         "reasons": reasons,
+        "records": data.get("records"),
     }
 
 

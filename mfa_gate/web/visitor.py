@@ -7,6 +7,7 @@ from typing import Final, Literal
 from flask import Request, Response, after_this_request, current_app, request, session
 
 from ..assurance import Level, Requirement
+from ..exc import Refusal
 from ..flows import Progress, Risen, Visit
 from ..portal import EXTENSION
 from ..session import Session
@@ -25,6 +26,10 @@ class Visitor:
         admitted: the requirement that the guard has already let this request pass, if any.
         signed_in_by_view: the login view called `sign_in`.
         typed_name: the user name that was typed at the login.
+        has_charged: records were charged.
+        looked_up: kind and id of the one record that the view was called for.
+        refused_read: why records must not be shown, whatever the view answers.
+        has_answered: the answer has begun.
         has_news: this request signed in, and something has happened in the account that its owner was not shown yet.
     """
 
@@ -32,8 +37,13 @@ class Visitor:
     signed_in_by_view = False
     typed_name: str | None = None
     has_news = False
+    has_charged = False
+    has_answered = False
+    looked_up: tuple[str, object] | None = None
+    refused_read: Refusal | None = None
     _set_device: str | None = None
     _set_cookie: str | None = None  # "" drops the cookie, None leaves it
+    _has_put = False
     _risen_to: Progress | None = None
     _session: Session | Literal[False] | None = False  # False: not read yet
 
@@ -137,13 +147,19 @@ class Visitor:
         there = self.session
         return self.parts.keyring.hash(CSRF, there.sign_in) if there else None
 
+    @property
+    def has_cookies_to_come(self) -> bool:
+        """Whether a cookie was set or dropped after Flask has put the cookies of this request on their answer."""
+        return self._set_cookie is not None and not self._has_put
+
     def _hand_over(self, cookie: str) -> None:
         if self._set_cookie is None:
-            after_this_request(self._answer)
-        self._set_cookie = cookie
+            after_this_request(self.put_cookies)
+        self._set_cookie, self._has_put = cookie, False
 
-    def _answer(self, response: Response) -> Response:
+    def put_cookies(self, response: Response) -> Response:
         """Give the answer its cookie, whose name and Secure follow from the base URL alone."""
+        self._has_put = True
         settings, cookie = self.parts.settings, self._set_cookie or ""
         self._put(response, settings.cookie_name, cookie, None if cookie else 0)
         if self._set_device is not None:

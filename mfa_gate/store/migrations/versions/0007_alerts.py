@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("first_at", sa.Double(), nullable=False),
         sa.Column("last_at", sa.Double(), nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
-        sa.Column("reasons", sa.Text(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
         sa.Column("told_at", sa.Double(), nullable=True),
     )
     op.create_index("mfa_alerts_once", "mfa_alerts", ["subject", "kind"], unique=True)

@@ -1,0 +1,120 @@
+"""What owners meet: proofs that they are asked for besides the one of their sign-in, and stops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from mfa_gate.harvest import HarvestPolicy, Read, State, missed, quota, read
+
+from .world import BEGIN, DAY, EPIDEMIC, Account, LookUp, accounts, days
+
+SPOILT: Final = "00000000"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of working days, and of what happened on them; of accounts that are known, and of new ones."""
+
+    days: Counter[bool] = field(default_factory=Counter)
+    prompts: Counter[bool] = field(default_factory=Counter)
+    stops: Counter[bool] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    records: list[int] = field(default_factory=list)
+    quotas: list[int] = field(default_factory=list)
+    states: dict[int, State] = field(default_factory=dict)
+
+    def __iadd__(self, other: Tally) -> Tally:
+        for name in ("days", "prompts", "stops", "reasons"):
+            getattr(self, name).update(getattr(other, name))
+        self.records += other.records
+        self.quotas += other.quotas
+        return self
+
+
+class Reader:
+    """An account that reads, as the gate counts it: a session a day, and a proof wherever one is asked for."""
+
+    def __init__(self, account: Account, policy: HarvestPolicy, state: State | None = None) -> None:
+        self.account, self.policy = account, policy
+        self.state = state or State()
+        self.used, self.proven_at, self.prompts = 0, 0.0, 0
+        self.stopped: tuple[str, ...] = ()
+
+    def signs_in(self, now: float) -> None:
+        self.used, self.proven_at, self.prompts, self.stopped = 0, now, 0, ()
+
+    def looks_up(self, one: LookUp, *, proves: bool = True) -> bool:
+        """Whether the record is shown."""
+        for _ in range(3):
+            asked = Read(
+                (mark(one.record),), one.at, self.proven_at, None, prefix_of(one.record), group=self.account.group
+            )
+            after, verdict = read(self.state, asked, self.policy)
+            granted = quota(after, self.policy, self.account.group)
+            if verdict.action == "pass" and self.used + sum(verdict.fresh) <= granted:
+                self.used += sum(verdict.fresh)
+                self.state = after
+                return self._found(one)
+            if verdict.action == "stop":
+                self.state, self.stopped = after, verdict.reasons
+                return False
+            if verdict.action == "prompt":
+                self.state = after
+            if not proves:
+                return False
+            self.prompts += 1
+            self.used, self.proven_at = 0, one.at + 1e-3
+        return False
+
+    def _found(self, one: LookUp) -> bool:
+        if one.record >= 0:
+            return True
+        self.state, reason = missed(self.state, self.policy)
+        if reason:
+            self.stopped = (reason,)
+        return False
+
+
+def mark(record: int) -> str:
+    return format(record & 0xFFFFFFFF, "08x")
+
+
+def prefix_of(record: int) -> str:
+    """Records of one place and month of birth share the beginning of their number: about five of all."""
+    return format((record & 0xFFFFFFFF) // 5, "x")
+
+
+def observe(seed: int, count: int, length: int, policy: HarvestPolicy) -> Tally:
+    """Let accounts work for some days; a stop is lifted by the next morning."""
+    rng = np.random.default_rng(seed)
+    epidemic = rng.random(length) < EPIDEMIC
+    tally = Tally()
+    for account in accounts(rng, count):
+        reader = Reader(account, policy)
+        for day, today in enumerate(days(rng, account, length, epidemic)):
+            if not today:
+                continue
+            _one_day(reader, BEGIN + day * DAY, today, tally)
+    return tally
+
+
+def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) -> None:
+    known = reader.state.days >= reader.policy.warm
+    reader.signs_in(begin + 8 * 3600)
+    if reader.state.stopped is not None:  # the desk has lifted it
+        reader.state.stopped = reader.state.why = None
+        reader.state.ahead = reader.state.miss = reader.state.walk = reader.state.drift = 0.0
+    for one in today:
+        reader.looks_up(one)
+        if reader.stopped:
+            tally.reasons[reader.stopped[0]] += 1
+            break
+    tally.days[known] += 1
+    tally.prompts[known] += reader.prompts
+    tally.stops[known] += bool(reader.stopped)
+    tally.records.append(reader.state.today)
+    tally.quotas.append(quota(reader.state, reader.policy, reader.account.group))

@@ -1,0 +1,31 @@
+"""How many records an account reads, and when that is a harvest. Pure: a plain state, a read and a clock, a verdict.
+
+    policy, state = HarvestPolicy(), State()
+    state, verdict = read(state, Read(("c0ffee01",), now), policy)
+    verdict.action, verdict.reasons     # "pass", ()
+
+The state is O(1): `state.dump()` is at most 6 KB, however long the account lives.
+"""
+
+from __future__ import annotations
+
+from .detectors import limit, mean, missed, quota, read
+from .policy import HarvestPolicy
+from .state import Allowance, State, StateBroken
+from .verdict import REASONS, Action, Read, Verdict
+
+__all__ = [
+    "REASONS",
+    "Action",
+    "Allowance",
+    "HarvestPolicy",
+    "Read",
+    "State",
+    "StateBroken",
+    "Verdict",
+    "limit",
+    "mean",
+    "missed",
+    "quota",
+    "read",
+]

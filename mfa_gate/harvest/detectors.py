@@ -1,0 +1,189 @@
+"""The detectors: each a formula over the state. Sources are in `docs/harvest.md`."""
+
+from __future__ import annotations
+
+from copy import copy
+from math import exp, log, sqrt
+from typing import Final
+
+from .policy import CHARS, MOST, HarvestPolicy
+from .state import State
+from .verdict import Read, Verdict
+
+DAY: Final = 86_400.0
+_NEVER_WITHOUT_DESK: Final = ("canary", "state")  # what its owner's own proof does not lift
+
+
+def mean(state: State, policy: HarvestPolicy, group: str | None = None) -> float:
+    """Records of a usual working day: the group's, and the more the longer the account's own.
+
+    A gamma prior worth `worth` days, over days that fade: (worth·prior + total) / (worth + weight).
+    """
+    prior = policy.usual.get(group or "", policy.usual[""])
+    return (policy.worth * prior + state.total) / (policy.worth + state.weight)
+
+
+def limit(state: State, policy: HarvestPolicy, group: str | None = None) -> float:
+    """Records that a day may have: an upper quantile of a negative binomial, by a log-normal of the same two moments.
+
+    mean·exp(z·s - s²/2) with s² = ln(1 + 1/mean + 1/spread), at least `floor` and at most `ceiling`.
+    """
+    if state.allowed and state.at < state.allowed_until:
+        return float(min(state.allowed, MOST))
+    if state.lifted == state.day:
+        return float(policy.ceiling)
+    usual = mean(state, policy, group)
+    square = log(1.0 + 1.0 / usual + 1.0 / policy.spread)
+    return min(float(policy.ceiling), max(policy.floor, usual * exp(policy.z * sqrt(square) - square / 2.0)))
+
+
+def quota(state: State, policy: HarvestPolicy, group: str | None = None, *, unusual: bool = False) -> int:
+    """Records that one second factor grants to its session."""
+    if unusual:
+        return policy.unusual
+    return round(min(policy.most, max(policy.least, policy.share * mean(state, policy, group))))
+
+
+def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdict]:
+    """Weigh a look-up before it is answered.
+
+    Returns:
+        The state afterwards, which is to be kept whatever the verdict is, and the verdict.
+    """
+    after = _turned(state, asked, policy)
+    if after.stopped is not None and not _lifts(after, asked):
+        return after, _verdict(after, asked, policy, "stop", (after.why or "state",), ())
+    fresh = _fresh(after, asked.marks)
+    new = sum(fresh)
+    if new:
+        _paced(after, new, policy)
+        after.miss = max(0.0, after.miss + log((1.0 - policy.misses) / (1.0 - policy.miss)))
+        _walked(after, asked, policy)
+    found = _found(after, asked, policy, new)
+    stops = tuple(reason for reason in found if not policy.reports(reason))
+    if stops == ("daily_limit",) and state.days < policy.warm:
+        if asked.proven_at is not None and after.asked is not None and asked.proven_at > after.asked:
+            after.lifted, found = after.day, ()
+        else:
+            after.asked = after.at
+            return after, _verdict(after, asked, policy, "prompt", stops, fresh)
+    elif stops:
+        after.stopped, after.why = after.at, stops[0]
+        return after, _verdict(after, asked, policy, "stop", stops, fresh)
+    kept = "".join(mark for mark, is_new in zip(asked.marks, fresh, strict=True) if is_new)
+    after.seen = (after.seen + kept)[: MOST * CHARS]
+    return after, _verdict(after, asked, policy, "pass", found, fresh)
+
+
+def missed(state: State, policy: HarvestPolicy) -> tuple[State, str | None]:
+    """Note that the look-up that was just weighed has found nobody; the reason to stop, if that was one too many.
+
+    A Bernoulli CUSUM on "nobody of that number" (Reynolds and Stoumbos 1999).
+    """
+    after = copy(state)
+    after.miss += log(policy.misses / policy.miss) - log((1.0 - policy.misses) / (1.0 - policy.miss))
+    if after.miss < policy.alarm or policy.reports("misses"):
+        return after, None
+    after.stopped, after.why = after.at, "misses"
+    return after, "misses"
+
+
+def _turned(state: State, asked: Read, policy: HarvestPolicy) -> State:
+    """The state on the day of a look-up; a day that is over is learnt, up to its limit, and adds to the drift."""
+    after = copy(state)
+    after.at = max(state.at, asked.now)
+    day = int(after.at // DAY)
+    if day == state.day:
+        return after
+    if state.seen:
+        usual, records = mean(state, policy, asked.group), float(state.today)
+        after.drift = _drift(state, usual, records, policy)
+        after.total = policy.fading * state.total + min(records, limit(state, policy, asked.group))
+        after.weight = policy.fading * state.weight + 1.0
+        after.days += 1
+    after.day, after.seen, after.asked = day, "", None
+    return after
+
+
+def _drift(state: State, usual: float, records: float, policy: HarvestPolicy) -> float:
+    """CUSUM of the log-likelihood of `drift` times the usual against the usual, both negative binomial."""
+    if state.days < policy.warm:
+        return 0.0
+    spread, more = policy.spread, policy.drift * usual
+    base = spread * log((spread + usual) / (spread + more))
+    return max(0.0, state.drift + base + records * log(policy.drift * (spread + usual) / (spread + more)))
+
+
+def _lifts(after: State, asked: Read) -> bool:
+    """Whether a phishing-resistant proof since then ends the stop; it has then, and the day's limit is lifted."""
+    since = after.stopped
+    if since is None or after.why in _NEVER_WITHOUT_DESK or asked.surely_at is None or asked.surely_at <= since:
+        return False
+    if after.why == "ceiling" and after.today:
+        return False
+    after.stopped = after.why = None
+    after.ahead = after.miss = after.walk = after.drift = 0.0
+    after.lifted = after.day
+    return True
+
+
+def _fresh(state: State, marks: tuple[str, ...]) -> tuple[bool, ...]:
+    known: set[str] = set()
+    fresh = []
+    for mark in marks:
+        fresh.append(mark not in known and not state.has(mark))
+        known.add(mark)
+    return tuple(fresh)
+
+
+def _paced(after: State, new: int, policy: HarvestPolicy) -> None:
+    """The generic cell rate algorithm (ITU-T I.371): each look-up takes `pace` seconds of what lies ahead."""
+    looked_up = 1.0 + (new - 1) / policy.batch
+    after.ahead = max(after.ahead, after.at) + policy.pace * looked_up
+
+
+def _walked(after: State, asked: Read, policy: HarvestPolicy) -> None:
+    """A Bernoulli CUSUM on "begins as the one before", over single look-ups."""
+    if asked.prefix is None or len(asked.marks) != 1:
+        return
+    same = asked.prefix == after.last
+    ratio = policy.steps / policy.step if same else (1.0 - policy.steps) / (1.0 - policy.step)
+    after.walk, after.last = max(0.0, after.walk + log(ratio)), asked.prefix
+
+
+def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[str, ...]:
+    """What speaks against it, the surest first."""
+    today = after.today + new
+    found = []
+    if asked.canary:
+        found.append("canary")
+    if not new:
+        return tuple(found)
+    if today > max(policy.ceiling, limit(after, policy, asked.group)) or today > MOST:
+        found.append("ceiling")
+    if after.ahead - after.at > policy.burst * policy.pace:
+        found.append("pace")
+    if after.miss >= policy.alarm:
+        found.append("misses")
+    if after.walk >= policy.alarm:
+        found.append("walk")
+    if today > limit(after, policy, asked.group):
+        found.append("daily_limit")
+    usual = mean(after, policy, asked.group)
+    if after.lifted != after.day and _drift(after, usual, float(today), policy) >= policy.drift_alarm:
+        found.append("drift")
+    return tuple(found)
+
+
+def _verdict(
+    after: State, asked: Read, policy: HarvestPolicy, action: str, reasons: tuple[str, ...], fresh: tuple[bool, ...]
+) -> Verdict:
+    group = asked.group
+    return Verdict(
+        action,  # type: ignore[arg-type]
+        reasons,
+        fresh,
+        after.today,
+        limit(after, policy, group),
+        quota(after, policy, group),
+    )

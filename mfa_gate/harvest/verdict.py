@@ -1,0 +1,68 @@
+"""What goes in and comes out: one look-up, and what is to be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ..exc import N_
+
+Action = Literal["pass", "prompt", "stop"]
+
+# stable code -> what people are told
+REASONS: Final[Mapping[str, str]] = {
+    "quota": N_("This session has read as many records as one proof lets it."),
+    "daily_limit": N_("The account has read many more records today than it usually does."),
+    "ceiling": N_("The account has read more records today than anybody does."),
+    "pace": N_("Records were opened faster than a person can read them."),
+    "misses": N_("Many look-ups found nobody, as when numbers are guessed."),
+    "walk": N_("Records were opened one after the other in the order of their numbers."),
+    "drift": N_("For some days the account has read about twice as many records as it used to."),
+    "canary": N_("A record was opened that nobody can have a reason to open."),
+    "state": N_("What was known of the account's reading cannot be read any more."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One look-up, or one list.
+
+    Attributes:
+        marks: eight characters for each record, such as of a keyed hash; the same for the same record.
+        now: seconds since the epoch.
+        proven_at: when the session has proven a second factor last.
+        surely_at: when it has proven a phishing-resistant one last.
+        prefix: the same for records that begin alike; None where that says nothing.
+        canary: one of them is one that nobody may read.
+        group: of the account.
+    """
+
+    marks: tuple[str, ...]
+    now: float
+    proven_at: float | None = None
+    surely_at: float | None = None
+    prefix: str | None = None
+    canary: bool = False
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be done.
+
+    Attributes:
+        action: let it pass, have a proof made first, or stop the account.
+        reasons: stable codes; with "pass" what is only reported.
+        fresh: for each record whether it is its first time that day.
+        today: records of this day so far, with these where they pass.
+        limit: how many may be.
+        quota: how many a proof grants.
+    """
+
+    action: Action
+    reasons: tuple[str, ...]
+    fresh: tuple[bool, ...]
+    today: int
+    limit: float
+    quota: int

@@ -1,0 +1,138 @@
+"""Records in requests: charged before the view shows them, and no answer of a metered view that was not.
+
+Whatever a view does with a refusal, its answer is replaced; and so is one that was neither charged nor marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Flask, Response, request
+
+from .exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
+from .flows.ceremony import log
+from .guard import Guard
+from .marks import Marks
+from .reads import Reads
+from .web.answers import OwnAnswer
+from .web.visitor import Visitor, this_request, visitor, visitor_of
+
+NOT_FOUND = 404
+
+
+class Metering:
+    """Charges the reads of one app.
+
+    Args:
+        app: the app.
+        marks: what the decorators said.
+        guard: answers refusals.
+    """
+
+    def __init__(self, app: Flask, marks: Marks, guard: Guard, reads: Reads) -> None:
+        self._app = app
+        self._marks = marks
+        self._guard = guard
+        self._reads = reads
+
+    def charge(self, kind: str, records: Iterable[object]) -> None:
+        """Charge records in a view, before it answers.
+
+        Raises:
+            Refusal: they must not be shown; the answer is replaced, whatever the view does.
+            RuntimeError: the answer has begun already.
+        """
+        here = visitor()
+        if here.has_answered:
+            raise RuntimeError("count_reads comes too late: the answer has begun. Count before the view returns")
+        try:
+            self._reads.charge(here.visit, kind, records)
+        except TypeError:
+            raise
+        except Refusal as refusal:
+            raise self._refused(here, refusal) from None
+        except Exception:
+            log.exception("charging reads failed on %s", request.endpoint)
+            raise self._refused(here, Unavailable()) from None
+        here.has_charged = True
+
+    def before(self, kind: str, argument: str) -> Response | None:
+        """Charge the record that an argument of the view names; the answer, where that is refused."""
+        here = visitor()
+        values = request.view_args or {}
+        try:
+            if argument not in values:
+                log.error("@gate.reads(record=%r): %s has no such argument", argument, request.endpoint)
+                raise self._refused(here, NotMetered())
+            self.charge(kind, [values[argument]])
+        except Refusal as refusal:
+            return self._guard.answer(here, refusal)
+        here.looked_up = (kind, values[argument])
+        return None
+
+    def missed(self, kind: str) -> None:
+        """Note that the look-up of this request has found nothing.
+
+        Raises:
+            Refusal: that was one too many; the answer is replaced.
+        """
+        here = visitor()
+        looked_up, here.looked_up = here.looked_up or (kind, None), None
+        try:
+            self._reads.missed(here.visit, looked_up[0], [] if looked_up[1] is None else [looked_up[1]])
+        except Refusal as refusal:
+            raise self._refused(here, refusal) from None
+        except Exception:
+            log.exception("counting a look-up that found nothing failed on %s", request.endpoint)
+            raise self._refused(here, Unavailable()) from None
+
+    def after(self, response: Response) -> Response:
+        """What is sent in the place of a view's answer, or that answer. Never raises: it would be sent then."""
+        here = visitor_of(this_request())
+        try:
+            if response.status_code == NOT_FOUND and here.looked_up is not None and here.refused_read is None:
+                self._missed_quietly(here)
+            refusal = here.refused_read or self._unmetered(here, response)
+            sent = response if refusal is None else self._instead(here, refusal, response)
+        except Exception:
+            log.exception("the answer of %s could not be held against what was read", request.endpoint)
+            sent = OwnAnswer("closed\n", Unavailable.status, mimetype="text/plain")
+        here.has_answered = True
+        return sent
+
+    def _missed_quietly(self, here: Visitor) -> None:
+        """A 404 of a view that looks up one record: there is none. Why that was one too many is kept."""
+        try:
+            self.missed("")
+        except Refusal:
+            return
+
+    def _unmetered(self, here: Visitor, response: Response) -> Refusal | None:
+        rule = request.url_rule
+        if rule is None or here.has_charged or isinstance(response, OwnAnswer) or request.method == "OPTIONS":
+            return None
+        if not self._marks.is_metered(self._app, rule.endpoint):
+            return None
+        log.error(
+            "%s is in a metered blueprint and has neither charged a read nor the mark @gate.reads_nothing",
+            rule.endpoint,
+        )
+        return NotMetered()
+
+    def _instead(self, here: Visitor, refusal: Refusal, response: Response) -> Response:
+        """The answer to a refusal, with the cookies of the one that it replaces."""
+        sent = self._guard.answer(here, refusal)
+        response.close()
+        for cookie in response.headers.getlist("Set-Cookie"):
+            sent.headers.add("Set-Cookie", cookie)
+        if here.has_cookies_to_come:
+            here.put_cookies(sent)
+        return sent
+
+    @staticmethod
+    def _refused(here: Visitor, refusal: Refusal) -> Refusal:
+        here.refused_read = refusal
+        here.looked_up = None
+        if isinstance(refusal, SignInRequired) or (isinstance(refusal, ReadsStopped) and refusal.data.get("ended")):
+            here.leaves()
+        return refusal

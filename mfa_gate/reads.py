@@ -1,0 +1,290 @@
+"""Charging records read: to the session, whose proofs grant so many, and to the account, whose habits say how many.
+
+Each line of the ledger is stored before the answer leaves. Whatever is refused is neither charged nor read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from .assurance import METHODS, Level, Requirement
+from .audit import Who
+from .chain import Heads
+from .exc import InvalidRecord, ReadQuotaReached, ReadsStopped, SignInRequired, StepUpRequired
+from .flows import Visit
+from .flows.ceremony import Ceremony, House
+from .flows.ledger import PURPOSE
+from .harvest import HarvestPolicy, Read, State, StateBroken, Verdict, missed, quota, read
+from .session import Session
+from .store import Transaction, reading, reads, sessions
+from .store.reads import Outcome, ReadRow
+
+DAY: Final = 86_400.0
+LONGEST: Final = 512  # characters of a record's id
+MOST: Final = 1_000  # records in one list: more than anybody may read in a day
+KIND: Final = range(1, 49)  # characters
+RECORD: Final = "record"  # purpose of the keyed hash of a record's id
+_PREFIX: Final = "record prefix"
+_HASH: Final = 32  # hexadecimal digits that are kept of a record's hash
+_MARK: Final = 8
+_REMEMBERED: Final = 10_000
+_UNBOUNDED: Final = 2**31 - 1
+
+
+class Reads(Ceremony):
+    """Charges reads.
+
+    Args:
+        house: the parts of the app.
+        policy: what is too much.
+    """
+
+    def __init__(self, house: House, policy: HarvestPolicy) -> None:
+        super().__init__(house)
+        self.policy = policy
+        self._heads = Heads()
+        self._told: set[tuple[str, ...]] = set()
+
+    def charge(self, visit: Visit, kind: str, records: Iterable[object]) -> None:
+        """Charge records before they are shown. All of them, or none.
+
+        Args:
+            visit: who is there.
+            kind: what they are, as the portal calls it.
+            records: their ids; each as text is at most 512 characters.
+
+        Raises:
+            ReadQuotaReached: a further proof must be made first.
+            ReadsStopped: the account reads nothing; the session has ended, where this charge was what stopped it.
+            InvalidRecord: an id is empty or too long.
+            SignInRequired: the session has ended meanwhile.
+            Unavailable: the store does not answer. Nothing is to be shown then.
+        """
+        session, ids = visit.there(), _ids(kind, records)
+        if not ids:
+            return
+        hashes = [self._hash(kind, one) for one in ids]
+        with self.house.store.begin() as tx:
+            refusal = self._charge(tx, visit, session, kind, ids, hashes)
+        if refusal is not None:
+            raise refusal
+
+    def _charge(
+        self, tx: Transaction, visit: Visit, session: Session, kind: str, ids: Sequence[str], hashes: Sequence[str]
+    ) -> Exception | None:
+        """Why it is refused, once what is to be kept of that is kept."""
+        held = reading.hold(tx, session.account_id)
+        if held is None or held.locked_at is not None:
+            raise SignInRequired
+        state = self._state(held.state)
+        if state is None:
+            return self._stopped(tx, visit, held.subject, State(at=self.house.clock(), why="state"), ("state",))
+        was = state.stopped
+        after, verdict = read(state, self._read(session, kind, ids, hashes), self.policy)
+        if verdict.action == "stop":
+            if was is not None and after.stopped == was:
+                return self._still_stopped(tx, session, after)
+            return self._stopped(tx, visit, held.subject, after, verdict.reasons)
+        if verdict.action == "prompt":
+            reading.keep(tx, session.account_id, after.dump())
+            return self._prompted(tx, visit, held.subject, verdict.reasons[0])
+        granted = self._granted(session, after)
+        if not self._counted(tx, session, sum(verdict.fresh), granted):
+            return self._prompted(tx, visit, held.subject, "quota")
+        reading.keep(tx, session.account_id, after.dump())
+        self._reported(tx, visit, held.subject, verdict)
+        if was is not None:
+            self.house.audit.record(tx, "reads_lifted", self.house.clock(), visit.who(held.subject))
+        outcomes: list[Outcome] = ["first" if new else "again" for new in verdict.fresh]
+        self._enter(tx, visit, held.subject, kind, list(zip(ids, hashes, outcomes, strict=True)))
+        return None
+
+    def missed(self, visit: Visit, kind: str, records: Iterable[object]) -> None:
+        """Note that what was charged just now does not exist.
+
+        Raises:
+            ReadsStopped: that was one too many; the session has ended.
+            SignInRequired, Unavailable: as for `charge`.
+        """
+        session, ids = visit.there(), _ids(kind, records)
+        refusal = None
+        with self.house.store.begin() as tx:
+            held = reading.hold(tx, session.account_id)
+            state = self._state(held.state) if held is not None else None
+            if held is None or state is None:
+                raise SignInRequired
+            after, reason = missed(state, self.policy)
+            lines: list[tuple[str, str, Outcome]] = [(one, self._hash(kind, one), "missed") for one in ids]
+            self._enter(tx, visit, held.subject, kind, lines)
+            if reason is None:
+                reading.keep(tx, session.account_id, after.dump())
+            else:
+                refusal = self._stopped(tx, visit, held.subject, after, (reason,))
+        if refusal is not None:
+            raise refusal
+
+    # --- what it is weighed by ------------------------------------------------------------------------------------
+
+    def _read(self, session: Session, kind: str, ids: Sequence[str], hashes: Sequence[str]) -> Read:
+        policy, alone = self.policy, ids[0] if len(ids) == 1 else ""
+        prefix = alone[: policy.prefix] if len(alone) > policy.prefix else None
+        surely = [proof.at for proof in session.proofs if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT]
+        return Read(
+            tuple(hashed.partition(".")[2][:_MARK] for hashed in hashes),
+            self.house.clock(),
+            session.authenticated_at,
+            max(surely, default=None),
+            self.house.keyring.hash(_PREFIX, prefix).partition(".")[2][:_MARK] if prefix else None,
+            policy.canary is not None and any(policy.canary(kind, one) for one in ids),
+            session.group,
+        )
+
+    def _granted(self, session: Session, state: State) -> int:
+        """What a proof grants; a group that is only observed has proven nothing that could grant."""
+        if session.level < Level.MFA or self.policy.reports("quota"):
+            return _UNBOUNDED
+        return quota(state, self.policy, session.group, unusual=session.risk != "usual")
+
+    def _counted(self, tx: Transaction, session: Session, new: int, granted: int) -> bool:
+        """Count records to the session, by one conditional statement; False where it may have no more.
+
+        Raises:
+            SignInRequired: it has ended meanwhile.
+        """
+        now = self.house.clock()
+        if new and sessions.charge(tx, session.id_hash, new, granted, now):
+            return True
+        if not self.house.sessions.is_there(tx, session, now):
+            raise SignInRequired
+        return not new
+
+    def _hash(self, kind: str, record: str) -> str:
+        return record_hash(self.house.keyring.hash(RECORD, f"{kind} {record}"))
+
+    @staticmethod
+    def _state(text: str | None) -> State | None:
+        """None for what nobody can read: the account reads nothing then."""
+        try:
+            return State.load(text)
+        except StateBroken:
+            return None
+
+    # --- what follows ---------------------------------------------------------------------------------------------
+
+    def _enter(
+        self, tx: Transaction, visit: Visit, subject: str, kind: str, lines: Sequence[tuple[str, str, Outcome]]
+    ) -> None:
+        """Write the ledger."""
+        keyring, now, session = self.house.keyring, self.house.clock(), visit.there()
+        source = keyring.hash("address", visit.address) if visit.address else None
+        lent = self._heads.take()
+        tx.at_end(lent.give_back)
+        head = lent.head
+        for record, hashed, outcome in lines:
+            sealed = keyring.seal(record.encode("utf-8", "surrogatepass"), place(head.chain, head.seq + 1))
+            row = ReadRow(now, int(now // DAY), subject, session.sign_in, source, kind, hashed, sealed, outcome)
+            head.extend(row)
+            reads.add(tx, row, head.chain, head.seq, head.link, keyring.hash(PURPOSE, head.link))
+
+    def _stopped(
+        self, tx: Transaction, visit: Visit, subject: str, after: State, reasons: tuple[str, ...]
+    ) -> ReadsStopped:
+        """The session ends, and the account reads nothing until it is lifted; owner and desk are told."""
+        session = visit.there()
+        after.stopped = after.at
+        reading.keep(tx, session.account_id, after.dump())
+        self.house.sessions.end(tx, session)
+        now, who = self.house.clock(), visit.who(subject)
+        self.house.audit.record(
+            tx, "reads_stopped", now, who, outcome="refused", reasons=list(reasons), records=after.today
+        )
+        return ReadsStopped(ended=True)
+
+    def _still_stopped(self, tx: Transaction, session: Session, after: State) -> Exception:
+        """What was stopped before; its owner can prove to be there, if the account has what that takes."""
+        progress = self.progress_in(tx, session)
+        surest = any(METHODS[method].ceiling >= Level.PHISHING_RESISTANT for method in progress.methods)
+        if after.why in ("canary", "state", "ceiling") or not surest:
+            return ReadsStopped()
+        return StepUpRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))
+
+    def _prompted(self, tx: Transaction, visit: Visit, subject: str, reason: str) -> ReadQuotaReached:
+        session = visit.there()
+        if self._is_news(session.sign_in, str(session.authenticated_at), reason):
+            self.house.audit.record(
+                tx, "reads_asked", self.house.clock(), visit.who(subject), outcome="refused", reasons=[reason]
+            )
+        return ReadQuotaReached(asked=Requirement(max_age=0.0))
+
+    def _reported(self, tx: Transaction, visit: Visit, subject: str, verdict: Verdict) -> None:
+        """Reasons that would have refused it, once for each session."""
+        now, who, records = self.house.clock(), visit.who(subject), verdict.today
+        for reason in verdict.reasons:
+            if self._is_news(visit.there().sign_in, reason):
+                self.house.audit.record(tx, "reads_reported", now, who, reasons=[reason], records=records)
+
+    def _is_news(self, *what: str) -> bool:
+        """Whether this process has not recorded it yet: whoever is refused may ask as often as they like."""
+        if what in self._told:
+            return False
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        self._told.add(what)
+        return True
+
+    # --- what is lifted -------------------------------------------------------------------------------------------
+
+    def lift(self, account_id: str, reason: str, by: str | None = None) -> bool:
+        """Let an account read again; False where it was not stopped.
+
+        Args:
+            account_id: whose.
+            reason: why, for the record.
+            by: the random name of who at the help desk does it.
+        """
+        with self.house.store.begin() as tx:
+            held = reading.hold(tx, account_id)
+            state = self._state(held.state) if held else None
+            if held is None or (state is not None and state.stopped is None):
+                return False
+            state = state or State(at=self.house.clock(), day=int(self.house.clock() // DAY))
+            state.stopped = state.why = None
+            state.ahead = state.miss = state.walk = state.drift = 0.0
+            state.lifted = state.day
+            reading.keep(tx, account_id, state.dump())
+            how: dict[str, Any] = {"why": reason, **({"by": by} if by else {})}
+            self.house.audit.record(tx, "reads_lifted", self.house.clock(), Who(held.subject), **how)
+        return True
+
+    def state_of(self, account_id: str) -> State | None:
+        """What is known of an account's reading; None where it has read nothing."""
+        with self.house.store.begin() as tx:
+            held = reading.hold(tx, account_id)
+        return self._state(held.state) if held and held.state else None
+
+
+def place(chain: str, seq: int) -> str:
+    """Identity of a line, which its sealed id opens in alone."""
+    return f"read {chain} {seq}"
+
+
+def record_hash(hashed: str) -> str:
+    """As much of a record's keyed hash as is kept."""
+    key_id, _, body = hashed.partition(".")
+    return f"{key_id}.{body[:_HASH]}"
+
+
+def _ids(kind: str, records: Iterable[object]) -> list[str]:
+    """Ids as text, each once.
+
+    Raises:
+        InvalidRecord: one of them is none.
+    """
+    if len(kind) not in KIND or isinstance(records, str | bytes):
+        raise TypeError("reads are charged as a kind of at most 48 characters, and a list of ids")
+    ids = dict.fromkeys(str(record) if record is not None else "" for record in islice(records, MOST + 1))
+    if any(not 0 < len(one) <= LONGEST for one in ids):
+        raise InvalidRecord
+    return list(ids)

@@ -1,0 +1,44 @@
+"""Rows of `mfa_reading`: how much an account reads, as text that only `mfa_gate.harvest` understands."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select, text
+
+from .engine import Transaction
+from .schema import accounts, reading
+from .statement import Statement
+
+
+class ReadingRow(NamedTuple):
+    """An account as far as its reading goes."""
+
+    subject: str
+    locked_at: float | None
+    state: str | None
+
+
+_HOLD = Statement(
+    select(accounts.c.subject, accounts.c.locked_at, reading.c.state)
+    .select_from(accounts.outerjoin(reading, reading.c.account_id == accounts.c.id))
+    .where(accounts.c.id == bindparam("account"))
+    .with_for_update(of=accounts)
+)
+# the same words in SQLite and PostgreSQL
+_KEEP = Statement(
+    text(
+        "INSERT INTO mfa_reading (account_id, state) VALUES (:account, :state) "
+        "ON CONFLICT (account_id) DO UPDATE SET state = excluded.state"
+    )
+)
+
+
+def hold(tx: Transaction, account_id: str) -> ReadingRow | None:
+    """An account's reading, and its row, which nobody else changes until the transaction ends."""
+    rows = _HOLD.run(tx, {"account": account_id}).fetchall()
+    return ReadingRow(*rows[0]) if rows else None
+
+
+def keep(tx: Transaction, account_id: str, state: str) -> None:
+    _KEEP.run(tx, {"account": account_id, "state": state})
