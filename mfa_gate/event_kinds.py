@@ -86,6 +86,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
         "records",
         "until",
     ),
+    "report_made": _kind(N_("a report of who was read was made"), _IAM, "access", "what", "records"),
     "session_ended": _kind(N_("a session ended"), _SESSION, "end"),
     "sessions_ended": _kind(N_("sessions of an account were ended"), _SESSION, "end", "why", "ended", "by"),
     "password_changed": _kind(N_("the portal changed a password"), _IAM, "change", "ended"),

@@ -41,6 +41,7 @@ from .options import Options
 from .portal import Portal
 from .pressure import Pressure
 from .reads import Reads
+from .reports import Reports
 from .session import Sessions
 from .settings import Settings
 from .store import Store
@@ -77,6 +78,7 @@ class Parts:
     continuity: Continuity
     reads: Reads
     ledger: Ledger
+    reports: Reports
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
@@ -177,6 +179,7 @@ def build(
         Continuity(house),
         Reads(house, options.harvest),
         Ledger(house),
+        Reports(house),
         options.mail,
         options.webhook,
     )

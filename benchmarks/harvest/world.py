@@ -15,10 +15,11 @@ DAY: Final = 86_400.0
 BEGIN: Final = 20_001 * DAY  # a Monday
 OPENS, CLOSES = 8.5 * 3600, 19.5 * 3600
 WEEK: Final = (1.25, 1.0, 1.0, 1.0, 1.0, 0.6, 0.0)  # Monday first
-GROUPS: Final = {"pharmacist": (25.0, 0.8), "doctor": (18.0, 0.7)}  # median of the means, and their spread
+GROUPS: Final = {"pharmacist": (30.0, 0.8), "doctor": (24.0, 0.8)}  # median of the mean look-ups a day, and its spread
 EPIDEMIC, MORE = 0.02, 1.8  # share of days, and how much busier they are
 WILD: Final = 5.0  # shape of a day's gamma factor
-BURSTS, REPEATS, TYPOS = 0.15, 0.20, 0.03
+BURSTS, REPEATS = 0.15, 0.20
+MISSES = 0.003  # look-ups that find nobody, once the portal has checked the key of the number; 3 % are mistyped before
 POPULATION: Final = 510_000
 
 
@@ -68,7 +69,7 @@ def look_ups(rng: np.random.Generator, count: int, day: int) -> list[LookUp]:
         found = [record for record in records if record >= 0]
         again = found and rng.random() < REPEATS
         record = found[rng.integers(len(found))] if again else int(rng.integers(POPULATION))
-        records.append(-record - 1 if not again and rng.random() < TYPOS else record)
+        records.append(-record - 1 if not again and rng.random() < MISSES else record)
     return [LookUp(BEGIN + day * DAY + at, one) for at, one in zip(sorted(times[:count]), records, strict=True)]
 
 

@@ -14,6 +14,7 @@ from .imports import imports
 from .inspect import check, routes
 from .keys import db, keys, purge
 from .notices import notices
+from .report import report
 from .risk import risk
 from .status import status
 
@@ -30,6 +31,6 @@ def mfa(context: click.Context) -> None:
 
 
 _PEOPLE = (account, activation, desk, imports, notices, sessions, status)
-_PORTAL = (audit, breached, check, db, keys, purge, risk, routes)
+_PORTAL = (audit, breached, check, db, keys, purge, report, risk, routes)
 for command in (*_PEOPLE, *_PORTAL):
     mfa.add_command(command)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from ..event_kinds import KINDS
-from ..flows.log import LogBroken
+from ..flows.log import LogBroken, Verified
 from ..store.events import ChainedRow
 from .output import AccountId, Failed, in_app, parts, tell
 
@@ -28,18 +28,42 @@ def audit() -> None:
 @click.option("--checkpoint", type=FILE, help="A checkpoint that was kept elsewhere.")
 @in_app
 def verify(checkpoint: Path | None, as_json: bool) -> None:
-    """Go through all events and name the first that was changed, is missing or out of order."""
+    """Go through all events and all reads, and name the first that was changed, is missing or out of order."""
+    kept = _both(_read(checkpoint)) if checkpoint else (None, None)
+    record = "events"
     try:
-        found = parts().log.verify(_read(checkpoint) if checkpoint else None)
+        found = parts().log.verify(kept[0])
+        record = "reads"
+        ledger = parts().ledger.verify(kept[1])
     except LogBroken as broken:
-        tell(as_json, {"ok": False, "line": broken.line, "damage": broken.damage}, f"{broken}.")
+        document = {"ok": False, "record": record, "line": broken.line, "damage": broken.damage}
+        tell(as_json, document, f"In the record of {record}: {broken}.")
         raise click.exceptions.Exit(1) from None
-    document = {"ok": True, "lines": found.lines, "unchained": found.unchained, "chains": len(found.ends)}
-    times = "" if found.first is None else f", from {_time(found.first)} to {_time(found.last or 0.0)}"
-    sentences = [f"{found.lines} events in {len(found.ends)} chains are in order{times}."]
+    document = {
+        "ok": True,
+        "lines": found.lines,
+        "unchained": found.unchained,
+        "chains": len(found.ends),
+        "reads": {"lines": ledger.lines, "chains": len(ledger.ends)},
+    }
+    sentences = [_in_order("events", found), _in_order("reads", ledger)]
     if found.unchained:
-        sentences.append(f"{found.unchained} of them are older than chains, and nothing vouches for those.")
+        sentences.append(f"{found.unchained} of the events are older than chains, and nothing vouches for those.")
     tell(as_json, document, *sentences)
+
+
+def _in_order(what: str, found: Verified) -> str:
+    times = "" if found.first is None else f", from {_time(found.first)} to {_time(found.last or 0.0)}"
+    return f"{found.lines} {what} in {len(found.ends)} chains are in order{times}."
+
+
+def _both(text: str) -> tuple[str, str | None]:
+    """The checkpoints of events and of reads; one from before there was a ledger is of events alone."""
+    try:
+        document = json.loads(text)
+        return json.dumps(document["events"]), json.dumps(document["reads"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return text, None
 
 
 @audit.command("checkpoint")
@@ -48,7 +72,7 @@ def verify(checkpoint: Path | None, as_json: bool) -> None:
 def checkpoint(output: Path | None, as_json: bool) -> None:
     """Make a checkpoint, to be kept where whoever writes to the store cannot."""
     try:
-        made = parts().log.checkpoint()
+        made = f'{{"events": {parts().log.checkpoint()}, "reads": {parts().ledger.checkpoint()}}}'
     except LogBroken as broken:
         raise Failed(f"{broken}. No checkpoint was made.") from None
     if output is None:

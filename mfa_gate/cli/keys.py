@@ -9,6 +9,7 @@ import click
 from ..flows import check_keys
 from ..flows.log import LogBroken
 from ..keyring import new_key
+from ..rules import DAY
 from .output import in_app, parts, tell
 
 
@@ -33,9 +34,12 @@ def rotate(as_json: bool) -> None:
     resealed, needed = parts().keys.rotate()
     sentences = [f"{resealed} authenticators sealed anew under key {parts().keyring.current}."]
     vouched, broken = _vouch()
-    sentences.append(f"{vouched} ends of the record of events signed anew." if broken is None else f"{broken}.")
+    signed = f"{vouched} ends of the records of events and reads signed anew."
+    sentences.append(signed if broken is None else f"{broken}.")
     if needed:
-        sentences.append(f"Still needed by open activation codes or enrolments: {', '.join(needed)}.")
+        sentences.append(
+            f"Still needed by open activation codes or enrolments, or by the ledger of reads: {', '.join(needed)}."
+        )
     elif broken is None:
         sentences.append("The older keys may be taken out of MFA_GATE_KEYS.")
     document = {"resealed": resealed, "still_needed": list(needed), "vouched": vouched, "log_broken": broken}
@@ -45,9 +49,9 @@ def rotate(as_json: bool) -> None:
 def _vouch() -> tuple[int, str | None]:
     """A record that is not in order does not hold up the keys; it is said."""
     try:
-        return parts().log.vouch(), None
+        return parts().log.vouch() + parts().ledger.vouch(), None
     except LogBroken as error:
-        return 0, f"The record of events is not in order, so it was not signed anew: {error}"
+        return 0, f"The records of events and reads are not in order, so they were not signed anew: {error}"
 
 
 @click.group()
@@ -67,8 +71,10 @@ def upgrade(as_json: bool) -> None:
 @click.command()
 @in_app
 def purge(as_json: bool) -> None:
-    """Clear away ended sessions, codes and counters, and old events. Run it once a day; nothing depends on it."""
+    """Clear away ended sessions, codes and counters, old events and reads. Run it daily; nothing depends on it."""
     here = parts()
     now = here.house.clock()
-    cleared = {**here.life.purge(), "events": here.log.purge(now - here.settings.event_ttl)}
+    kept = here.reads.policy.kept * DAY
+    records = {"events": here.log.purge(now - here.settings.event_ttl), "reads": here.ledger.purge(now - kept)}
+    cleared = {**here.life.purge(), **records}
     tell(as_json, cleared, ", ".join(f"{number} {what}" for what, number in cleared.items()) + " cleared away.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..exc import ConfigurationError, SealBroken
 from ..keyring import Keyring
-from ..store import Store, Transaction, activations, authenticators, credentials, keys
+from ..store import Store, Transaction, activations, authenticators, credentials, keys, reads
 from .ceremony import Ceremony
 from .sign_in import open_seed, seed_context, shape_of, step_mark
 from .webauthn import binding, is_bound
@@ -60,7 +60,7 @@ class Keys(Ceremony):
 
         Returns:
             How many authenticators were sealed anew, and the older keys that an open activation code or a begun
-            enrolment still needs until it ends.
+            enrolment still needs until it ends, or a line of the ledger of reads until it is purged.
 
         Raises:
             ConfigurationError: one was changed by hand; nothing was changed here.
@@ -70,7 +70,9 @@ class Keys(Ceremony):
             resealed = self._reseal_seeds(tx) + self._rebind_keys(tx)
             now = self.house.clock()
             needed = {keyring.current} | activations.key_ids(tx, now) | authenticators.enrolment_key_ids(tx, now)
-            for key_id in keys.seals(tx).keys() - needed:
+            others = keys.seals(tx).keys() - needed
+            needed |= {key_id for key_id in others if reads.needs_key(tx, key_id)}
+            for key_id in others - needed:
                 keys.remove(tx, key_id)
         return resealed, tuple(sorted(needed - {keyring.current}))
 

@@ -32,6 +32,11 @@ def limit(state: State, policy: HarvestPolicy, group: str | None = None) -> floa
         return float(min(state.allowed, MOST))
     if state.lifted == state.day:
         return float(policy.ceiling)
+    return _adaptive(state, policy, group)
+
+
+def _adaptive(state: State, policy: HarvestPolicy, group: str | None) -> float:
+    """The limit that the account's own days make, whatever was lifted: no more than that is learnt of a day."""
     usual = mean(state, policy, group)
     square = log(1.0 + 1.0 / usual + 1.0 / policy.spread)
     return min(float(policy.ceiling), max(policy.floor, usual * exp(policy.z * sqrt(square) - square / 2.0)))
@@ -98,7 +103,7 @@ def _turned(state: State, asked: Read, policy: HarvestPolicy) -> State:
     if state.seen:
         usual, records = mean(state, policy, asked.group), float(state.today)
         after.drift = _drift(state, usual, records, policy)
-        after.total = policy.fading * state.total + min(records, limit(state, policy, asked.group))
+        after.total = policy.fading * state.total + min(records, _adaptive(state, policy, asked.group))
         after.weight = policy.fading * state.weight + 1.0
         after.days += 1
     after.day, after.seen, after.asked = day, "", None

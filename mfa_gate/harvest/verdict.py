@@ -18,7 +18,7 @@ REASONS: Final[Mapping[str, str]] = {
     "pace": N_("Records were opened faster than a person can read them."),
     "misses": N_("Many look-ups found nobody, as when numbers are guessed."),
     "walk": N_("Records were opened one after the other in the order of their numbers."),
-    "drift": N_("For some days the account has read about twice as many records as it used to."),
+    "drift": N_("For some days the account has read far more records than it used to."),
     "canary": N_("A record was opened that nobody can have a reason to open."),
     "state": N_("What was known of the account's reading cannot be read any more."),
 }

@@ -37,4 +37,5 @@ def upgrade() -> None:
     )
     # by day first: what is written today stays together, however long the ledger is
     op.create_index("mfa_reads_subject", "mfa_reads", ["day", "subject"])
+    op.create_index("mfa_reads_sign_in", "mfa_reads", ["day", "sign_in"])
     op.create_index("mfa_reads_record", "mfa_reads", ["day", "record"])

@@ -1,0 +1,209 @@
+"""Who was read by whom: out of the ledger, for the persons who must be told, and for the authority (GDPR 33, 34)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .audit import Who
+from .exc import MFAGateError, SealBroken
+from .flows.ceremony import Ceremony
+from .reads import RECORD, place, record_hash
+from .store import Transaction, accounts, events, reads
+from .store.reads import ChainedRead
+
+DAY: Final = 86_400.0
+# what was done about it, as far as the gate did it
+MEASURES: Final = frozenset(
+    {"reads_stopped", "reads_asked", "session_ended", "sessions_ended", "account_locked", "account_reset", "not_me"}
+)
+
+
+class NothingToReport(MFAGateError):
+    """The account, the session or the time is none that the ledger could know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose reads a report is about: exactly one of them.
+
+    Attributes:
+        account: an account's id.
+        session: the name of a sign-in, as on the list of sessions and in events.
+        source: a client's address.
+    """
+
+    account: str | None = None
+    session: str | None = None
+    source: str | None = None
+
+
+@dataclass(slots=True)
+class Person:
+    """A record that was read.
+
+    Attributes:
+        kind, id: as the portal calls it; the id is None where its seal does not open.
+        first, last: seconds since the epoch.
+        times: how often it was read.
+    """
+
+    kind: str
+    id: str | None
+    first: float
+    last: float
+    times: int = 0
+
+
+@dataclass(slots=True)
+class Breach:
+    """What was read.
+
+    Attributes:
+        reads: records shown, each time.
+        persons: distinct records, in the order in which they were read first.
+        misses: look-ups that found nothing.
+        first, last: seconds since the epoch, None where nothing was read.
+        sessions: names of the sign-ins.
+        measures: kind and time of what was done about it.
+        broken: lines whose seal does not open: the key is gone, or they were changed.
+    """
+
+    reads: int = 0
+    persons: list[Person] = field(default_factory=list)
+    misses: int = 0
+    first: float | None = None
+    last: float | None = None
+    sessions: list[str] = field(default_factory=list)
+    measures: list[tuple[str, float]] = field(default_factory=list)
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """That a record was read: by which account (None where that is forgotten), in which sign-in, when."""
+
+    account: str | None
+    subject: str
+    session: str
+    at: float
+
+
+class Reports(Ceremony):
+    """Reports out of the ledger; that one was made is an event."""
+
+    def breach(self, whose: Whose, since: float | None = None, until: float | None = None) -> Breach:
+        """What an account, a session or a source has read.
+
+        Args:
+            whose: of whom.
+            since, until: seconds since the epoch, the second not included.
+
+        Raises:
+            NothingToReport: there is no such account.
+        """
+        with self.house.store.snapshot() as tx:
+            which = self._which(tx, whose)
+            found = self._summed(self._lines(tx, since, until, **which))
+            subject = which.get("subject")
+            found.measures = self._measures(tx, subject, found.sessions, since, until)
+        self._made("breach", subject, len(found.persons))
+        return found
+
+    def seen(self, kind: str, record: str, since: float | None = None, until: float | None = None) -> list[Seen]:
+        """Who has read a record, in the order of time."""
+        hashes = [record_hash(one) for one in self.house.keyring.hashes(RECORD, f"{kind} {record}")]
+        names: dict[str, str | None] = {}
+        found: list[Seen] = []
+        with self.house.store.snapshot() as tx:
+            for line in self._lines(tx, since, until, records=hashes):
+                event = line.event
+                if event.subject not in names:
+                    names[event.subject] = accounts.of_subject(tx, event.subject)
+                if event.outcome == "missed":
+                    _take_back(found, event.sign_in)
+                else:
+                    found.append(Seen(names[event.subject], event.subject, event.sign_in, event.at))
+        self._made("seen", None, len(found))
+        return found
+
+    def _which(self, tx: Transaction, whose: Whose) -> dict[str, Any]:
+        if whose.account is not None:
+            row = accounts.find(tx, whose.account)
+            if row is None:
+                raise NothingToReport(f"the gate knows no account {whose.account!r}, or has forgotten it")
+            return {"subject": row.subject}
+        if whose.session is not None:
+            return {"sign_in": whose.session}
+        return {"sources": self.house.keyring.hashes("address", whose.source or "")}
+
+    def _lines(self, tx: Transaction, since: float | None, until: float | None, **which: Any) -> Iterator[ChainedRead]:
+        there = reads.days(tx)
+        if there is None:
+            return
+        first = max(there[0], int((since or 0.0) // DAY))
+        last = there[1] if until is None else min(there[1], int(until // DAY))
+        for line in reads.of(tx, first, last, **which):
+            if (since is None or line.event.at >= since) and (until is None or line.event.at < until):
+                yield line
+
+    def _summed(self, lines: Iterable[ChainedRead]) -> Breach:
+        found, persons, sessions = Breach(), dict[str, Person](), dict[str, None]()
+        for line in lines:
+            event = line.event
+            if event.outcome == "missed":
+                found.misses += 1
+                self._missed(persons, event.record)
+                continue
+            sessions[event.sign_in] = None
+            person = persons.get(event.record)
+            if person is None:
+                person = persons[event.record] = Person(event.kind, self._opened(line, found), event.at, event.at)
+            person.times, person.last = person.times + 1, event.at
+        found.persons = list(persons.values())
+        found.sessions = list(sessions)
+        found.reads = sum(person.times for person in found.persons)
+        found.first = min((person.first for person in found.persons), default=None)
+        found.last = max((person.last for person in found.persons), default=None)
+        return found
+
+    @staticmethod
+    def _missed(persons: dict[str, Person], record: str) -> None:
+        """There was no such record: its line before this one showed nobody."""
+        person = persons.get(record)
+        if person is not None:
+            person.times -= 1
+            if not person.times:
+                del persons[record]
+
+    def _opened(self, line: ChainedRead, found: Breach) -> str | None:
+        try:
+            sealed = self.house.keyring.open(line.event.sealed, place(line.chain, line.seq))
+        except SealBroken:
+            found.broken += 1
+            return None
+        return sealed.decode("utf-8", "surrogatepass")
+
+    def _measures(
+        self, tx: Transaction, subject: str | None, sessions: Sequence[str], since: float | None, until: float | None
+    ) -> list[tuple[str, float]]:
+        if subject is None:
+            return []
+        return [
+            (event.kind, event.at)
+            for event in events.of_subject(tx, subject)
+            if event.kind in MEASURES and (since is None or event.at >= since)
+        ]
+
+    def _made(self, what: str, subject: str | None, records: int) -> None:
+        with self.house.store.begin() as tx:
+            self.house.audit.record(tx, "report_made", self.house.clock(), Who(subject), what=what, records=records)
+
+
+def _take_back(found: list[Seen], session: str) -> None:
+    """The look-up before this line found nothing: nobody was seen by it."""
+    for index in range(len(found) - 1, -1, -1):
+        if found[index].session == session:
+            del found[index]
+            return

@@ -1,0 +1,235 @@
+"""The detectors by themselves: plain state, a read and a clock in, a verdict out."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfa_gate.harvest import HarvestPolicy, Read, State, StateBroken, limit, mean, missed, quota, read
+from mfa_gate.harvest.policy import MOST
+
+DAY = 86_400.0
+MONDAY = 20_001 * DAY + 8 * 3600
+POLICY = HarvestPolicy()
+
+
+def mark(number: int) -> str:
+    return format(number & 0xFFFFFFFF, "08x")
+
+
+def at(now: float, *numbers: int, **more: object) -> Read:
+    return Read(tuple(map(mark, numbers)), now, **more)  # type: ignore[arg-type]
+
+
+def worked(days: int, records: int, state: State | None = None) -> State:
+    """An account that has read so many records on each of so many days."""
+    state = state or State()
+    for day in range(days):
+        for number in range(records):
+            state, verdict = read(state, at(MONDAY + day * DAY + 40 * number, day * 1000 + number), POLICY)
+            assert verdict.action == "pass"
+    return state
+
+
+def reads_until_refused(state: State, begin: float, pace: float, most: int = 1000) -> tuple[int, State, str]:
+    for number in range(most):
+        state, verdict = read(state, at(begin + pace * number, 10**6 + number), POLICY)
+        if verdict.action != "pass":
+            return number, state, verdict.reasons[0]
+    return most, state, ""
+
+
+class TestFormulas:
+    def test_a_new_account_is_taken_for_one_of_its_group(self) -> None:
+        policy = HarvestPolicy(usual={"": 35.0, "doctor": 20.0})
+        assert mean(State(), policy, "doctor") == 20.0
+        assert mean(State(), policy, "unheard of") == 35.0
+
+    def test_what_an_account_has_shown_takes_the_place_of_its_group(self) -> None:
+        assert mean(worked(60, 10), POLICY) == pytest.approx(10.0, rel=0.15)
+
+    @pytest.mark.parametrize(("usual", "expected"), [(25.0, 136.6), (10.0, 60.0), (200.0, 500.0)])
+    def test_the_limit_is_the_quantile_of_the_formula(self, usual: float, expected: float) -> None:
+        square = math.log(1 + 1 / usual + 1 / 3)
+        by_hand = min(500.0, max(60.0, usual * math.exp(3.3 * math.sqrt(square) - square / 2)))
+        state = State(day=1, total=usual * 1e6, weight=1e6)
+        assert limit(state, POLICY) == pytest.approx(by_hand, rel=1e-3)
+        assert by_hand == pytest.approx(expected, rel=0.02)
+
+    @pytest.mark.parametrize(("usual", "granted"), [(5.0, 60), (50.0, 100), (400.0, 250)])
+    def test_a_proof_grants_twice_the_usual_day_within_bounds(self, usual: float, granted: int) -> None:
+        assert quota(State(total=usual * 1e6, weight=1e6), POLICY) == granted
+
+    def test_a_day_over_the_limit_teaches_no_more_than_the_limit(self) -> None:
+        state = worked(30, 10)
+        before = limit(state, POLICY)
+        state.lifted = state.day + 1
+        for number in range(400):
+            state, _ = read(state, at(MONDAY + 30 * DAY + 40 * number, 10**6 + number), POLICY)
+        state, _ = read(state, at(MONDAY + 31 * DAY, 1), POLICY)
+        assert before < 65
+        assert mean(state, POLICY) < 10 + before / 15
+
+
+class TestVerdicts:
+    @pytest.mark.parametrize(("pace", "most"), [(0.2, 21), (1.0, 25)])
+    def test_a_machine_is_stopped(self, pace: float, most: int) -> None:
+        shown, state, reason = reads_until_refused(worked(30, 10), MONDAY + 30 * DAY, pace)
+        assert (shown <= most, reason, state.why) == (True, "pace", "pace")
+
+    @pytest.mark.parametrize("pace", [13.0, 20.0, 60.0])
+    def test_a_patient_machine_is_stopped_by_the_day(self, pace: float) -> None:
+        shown, _, reason = reads_until_refused(worked(30, 10), MONDAY + 30 * DAY, pace)
+        assert (shown <= 61, reason) == (True, "daily_limit")
+
+    def test_bursts_of_a_person_are_left_in_peace(self) -> None:
+        state = worked(30, 20)
+        for burst in range(8):
+            for number in range(5):
+                when = MONDAY + 30 * DAY + 900 * burst + 5 * number
+                state, verdict = read(state, at(when, burst * 10 + number), POLICY)
+                assert verdict.action == "pass"
+
+    @pytest.mark.parametrize(("share", "most"), [(0.3, 25), (0.5, 15), (0.7, 10), (0.9, 5)])
+    def test_who_guesses_is_stopped_the_sooner_the_more_is_missed(self, share: float, most: int) -> None:
+        shown_by_seed = []
+        for seed in range(200):
+            rng, state, shown = random.Random(seed), State(), 0
+            for number in range(200):
+                state, verdict = read(state, at(MONDAY + 40 * number, number), POLICY)
+                if verdict.action != "pass":
+                    break
+                if rng.random() < share:
+                    state, reason = missed(state, POLICY)
+                    if reason:
+                        break
+                else:
+                    shown += 1
+            shown_by_seed.append(shown)
+        assert sorted(shown_by_seed)[100] <= most
+
+    def test_a_walk_in_the_order_of_numbers_is_stopped(self) -> None:
+        state = State()
+        for number in range(20):
+            state, verdict = read(state, at(MONDAY + 40 * number, number, prefix=mark(number // 100)), POLICY)
+            if verdict.action == "stop":
+                break
+        assert (number < 8, verdict.reasons[0]) == (True, "walk")
+
+    def test_thrice_the_usual_for_days_is_stopped_while_no_day_is_too_much(self) -> None:
+        state = worked(40, 30)
+        for day in range(40, 60):
+            for number in range(90):
+                state, verdict = read(state, at(MONDAY + day * DAY + 40 * number, 10**6 * day + number), POLICY)
+                if verdict.action == "stop":
+                    assert verdict.reasons[0] == "drift"
+                    return
+        pytest.fail("nothing stopped it")
+
+    def test_a_new_account_is_asked_once_and_then_has_the_ceiling(self) -> None:
+        state, prompts, shown, proven = State(), 0, 0, 0.0
+        for number in range(600):
+            now = MONDAY + 40 * number
+            state, verdict = read(state, at(now, number, proven_at=proven), POLICY)
+            if verdict.action == "prompt":
+                prompts, proven = prompts + 1, now + 1
+                state, verdict = read(state, at(now + 2, number, proven_at=proven), POLICY)
+            if verdict.action == "stop":
+                break
+            shown += 1
+        assert (prompts, shown, verdict.reasons[0]) == (1, 500, "ceiling")
+
+    def test_a_canary_is_stopped_before_anything_else(self) -> None:
+        state, verdict = read(State(), at(MONDAY, 1, canary=True), POLICY)
+        assert (verdict.action, verdict.reasons, state.today) == ("stop", ("canary",), 0)
+
+    def test_a_stop_lasts_until_a_sure_proof(self) -> None:
+        _, state, _ = reads_until_refused(State(), MONDAY, 0.2)
+        for days in (1, 30, 400):
+            assert read(state, at(MONDAY + days * DAY, 1), POLICY)[1].action == "stop"
+        since = state.stopped or 0.0
+        assert read(state, at(since + 9, 1, surely_at=since), POLICY)[1].action == "stop"
+        assert read(state, at(since + 9, 1, surely_at=since + 5), POLICY)[1].action == "pass"
+
+    def test_report_only_says_what_it_would_do(self) -> None:
+        policy, state = HarvestPolicy(report_only=frozenset({"pace"})), State()
+        for number in range(50):
+            state, verdict = read(state, at(MONDAY + 0.2 * number, number), policy)
+            assert verdict.action == "pass"
+        assert verdict.reasons == ("pace",)
+
+
+OPERATION = st.tuples(
+    st.sampled_from(["read", "list", "miss", "day", "back", "prove", "wait"]), st.integers(0, 400), st.floats(0, 4e4)
+)
+
+
+@given(st.lists(OPERATION, max_size=60), st.booleans())
+def test_no_order_of_days_and_proofs_lets_an_account_past_its_ceiling(
+    steps: list[tuple[str, int, float]], surely: bool
+) -> None:
+    state, now, proven, shown, day = State(), MONDAY, 0.0, set[str](), 0
+    for what, number, seconds in steps:
+        if what == "day":
+            now += DAY
+        elif what == "back":
+            now -= min(seconds, 7200)
+        elif what == "prove":
+            proven = now
+        elif what == "wait":
+            now += seconds
+        elif what == "miss":
+            state, _ = missed(state, POLICY)
+        else:
+            numbers = range(number, number + 40) if what == "list" else range(number, number + 1)
+            asked = at(now, *numbers, proven_at=proven, surely_at=proven if surely else None)
+            state, verdict = read(state, asked, POLICY)
+            if state.day != day:
+                day, shown = state.day, set()
+            if verdict.action == "pass":
+                shown.update(asked.marks)
+        assert len(shown) <= POLICY.ceiling
+        assert len(shown) == state.today
+        assert State.load(state.dump()) == state
+        assert len(state.dump()) <= 6000
+
+
+@given(st.integers(1, 100), st.floats(0.01, 100), st.integers(1, 30))
+def test_faster_is_never_let_further(days: int, pace: float, records: int) -> None:
+    state = worked(days % 40, records)
+    begin = MONDAY + 41 * DAY
+    slow = reads_until_refused(state, begin, pace, 300)[0]
+    assert reads_until_refused(state, begin, pace / 2, 300)[0] <= slow
+
+
+@given(st.text(max_size=200))
+def test_what_no_state_can_be_is_told_from_one(text: str) -> None:
+    with pytest.raises(StateBroken):
+        State.load(text)
+
+
+def test_a_state_holds_as_much_as_the_greatest_exception() -> None:
+    state = State(allowed=10**6, allowed_until=MONDAY + DAY)
+    state, verdict = read(state, at(MONDAY, *range(MOST)), HarvestPolicy(burst=200))
+    assert (verdict.action, state.today) == ("pass", MOST)
+    assert len(state.dump()) <= 6000
+    assert read(state, at(MONDAY + 1, 10**6), POLICY)[1].action == "stop"
+
+
+@pytest.mark.parametrize("name", ["seen", "at", "total", "days", "stopped", "why", "lifted"])
+@pytest.mark.parametrize("value", ["x", {}, [], True, -1e400, None])
+def test_a_state_with_a_value_of_another_kind_is_broken_or_what_it_was(name: str, value: object) -> None:
+    state = State()
+    names = list(State.__slots__)
+    values = json.loads(state.dump())
+    values[names.index(name)] = value
+    try:
+        loaded = State.load(json.dumps(values))
+    except StateBroken:
+        return
+    assert read(loaded, at(MONDAY, 1), POLICY)[1].action in ("pass", "stop")
