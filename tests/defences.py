@@ -29,6 +29,7 @@ PARTS = (
     "defences_import",
     "defences_desk",
     "defences_risk",
+    "defences_reads",
 )
 
 

@@ -20,15 +20,15 @@ PACE = 40  # seconds between two look-ups of a person in no hurry
 def open_records(make: MakePortal, **more: Any) -> Portal:
     """A portal with a metered blueprint of records; numbers from 900000 on are nobody's."""
     portal = make(**more)
-    portal.app.register_blueprint(_blueprint(portal.gate))
+    portal.app.register_blueprint(records(portal.gate))
     return portal
 
 
-def _blueprint(gate: MFAGate) -> Blueprint:
+def records(gate: MFAGate) -> Blueprint:
     made = Blueprint("records", __name__, url_prefix="/records")
     gate.metered(made)
 
-    @made.get("/<number>")
+    @made.route("/<number>", methods=["GET", "POST"])
     @gate.reads("patient", record="number")
     def one(number: str) -> str:
         if number.isdigit() and int(number) >= 900_000:

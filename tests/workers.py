@@ -30,6 +30,7 @@ from mfa_gate.testing import Clock
 from tests.defences import take_out_from_environment
 from tests.desks import STAFF
 from tests.portal import BASE_URL, Browser, Portal, make_portal
+from tests.readers import records
 
 HERE = "127.0.0.1"
 ADDRESS_HEADER = "X-Test-Address"
@@ -206,6 +207,7 @@ def serve(database_url: str, folder: Path, policy: str) -> None:
     desk = DeskPolicy(lambda account: account.group == "desk", spoken=True)
     portal = make_portal(database_url, folder / "instance", clock, limits=POLICIES[policy], desk=desk)
     portal.people |= {name: Account(name, name, group="desk") for name in STAFF}
+    portal.app.register_blueprint(records(portal.gate))
     _sends_notices(portal)
     _keep_tally(folder)
     inner = portal.app.wsgi_app
