@@ -23,6 +23,7 @@ from mfa_gate.keyring import new_key
 from . import bank, data, nir
 from .forms import csrf_token
 from .gate import close_store, current_user, gate
+from .patients import patients
 from .store import Person
 from .views import portal
 
@@ -69,6 +70,7 @@ def create_app(instance_path: str | Path | None = None, **config: Any) -> Flask:
     app.config["SESSION_COOKIE_SECURE"] = app.config["MFA_GATE_BASE_URL"].startswith("https:")
     _dress(app)
     app.register_blueprint(portal)
+    app.register_blueprint(patients)
     gate.init_app(app)
     return app
 

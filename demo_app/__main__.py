@@ -154,6 +154,11 @@ def _interrupt(signum: int, frame: types.FrameType | None) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; the exit status is 0, 2 when it cannot start, 130 when interrupted before it serves."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["replay"]:
+        from .replay import main as replay  # what serves people need not load it
+
+        return replay(words[1:])
     options = _arguments(argv)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _interrupt)

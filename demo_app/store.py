@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import nir
 
-PAGE_SIZE = 20
+PAGE_SIZE = 10
 ACTIVITY_KEPT = 50
 
 SCHEMA = """

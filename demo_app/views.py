@@ -13,8 +13,7 @@ from . import bank
 from .accounts import normalise_email, password_matches
 from .forms import refuse_other_sites, require_csrf_token
 from .gate import as_account, current_user, gate, get_store, now
-from .record import details
-from .store import Page, SearchError, User
+from .store import User
 
 portal = Blueprint("portal", __name__)
 
@@ -23,10 +22,11 @@ Answer = str | BaseResponse | tuple[str, int]
 LATEST_STEPS = 6
 
 
-def _user() -> User:
+def signed_in_user() -> User:
+    """Who is signed in; the gate lets nobody else come this far."""
     user = current_user()
     if user is None:
-        # Only an account that was taken out this very moment comes here: the gate refused all others.
+        # Only an account that was taken out this very moment comes here.
         abort(403)
     return user
 
@@ -64,39 +64,12 @@ def logout() -> Answer:
 
 @portal.get("/")
 def home() -> Answer:
-    user = _user()
+    user = signed_in_user()
     return render_template(
         "portal/home.html",
         steps=get_store().latest_activity(user.id, LATEST_STEPS),
         transfers=[] if user.iban is None else bank.latest_transfers(user.id, date.today()),
     )
-
-
-@portal.get("/patients")
-def patients() -> Answer:
-    text = request.args.get("q", "").strip()
-    if not text:
-        return render_template("portal/patients.html", q="", page=None)
-    try:
-        page: Page = get_store().search(text, _page_number(request.args.get("page", "1")))
-    except SearchError as error:
-        return render_template("portal/patients.html", q=text[:80], page=None, error=str(error)), 400
-    return render_template("portal/patients.html", q=text, page=page)
-
-
-def _page_number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and int(text) >= 1):
-        raise SearchError("Cette page de résultats n’existe pas.")
-    return int(text)
-
-
-@portal.get("/patients/<nir>")
-def patient(nir: str) -> Answer:
-    person = get_store().person(nir)
-    if person is None:
-        abort(404, "Aucun dossier ne porte ce numéro.")
-    get_store().note_activity(_user().id, now(), "record", person.nir)
-    return render_template("portal/patient.html", person=person, details=details(person, date.today()))
 
 
 @portal.get("/account/bank-details")
@@ -118,7 +91,7 @@ def change_bank_details() -> Answer:
             errors[name] = str(error)
     if errors:
         return render_template("portal/bank_details.html", errors=errors, values=values), 422
-    user = _user()
+    user = signed_in_user()
     get_store().set_bank_details(user.id, checked["iban"], checked["holder"])
     get_store().note_activity(user.id, now(), "bank_details")
     flash("Vos nouvelles coordonnées bancaires sont enregistrées.")
