@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from . import guarded, imports, passkeys, peers, risk_costs, sign_in
+from . import guarded, imports, passkeys, peers, reads, risk_costs, sign_in
 from .measure import Spread, Times, added, added_on_average, interleave
 from .portal import ACCOUNTS
 
@@ -114,6 +114,18 @@ def rows_of_risk(times: Mapping[str, Times]) -> list[Row]:
     ]
 
 
+def rows_of_reads(times: Mapping[str, Times]) -> list[Row]:
+    """Lines for what a metered read adds to a guarded one, and how that grows with the store."""
+    added_by = {name: added(times, f"metered, {name}", f"guarded, {name}") for name in (reads.SMALL, reads.LARGE)}
+    means = {name: added_on_average(times, f"metered, {name}", f"guarded, {name}") for name in added_by}
+    small, large = added_by.values()
+    what = "a metered read adds"
+    return [
+        _row(what, reads.SMALL, small, means[reads.SMALL], [1.0], most=150.0),
+        _row(what, reads.LARGE, large, means[reads.LARGE], _over(large, small), 1.05),
+    ]
+
+
 def rows_of_imports(times: Mapping[str, Times]) -> list[Row]:
     """Lines for imports, against Flask and SQLAlchemy together."""
     base = times["flask + sqlalchemy"].typical
@@ -148,6 +160,9 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
             rows += rows_of_passkeys(times, interleave(passkeys.verifying(), rounds, arguments.calls))
         if "risk" in arguments.only:
             rows += rows_of_risk(interleave(risk_costs.variants(_new(folder / "risk")), rounds, arguments.calls))
+        if "reads" in arguments.only:
+            stores = reads.variants(_new(folder / "reads"), arguments.accounts, arguments.lines)
+            rows += rows_of_reads(interleave(stores, rounds, arguments.calls))
     if "import" in arguments.only:
         rows += rows_of_imports(imports.interleave(2 * rounds + 1))
     return rows
@@ -190,6 +205,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9, help="measured rounds, at least 7 (default: 9)")
     parser.add_argument("--calls", type=int, default=600, help="guarded requests of each app in a round (default: 600)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="measure only these")
+    parser.add_argument("--accounts", type=int, default=100_000, help="of the large store of reads (default: 100000)")
+    parser.add_argument("--lines", type=int, default=1_000_000, help="of its ledger (default: 1000000)")
     arguments = parser.parse_args()
     if arguments.rounds < 7 or arguments.calls < 100:
         parser.error("fewer than 7 rounds or 100 calls say nothing")
@@ -206,7 +223,7 @@ def main() -> int:
     return 0 if all(row.within for row in rows) else 1
 
 
-PARTS: Final = ("request", "sign-in", "passkey", "risk", "import")
+PARTS: Final = ("request", "sign-in", "passkey", "risk", "reads", "import")
 
 
 def _new(folder: Path) -> Path:

@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from mfa_gate import Account, MFAGate
+from mfa_gate.harvest import HarvestPolicy
 from mfa_gate.keyring import new_key
 
 from .measure import Environ
@@ -55,17 +56,18 @@ def bare(name: str) -> Flask:
     return app
 
 
-def gated(folder: Path, clock: Callable[[], float]) -> tuple[Flask, MFAGate]:
+def gated(folder: Path, clock: Callable[[], float], harvest: HarvestPolicy | None = None) -> tuple[Flask, MFAGate]:
     """The same portal behind the gate, on the embedded SQLite store.
 
     Args:
         folder: where the store is made.
         clock: seconds since the epoch.
+        harvest: how many records are too many.
     """
     app = bare("gated")
     app.instance_path = str(folder)
     app.config.update(MFA_GATE_BASE_URL=BASE_URL, MFA_GATE_KEYS=new_key())
-    gate = MFAGate(app, account_loader=people().get, clock=clock)
+    gate = MFAGate(app, account_loader=people().get, clock=clock, harvest=harvest)
 
     @gate.signed_in
     def open_session(account: Account) -> None:

@@ -101,6 +101,14 @@ class ReadsStopped(Refusal):
     )
 
 
+class TooManyAtOnce(Refusal):
+    """A list with more records than a proof grants."""
+
+    status = 403
+    code = "too_many_at_once"
+    sentence = N_("This list is too long to be shown at once. Search for something narrower.")
+
+
 class NotMetered(Refusal):
     """A view that shows records has answered without saying which."""
 

@@ -12,13 +12,13 @@ from typing import Any, Final
 from .assurance import METHODS, Level, Requirement
 from .audit import Who
 from .chain import Heads
-from .exc import InvalidRecord, ReadQuotaReached, ReadsStopped, SignInRequired, StepUpRequired
+from .exc import InvalidRecord, ReadQuotaReached, ReadsStopped, SignInRequired, StepUpRequired, TooManyAtOnce
 from .flows import Visit
 from .flows.ceremony import Ceremony, House
 from .flows.ledger import PURPOSE
 from .harvest import HarvestPolicy, Read, State, StateBroken, Verdict, missed, quota, read
 from .session import Session
-from .store import Transaction, reading, reads, sessions
+from .store import Transaction, reading, reads
 from .store.reads import Outcome, ReadRow
 
 DAY: Final = 86_400.0
@@ -29,8 +29,8 @@ RECORD: Final = "record"  # purpose of the keyed hash of a record's id
 _PREFIX: Final = "record prefix"
 _HASH: Final = 32  # hexadecimal digits that are kept of a record's hash
 _MARK: Final = 8
+_NAME: Final = 12  # characters of a sign-in's name that a state keeps
 _REMEMBERED: Final = 10_000
-_UNBOUNDED: Final = 2**31 - 1
 
 
 class Reads(Ceremony):
@@ -58,6 +58,7 @@ class Reads(Ceremony):
         Raises:
             ReadQuotaReached: a further proof must be made first.
             ReadsStopped: the account reads nothing; the session has ended, where this charge was what stopped it.
+            TooManyAtOnce: no proof grants as many.
             InvalidRecord: an id is empty or too long.
             SignInRequired: the session has ended meanwhile.
             Unavailable: the store does not answer. Nothing is to be shown then.
@@ -87,13 +88,13 @@ class Reads(Ceremony):
             if was is not None and after.stopped == was:
                 return self._still_stopped(tx, session, after)
             return self._stopped(tx, visit, held.subject, after, verdict.reasons)
-        if verdict.action == "prompt":
-            reading.keep(tx, session.account_id, after.dump())
-            return self._prompted(tx, visit, held.subject, verdict.reasons[0])
-        granted = self._granted(session, after)
-        if not self._counted(tx, session, sum(verdict.fresh), granted):
-            return self._prompted(tx, visit, held.subject, "quota")
         reading.keep(tx, session.account_id, after.dump())
+        if verdict.action == "prompt":
+            if sum(verdict.fresh) > quota(after, self.policy, session.group, unusual=session.risk != "usual"):
+                return TooManyAtOnce()  # no proof would do
+            return self._prompted(tx, visit, held.subject, verdict.reasons[0])
+        if not self.house.sessions.is_there(tx, session, self.house.clock()):
+            raise SignInRequired
         self._reported(tx, visit, held.subject, verdict)
         if was is not None:
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), visit.who(held.subject))
@@ -137,28 +138,12 @@ class Reads(Ceremony):
             session.authenticated_at,
             max(surely, default=None),
             self.house.keyring.hash(_PREFIX, prefix).partition(".")[2][:_MARK] if prefix else None,
+            # a group that is only observed has proven nothing that could grant
+            session.sign_in[:_NAME] if session.level >= Level.MFA else None,
+            session.risk != "usual",
             policy.canary is not None and any(policy.canary(kind, one) for one in ids),
             session.group,
         )
-
-    def _granted(self, session: Session, state: State) -> int:
-        """What a proof grants; a group that is only observed has proven nothing that could grant."""
-        if session.level < Level.MFA or self.policy.reports("quota"):
-            return _UNBOUNDED
-        return quota(state, self.policy, session.group, unusual=session.risk != "usual")
-
-    def _counted(self, tx: Transaction, session: Session, new: int, granted: int) -> bool:
-        """Count records to the session, by one conditional statement; False where it may have no more.
-
-        Raises:
-            SignInRequired: it has ended meanwhile.
-        """
-        now = self.house.clock()
-        if new and sessions.charge(tx, session.id_hash, new, granted, now):
-            return True
-        if not self.house.sessions.is_there(tx, session, now):
-            raise SignInRequired
-        return not new
 
     def _hash(self, kind: str, record: str) -> str:
         return record_hash(self.house.keyring.hash(RECORD, f"{kind} {record}"))

@@ -135,7 +135,10 @@ class Reports(Ceremony):
                 raise NothingToReport(f"the gate knows no account {whose.account!r}, or has forgotten it")
             return {"subject": row.subject}
         if whose.session is not None:
-            return {"sign_in": whose.session}
+            subject = events.subject_of_sign_in(tx, whose.session)
+            if subject is None:
+                raise NothingToReport(f"there was no session {whose.session!r}, as far as the record of events goes")
+            return {"subject": subject, "sign_in": whose.session}
         return {"sources": self.house.keyring.hashes("address", whose.source or "")}
 
     def _lines(self, tx: Transaction, since: float | None, until: float | None, **which: Any) -> Iterator[ChainedRead]:

@@ -192,7 +192,7 @@ class Sessions:
         rises = session.level < Level.MFA <= level
         ends_at = now + self.times(session.group)[1] if rises else session.ends_at
         risk: Risk = "usual" if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT else session.risk
-        return self._move(tx, replace(session, risk=risk), proofs, now, ends_at, device, here, grants=True)
+        return self._move(tx, replace(session, risk=risk), proofs, now, ends_at, device, here)
 
     def let_enrol(
         self, tx: Transaction, session: Session, now: float, until: float, here: Here | None = None
@@ -262,8 +262,6 @@ class Sessions:
         ends_at: float,
         device: str | None = None,
         here: Here | None = None,
-        *,
-        grants: bool = False,
     ) -> tuple[str, Session]:
         token = secrets.token_urlsafe(32)
         row = SessionRow(
@@ -280,8 +278,7 @@ class Sessions:
             session.risk,
             here.context if here else session.context,
         )
-        shown = here.shown if here else None
-        if not rows.move(tx, session.id_hash, session._proofs, row, device, shown, grants=grants):
+        if not rows.move(tx, session.id_hash, session._proofs, row, device, here.shown if here else None):
             raise SignInRequired
         return self._keyring.sign(PURPOSE, token), _session(row)
 

@@ -144,6 +144,24 @@ class TestVerdicts:
             shown += 1
         assert (prompts, shown, verdict.reasons[0]) == (1, 500, "ceiling")
 
+    def test_a_session_reads_its_quota_and_then_one_proof_more(self) -> None:
+        state, shown = State(), 0
+        for number in range(100):
+            state, verdict = read(state, at(MONDAY + 40 * number, number, session="s", proven_at=MONDAY), POLICY)
+            shown += verdict.action == "pass"
+        assert (shown, verdict.reasons) == (70, ("quota",))
+        again = at(MONDAY + 5000, 99, session="s", proven_at=MONDAY + 4500)
+        assert read(state, again, POLICY)[1].action == "pass"
+
+    def test_a_session_that_nobody_remembers_has_nothing_left(self) -> None:
+        state, _ = read(State(), at(MONDAY, 0, session="first", proven_at=MONDAY), POLICY)
+        for number in range(1, 12):
+            now = MONDAY + 40 * number
+            state, verdict = read(state, at(now, number, session=f"s{number}", proven_at=now), POLICY)
+            assert verdict.action == "pass"
+        late = at(MONDAY + 1000, 99, session="first", proven_at=MONDAY)
+        assert read(state, late, POLICY)[1].reasons == ("quota",)
+
     def test_a_canary_is_stopped_before_anything_else(self) -> None:
         state, verdict = read(State(), at(MONDAY, 1, canary=True), POLICY)
         assert (verdict.action, verdict.reasons, state.today) == ("stop", ("canary",), 0)
@@ -221,7 +239,7 @@ def test_a_state_holds_as_much_as_the_greatest_exception() -> None:
     assert read(state, at(MONDAY + 1, 10**6), POLICY)[1].action == "stop"
 
 
-@pytest.mark.parametrize("name", ["seen", "at", "total", "days", "stopped", "why", "lifted"])
+@pytest.mark.parametrize("name", ["seen", "at", "total", "days", "stopped", "why", "lifted", "spent"])
 @pytest.mark.parametrize("value", ["x", {}, [], True, -1e400, None])
 def test_a_state_with_a_value_of_another_kind_is_broken_or_what_it_was(name: str, value: object) -> None:
     state = State()

@@ -88,7 +88,7 @@ class TestTheLedger:
         for _ in range(3):
             opens(reader[0], 4711)
         assert [line.outcome for line in lines(portal)] == ["first", "again", "again"]
-        assert portal.sql("SELECT reads FROM mfa_sessions") == [(1,)]
+        assert state(portal)["spent"][0][2] == 1
 
     def test_a_list_is_charged_by_its_rows(self, portal: Portal, reader: tuple[Browser, str]) -> None:
         assert reader[0].get("/records/?ids=1,2,3,2").status_code == 200
@@ -134,7 +134,7 @@ def state(portal: Portal, account: str = "anne") -> dict[str, Any]:
     """What is known of an account's reading."""
     ((text,),) = portal.sql("SELECT state FROM mfa_reading WHERE account_id = :id", id=account)
     loaded = State.load(text)
-    return {name: getattr(loaded, name) for name in ("today", "miss", "stopped", "why", "days")}
+    return {name: getattr(loaded, name) for name in ("today", "miss", "stopped", "why", "days", "spent")}
 
 
 class TestTheQuota:
@@ -458,6 +458,13 @@ class TestBadInput:
         browser, _ = signed_in(portal)
         answer = browser.get("/everything", headers=JSON)
         assert (answer.status_code, answer.json["code"]) == (403, "reads_stopped")
+        assert lines(portal) == []
+
+    def test_a_list_that_no_proof_grants_is_said_to_be_too_long(
+        self, portal: Portal, reader: tuple[Browser, str]
+    ) -> None:
+        answer = reader[0].get(f"/records/?ids={','.join(map(str, range(100)))}", headers=JSON)
+        assert (answer.status_code, answer.json["code"]) == (403, "too_many_at_once")
         assert lines(portal) == []
 
     @pytest.mark.parametrize("ids", [[], ()])

@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from mfa_gate.harvest import State
+
 from .portal import Browser, Portal
 from .test_races import StartWorkers, start
 from .test_reads import morning
@@ -21,7 +23,10 @@ def reader(portal: Portal, used: int = 0) -> Browser:
     browser, secret = portal.browser(), portal.enrolled()
     morning(portal)
     assert browser.sign_in(secret).status_code == 303
-    portal.sql("UPDATE mfa_sessions SET reads = :used", used=used)
+    ((sign_in,),) = portal.sql("SELECT sign_in FROM mfa_sessions")
+    state = State()
+    state.spend(sign_in[:12], portal.clock(), used)
+    portal.sql("INSERT INTO mfa_reading (account_id, state) VALUES ('anne', :state)", state=state.dump())
     return browser
 
 
@@ -46,13 +51,13 @@ def test_one_record_read_fifty_times_at_once_is_charged_once(portal: Portal, sta
     browser = reader(portal)
     answers = start().race([call(browser, "/records/4711")] * 50)
     assert shown(answers) == 50
-    assert portal.sql("SELECT reads FROM mfa_sessions") == [(1,)]
+    ((state,),) = portal.sql("SELECT state FROM mfa_reading")
+    assert State.load(state).today == 1
     assert portal.sql("SELECT count(*) FROM mfa_reads WHERE outcome = 'first'")[0][0] == 1
 
 
 def test_a_worker_that_is_killed_loses_no_line_of_an_answer_that_left(portal: Portal, start: StartWorkers) -> None:
     browser = reader(portal)
-    portal.sql("UPDATE mfa_sessions SET reads = -1000000")
     seed = random.randrange(2**32)
     print("seed", seed)
     rng, seen, lock = random.Random(seed), set[str](), threading.Lock()

@@ -41,33 +41,33 @@ class Reader:
     def __init__(self, account: Account, policy: HarvestPolicy, state: State | None = None) -> None:
         self.account, self.policy = account, policy
         self.state = state or State()
-        self.used, self.proven_at, self.prompts = 0, 0.0, 0
+        self.proven_at, self.prompts = 0.0, 0
         self.stopped: tuple[str, ...] = ()
 
     def signs_in(self, now: float) -> None:
-        self.used, self.proven_at, self.prompts, self.stopped = 0, now, 0, ()
+        self.proven_at, self.prompts, self.stopped = now, 0, ()
 
     def looks_up(self, one: LookUp, *, proves: bool = True) -> bool:
         """Whether the record is shown."""
         for _ in range(3):
             asked = Read(
-                (mark(one.record),), one.at, self.proven_at, None, prefix_of(one.record), group=self.account.group
+                (mark(one.record),),
+                one.at,
+                self.proven_at,
+                prefix=prefix_of(one.record),
+                session="the day's",
+                group=self.account.group,
             )
-            after, verdict = read(self.state, asked, self.policy)
-            granted = quota(after, self.policy, self.account.group)
-            if verdict.action == "pass" and self.used + sum(verdict.fresh) <= granted:
-                self.used += sum(verdict.fresh)
-                self.state = after
+            self.state, verdict = read(self.state, asked, self.policy)
+            if verdict.action == "pass":
                 return self._found(one)
             if verdict.action == "stop":
-                self.state, self.stopped = after, verdict.reasons
+                self.stopped = verdict.reasons
                 return False
-            if verdict.action == "prompt":
-                self.state = after
             if not proves:
                 return False
             self.prompts += 1
-            self.used, self.proven_at = 0, one.at + 1e-3
+            self.proven_at = one.at + 1e-3
         return False
 
     def _found(self, one: LookUp) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from math import exp, log, sqrt
 from typing import Final
 
@@ -57,27 +56,46 @@ def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdi
     """
     after = _turned(state, asked, policy)
     if after.stopped is not None and not _lifts(after, asked):
-        return after, _verdict(after, asked, policy, "stop", (after.why or "state",), ())
+        return after, Verdict("stop", (after.why or "state",), (), after.today)
     fresh = _fresh(after, asked.marks)
     new = sum(fresh)
+    if _lacks_quota(after, asked, policy, new):
+        if after.today + new > limit(after, policy, asked.group):
+            after.asked = after.at  # one proof answers both
+        return after, Verdict("prompt", ("quota",), fresh, after.today)
     if new:
         _paced(after, new, policy)
         after.miss = max(0.0, after.miss + log((1.0 - policy.misses) / (1.0 - policy.miss)))
         _walked(after, asked, policy)
     found = _found(after, asked, policy, new)
-    stops = tuple(reason for reason in found if not policy.reports(reason))
-    if stops == ("daily_limit",) and state.days < policy.warm:
-        if asked.proven_at is not None and after.asked is not None and asked.proven_at > after.asked:
-            after.lifted, found = after.day, ()
-        else:
+    stops = tuple(reason for reason in found if not policy.reports(reason)) if policy.report_only else found
+    if stops == ("daily_limit",) and after.days < policy.warm:
+        if asked.proven_at is None or after.asked is None or asked.proven_at <= after.asked:
             after.asked = after.at
-            return after, _verdict(after, asked, policy, "prompt", stops, fresh)
+            return after, Verdict("prompt", stops, fresh, after.today)
+        after.lifted, found = after.day, ()
     elif stops:
         after.stopped, after.why = after.at, stops[0]
-        return after, _verdict(after, asked, policy, "stop", stops, fresh)
-    kept = "".join(mark for mark, is_new in zip(asked.marks, fresh, strict=True) if is_new)
-    after.seen = (after.seen + kept)[: MOST * CHARS]
-    return after, _verdict(after, asked, policy, "pass", found, fresh)
+        return after, Verdict("stop", stops, fresh, after.today)
+    if new:
+        _kept(after, asked, fresh, new)
+    return after, Verdict("pass", found, fresh, after.today)
+
+
+def _lacks_quota(after: State, asked: Read, policy: HarvestPolicy, new: int) -> bool:
+    """Whether the session has read what its latest proof grants; what nobody reads in a day is no question of that."""
+    if not 0 < new <= policy.ceiling or asked.session is None or asked.proven_at is None or policy.reports("quota"):
+        return False
+    used = after.used(asked.session, asked.proven_at)
+    return used is None or used + new > quota(after, policy, asked.group, unusual=asked.unusual)
+
+
+def _kept(after: State, asked: Read, fresh: tuple[bool, ...], new: int) -> None:
+    """What was not read today before is read now, by this session."""
+    marks = "".join(mark for mark, is_new in zip(asked.marks, fresh, strict=True) if is_new)
+    after.seen = (after.seen + marks)[: MOST * CHARS]
+    if asked.session is not None and asked.proven_at is not None:
+        after.spend(asked.session, asked.proven_at, (after.used(asked.session, asked.proven_at) or 0) + new)
 
 
 def missed(state: State, policy: HarvestPolicy) -> tuple[State, str | None]:
@@ -85,7 +103,7 @@ def missed(state: State, policy: HarvestPolicy) -> tuple[State, str | None]:
 
     A Bernoulli CUSUM on "nobody of that number" (Reynolds and Stoumbos 1999).
     """
-    after = copy(state)
+    after = state.copy()
     after.miss += log(policy.misses / policy.miss) - log((1.0 - policy.misses) / (1.0 - policy.miss))
     if after.miss < policy.alarm or policy.reports("misses"):
         return after, None
@@ -95,7 +113,7 @@ def missed(state: State, policy: HarvestPolicy) -> tuple[State, str | None]:
 
 def _turned(state: State, asked: Read, policy: HarvestPolicy) -> State:
     """The state on the day of a look-up; a day that is over is learnt, up to its limit, and adds to the drift."""
-    after = copy(state)
+    after = state.copy()
     after.at = max(state.at, asked.now)
     day = int(after.at // DAY)
     if day == state.day:
@@ -158,13 +176,11 @@ def _walked(after: State, asked: Read, policy: HarvestPolicy) -> None:
 
 def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[str, ...]:
     """What speaks against it, the surest first."""
-    today = after.today + new
-    found = []
-    if asked.canary:
-        found.append("canary")
+    found = ["canary"] if asked.canary else []
     if not new:
         return tuple(found)
-    if today > max(policy.ceiling, limit(after, policy, asked.group)) or today > MOST:
+    today, most = after.today + new, limit(after, policy, asked.group)
+    if today > max(policy.ceiling, most) or today > MOST:
         found.append("ceiling")
     if after.ahead - after.at > policy.burst * policy.pace:
         found.append("pace")
@@ -172,23 +188,10 @@ def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[
         found.append("misses")
     if after.walk >= policy.alarm:
         found.append("walk")
-    if today > limit(after, policy, asked.group):
+    if today > most:
         found.append("daily_limit")
-    usual = mean(after, policy, asked.group)
-    if after.lifted != after.day and _drift(after, usual, float(today), policy) >= policy.drift_alarm:
-        found.append("drift")
+    if after.lifted != after.day and after.days >= policy.warm:
+        usual = mean(after, policy, asked.group)
+        if _drift(after, usual, float(today), policy) >= policy.drift_alarm:
+            found.append("drift")
     return tuple(found)
-
-
-def _verdict(
-    after: State, asked: Read, policy: HarvestPolicy, action: str, reasons: tuple[str, ...], fresh: tuple[bool, ...]
-) -> Verdict:
-    group = asked.group
-    return Verdict(
-        action,  # type: ignore[arg-type]
-        reasons,
-        fresh,
-        after.today,
-        limit(after, policy, group),
-        quota(after, policy, group),
-    )

@@ -10,7 +10,7 @@ from typing import Final
 from ..exc import ConfigurationError
 
 CHARS: Final = 8  # of the mark of one record
-MOST: Final = 700  # marks that a state may hold: what an exception of the desk may allow in a day, and no more
+MOST: Final = 650  # marks that a state may hold: what an exception of the desk may allow in a day, and no more
 
 
 @dataclass(frozen=True, slots=True)

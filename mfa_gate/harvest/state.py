@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from math import isfinite
+from operator import attrgetter, itemgetter
+from types import NoneType
 from typing import Any, Final
 
 from ..exc import MFAGateError
 from .policy import CHARS, MOST
 
+SESSIONS: Final = 8  # that a state knows of
+_FEW: Final = 100
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -42,6 +46,8 @@ class State:
         asked: when a proof was asked for as the day's limit was reached.
         lifted: number of the day whose limit a proof or the desk has lifted to the ceiling.
         allowed, allowed_until: an exception of the desk's.
+        spent: of the latest sessions that read: name, when it has proven a factor last, and records since.
+        spent_before: sessions that are not among them and have proven one no later have nothing left.
     """
 
     day: int = 0
@@ -61,6 +67,8 @@ class State:
     lifted: int = -1
     allowed: int = 0
     allowed_until: float = 0.0
+    spent: tuple[tuple[str, float, int], ...] = ()
+    spent_before: float = 0.0
 
     @property
     def today(self) -> int:
@@ -73,8 +81,27 @@ class State:
             place = self.seen.find(mark, place + 1)
         return place >= 0
 
+    def used(self, session: str, proven_at: float) -> int | None:
+        """Records of a session since its latest proof; None where nobody knows any more."""
+        for name, at, records in self.spent:
+            if name == session:
+                return records if at >= proven_at else 0
+        return 0 if proven_at > self.spent_before else None
+
+    def spend(self, session: str, proven_at: float, records: int) -> None:
+        """Note how many records a session has had since its latest proof."""
+        others = [one for one in self.spent if one[0] != session]
+        if len(others) >= SESSIONS:
+            oldest = min(others, key=_proven_at)
+            others.remove(oldest)
+            self.spent_before = max(self.spent_before, oldest[1])
+        self.spent = (*others, (session, proven_at, records))
+
+    def copy(self) -> State:
+        return State(*_VALUES(self))
+
     def dump(self) -> str:
-        return _written([getattr(self, name) for name in _NAMES])
+        return _written(_VALUES(self))
 
     @classmethod
     def load(cls, text: str | None) -> State:
@@ -87,26 +114,49 @@ class State:
             return cls()
         try:
             values = json.loads(text)
-            state = cls(*values) if len(values) == len(_NAMES) else None
-        except (ValueError, TypeError, RecursionError):
-            state = None
-        if state is None or not state._holds():
-            raise StateBroken("a state of reading cannot be read")
+            if tuple(map(type, values)) not in _known and not _fits(values):
+                raise ValueError
+            values[_SPENT] = tuple((str(name), float(at), int(records)) for name, at, records in values[_SPENT])
+            state = cls(*values)
+            if not state._holds():
+                raise ValueError
+        except (ValueError, TypeError, RecursionError, OverflowError):
+            raise StateBroken("a state of reading cannot be read") from None
         return state
 
     def _holds(self) -> bool:
-        numbers: tuple[Any, ...] = tuple(getattr(self, name) for name in _NUMBERS)
+        # one number that is none makes their sum none
         return (
-            all(type(n) in (int, float) and isfinite(n) for n in numbers)
-            and all(n is None or (type(n) in (int, float) and isfinite(n)) for n in (self.stopped, self.asked))
-            and all(type(n) is int for n in (self.day, self.days, self.lifted, self.allowed))
-            and all(type(text) is str for text in (self.seen, self.last))
-            and (self.why is None or type(self.why) is str)
+            isfinite(sum(_NUMBERS(self)) + (self.stopped or 0) + (self.asked or 0))
             and self.weight >= 0 <= self.total
             and len(self.seen) % CHARS == 0
             and self.today <= MOST
+            and len(self.spent) <= SESSIONS + 1
         )
 
 
 _NAMES: Final = tuple(one.name for one in fields(State))
-_NUMBERS: Final = tuple(name for name in _NAMES if name not in ("seen", "last", "stopped", "why", "asked"))
+_TYPES: Final = tuple(one.type for one in fields(State))
+_SPENT: Final = _NAMES.index("spent")
+_VALUES: Final = attrgetter(*_NAMES)
+_NUMBERS: Final = attrgetter(*(name for name, type_ in zip(_NAMES, _TYPES, strict=True) if type_ in ("int", "float")))
+_JSON: Final[dict[object, tuple[type, ...]]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "float | None": (int, float, NoneType),
+    "str | None": (str, NoneType),
+}
+_proven_at: Final = itemgetter(1)
+_known: set[tuple[type, ...]] = set()  # rows of types that fit, of which there are few
+
+
+def _fits(values: Any) -> bool:
+    """Whether these are the types of a state's values."""
+    types = tuple(map(type, values))
+    fitting = len(types) == len(_NAMES) and all(
+        type_ in _JSON.get(wanted, (list,)) for type_, wanted in zip(types, _TYPES, strict=True)
+    )
+    if fitting and len(_known) < _FEW:
+        _known.add(types)
+    return fitting

@@ -34,6 +34,8 @@ class Read:
         proven_at: when the session has proven a second factor last.
         surely_at: when it has proven a phishing-resistant one last.
         prefix: the same for records that begin alike; None where that says nothing.
+        session: name of the session whose quota it is charged to; None where it has none.
+        unusual: its sign-in was unusual, so that it is granted little.
         canary: one of them is one that nobody may read.
         group: of the account.
     """
@@ -43,6 +45,8 @@ class Read:
     proven_at: float | None = None
     surely_at: float | None = None
     prefix: str | None = None
+    session: str | None = None
+    unusual: bool = False
     canary: bool = False
     group: str | None = None
 
@@ -56,13 +60,9 @@ class Verdict:
         reasons: stable codes; with "pass" what is only reported.
         fresh: for each record whether it is its first time that day.
         today: records of this day so far, with these where they pass.
-        limit: how many may be.
-        quota: how many a proof grants.
     """
 
     action: Action
     reasons: tuple[str, ...]
     fresh: tuple[bool, ...]
     today: int
-    limit: float
-    quota: int

@@ -71,6 +71,13 @@ def latest(tx: Transaction, subject: str, most: int) -> list[EventRow]:
     return [EventRow(*row) for row in tx.execute(statement.order_by(events.c.id.desc()).limit(most))]
 
 
+def subject_of_sign_in(tx: Transaction, sign_in: str) -> str | None:
+    """Whose sign-in it was; looks through all events, as nothing asks for it but a report."""
+    statement = select(events.c.subject).where(events.c.sign_in == sign_in, events.c.subject.is_not(None)).limit(1)
+    found: str | None = tx.execute(statement).scalar()
+    return found
+
+
 def after(tx: Transaction, last_id: int, most: int) -> list[ChainedRow]:
     """The next rows after an id, in the order in which they were stored."""
     rows = tx.execute(_ALL.where(events.c.id > last_id).order_by(events.c.id).limit(most))

@@ -67,7 +67,6 @@ sessions: Final = Table(
     Column("risk", String(8), nullable=False, server_default="usual"),
     Column("context", String(128)),
     Column("shown", Text),
-    Column("reads", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )
 
@@ -305,7 +304,6 @@ reads: Final = Table(
 )
 # by day first: what is written today stays together, however long the ledger is
 Index("mfa_reads_subject", reads.c.day, reads.c.subject)
-Index("mfa_reads_sign_in", reads.c.day, reads.c.sign_in)
 Index("mfa_reads_record", reads.c.day, reads.c.record)
 
 # what the help desk has not dealt with yet: one row of each kind and account, however often it happens; `told_at` is

@@ -47,17 +47,14 @@ _MOVE = Statement(
         risk=bindparam("new_risk"),
         context=bindparam("new_context"),
         shown=func.coalesce(bindparam("new_shown"), sessions.c.shown),
-        reads=sessions.c.reads * bindparam("reads_kept"),
     )
 )
-_CHARGE = Statement(
-    update(sessions)
-    .where(
+_THERE = Statement(
+    select(sessions.c.id_hash).where(
         sessions.c.id_hash == bindparam("id"),
-        sessions.c.reads <= bindparam("left"),
+        sessions.c.proofs == bindparam("proofs"),
         sessions.c.ends_at > bindparam("now"),
     )
-    .values(reads=sessions.c.reads + bindparam("count"))
 )
 _TOUCH = (
     update(sessions)
@@ -93,29 +90,10 @@ def add(tx: Transaction, row: SessionRow, origin: Origin = NOWHERE) -> None:
     tx.execute(_INSERT, {**row._asdict(), **origin._asdict(), "created_at": row.last_seen})
 
 
-def charge(tx: Transaction, id_hash: str, count: int, granted: int, now: float) -> bool:
-    """Count records to a session that lives and has so many left; False where it does not."""
-    return _CHARGE.changes_one(tx, {"id": id_hash, "count": count, "left": granted - count, "now": now})
-
-
 def move(
-    tx: Transaction,
-    old: str,
-    old_proofs: str,
-    row: SessionRow,
-    device: str | None = None,
-    shown: str | None = None,
-    *,
-    grants: bool = False,
+    tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: str | None = None, shown: str | None = None
 ) -> bool:
-    """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not.
-
-    Args:
-        tx, old, old_proofs, row: whose, and what it becomes.
-        device: series of the known device that it signs in on.
-        shown: what place and browser are.
-        grants: whether it may read a quota of records from here on.
-    """
+    """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not."""
     values = {
         "old": old,
         "old_proofs": old_proofs,
@@ -130,17 +108,13 @@ def move(
         "new_risk": row.risk,
         "new_context": row.context,
         "new_shown": shown,
-        "reads_kept": 0 if grants else 1,
     }
     return _MOVE.changes_one(tx, values)
 
 
 def is_there(tx: Transaction, id_hash: str, proofs: str, now: float) -> bool:
     """Whether a session that was read at the beginning of a request lives still, and by the same proofs."""
-    statement = select(sessions.c.id_hash).where(
-        sessions.c.id_hash == id_hash, sessions.c.proofs == proofs, sessions.c.ends_at > now
-    )
-    return tx.execute(statement).first() is not None
+    return _THERE.run(tx, {"id": id_hash, "proofs": proofs, "now": now}).fetchone() is not None
 
 
 def touch(tx: Transaction, id_hash: str, group: str | None, now: float) -> None:

@@ -1,4 +1,4 @@
-"""The ledger of records read, how much each account reads, and how much each session has since its latest proof."""
+"""The ledger of records read, and how much each account reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    op.add_column("mfa_sessions", sa.Column("reads", sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "mfa_reading",
         sa.Column(
@@ -37,5 +36,4 @@ def upgrade() -> None:
     )
     # by day first: what is written today stays together, however long the ledger is
     op.create_index("mfa_reads_subject", "mfa_reads", ["day", "subject"])
-    op.create_index("mfa_reads_sign_in", "mfa_reads", ["day", "sign_in"])
     op.create_index("mfa_reads_record", "mfa_reads", ["day", "record"])
