@@ -86,7 +86,11 @@ KINDS: Final[Mapping[str, EventKind]] = {
         "records",
         "until",
     ),
-    "report_made": _kind(N_("a report of who was read was made"), _IAM, "access", "what", "records"),
+    "reads_allowance_asked": _kind(
+        N_("the help desk asked to let an account read more"), _IAM, "info", "why", "by", "records"
+    ),
+    "reads_allowance_declined": _kind(N_("a second person let an account read no more"), _IAM, "denied", "by"),
+    "report_made": _kind(N_("a report of who was read was made"), _IAM, "access", "what", "records", "why", "by"),
     "session_ended": _kind(N_("a session ended"), _SESSION, "end"),
     "sessions_ended": _kind(N_("sessions of an account were ended"), _SESSION, "end", "why", "ended", "by"),
     "password_changed": _kind(N_("the portal changed a password"), _IAM, "change", "ended"),

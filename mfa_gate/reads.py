@@ -5,18 +5,26 @@ Each line of the ledger is stored before the answer leaves. Whatever is refused 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from .assurance import METHODS, Level, Requirement
 from .audit import Who
 from .chain import Heads
-from .exc import InvalidRecord, ReadQuotaReached, ReadsStopped, SignInRequired, StepUpRequired, TooManyAtOnce
+from .exc import (
+    InvalidRecord,
+    ReadQuotaReached,
+    ReadsStopped,
+    SignInRequired,
+    StepUpRequired,
+    TooManyAtOnce,
+    WrongState,
+)
 from .flows import Visit
 from .flows.ceremony import Ceremony, House
 from .flows.ledger import PURPOSE
-from .harvest import HarvestPolicy, Read, State, StateBroken, Verdict, missed, quota, read
+from .harvest import Allowance, HarvestPolicy, Read, State, StateBroken, Verdict, missed, quota, read
 from .session import Session
 from .store import Transaction, reading, reads
 from .store.reads import Outcome, ReadRow
@@ -242,6 +250,32 @@ class Reads(Ceremony):
             how: dict[str, Any] = {"why": reason, **({"by": by} if by else {})}
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), Who(held.subject), **how)
         return True
+
+    def allow(
+        self, tx: Transaction, account_id: str, allowance: Allowance, who: Callable[[str], Who], **how: Any
+    ) -> None:
+        """Let an account read more for a while, and again if it was stopped for reading too much.
+
+        Args:
+            tx: the transaction of the act.
+            account_id: whose.
+            allowance: how many records a day, until when.
+            who: says of a subject who it is about, and from where.
+            how: `why=`, `by=`.
+        """
+        held = reading.hold(tx, account_id)
+        state = self._state(held.state) if held else None
+        if held is None or state is None:
+            raise WrongState
+        state.allowed, state.allowed_until = allowance.records, allowance.until
+        if state.why in ("daily_limit", "ceiling", "drift"):
+            state.stopped = state.why = None
+            state.drift = 0.0
+        reading.keep(tx, account_id, state.dump())
+        until = int(allowance.until)
+        self.house.audit.record(
+            tx, "reads_allowed", self.house.clock(), who(held.subject), records=allowance.records, until=until, **how
+        )
 
     def state_of(self, account_id: str) -> State | None:
         """What is known of an account's reading; None where it has read nothing."""

@@ -93,12 +93,13 @@ class Seen:
 class Reports(Ceremony):
     """Reports out of the ledger; that one was made is an event."""
 
-    def breach(self, whose: Whose, since: float | None = None, until: float | None = None) -> Breach:
+    def breach(self, whose: Whose, since: float | None = None, until: float | None = None, **how: str) -> Breach:
         """What an account, a session or a source has read.
 
         Args:
             whose: of whom.
             since, until: seconds since the epoch, the second not included.
+            how: `by=` the random name of who at the help desk makes it, `why=`.
 
         Raises:
             NothingToReport: there is no such account.
@@ -108,7 +109,7 @@ class Reports(Ceremony):
             found = self._summed(self._lines(tx, since, until, **which))
             subject = which.get("subject")
             found.measures = self._measures(tx, subject, found.sessions, since, until)
-        self._made("breach", subject, len(found.persons))
+        self._made("breach", subject, len(found.persons), **how)
         return found
 
     def seen(self, kind: str, record: str, since: float | None = None, until: float | None = None) -> list[Seen]:
@@ -199,9 +200,10 @@ class Reports(Ceremony):
             if event.kind in MEASURES and (since is None or event.at >= since)
         ]
 
-    def _made(self, what: str, subject: str | None, records: int) -> None:
+    def _made(self, what: str, subject: str | None, records: int, **how: Any) -> None:
         with self.house.store.begin() as tx:
-            self.house.audit.record(tx, "report_made", self.house.clock(), Who(subject), what=what, records=records)
+            now = self.house.clock()
+            self.house.audit.record(tx, "report_made", now, Who(subject), what=what, records=records, **how)
 
 
 def _take_back(found: list[Seen], session: str) -> None:

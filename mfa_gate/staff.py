@@ -23,7 +23,21 @@ class Role(IntEnum):
 
 
 Verb = Literal[
-    "look", "close", "letter", "lock", "end_sessions", "ask", "speak", "unlock", "reset", "approve", "grant", "revoke"
+    "look",
+    "close",
+    "letter",
+    "lock",
+    "end_sessions",
+    "ask",
+    "speak",
+    "unlock",
+    "lift",
+    "allow",
+    "report",
+    "reset",
+    "approve",
+    "grant",
+    "revoke",
 ]
 
 LEAST: Final[Mapping[Verb, Role]] = {
@@ -35,6 +49,9 @@ LEAST: Final[Mapping[Verb, Role]] = {
     "ask": Role.AGENT,
     "speak": Role.AGENT,
     "unlock": Role.SUPERVISOR,
+    "lift": Role.SUPERVISOR,
+    "allow": Role.SUPERVISOR,
+    "report": Role.SUPERVISOR,
     "reset": Role.SUPERVISOR,
     "approve": Role.SUPERVISOR,
     "grant": Role.SUPERVISOR,
@@ -53,6 +70,7 @@ class DeskPolicy:
             causes none.
         address: the postal address of an account, line by line.
         spoken: whether a code may be told on the telephone, once a second person has approved it.
+        four_eyes: whether an exception for an account that reads much needs a second supervisor.
         max_age: greatest age of the phishing-resistant proof at the desk.
         mail: address that is written to about alerts, naming nobody; None: they stand on its page alone.
 
@@ -67,6 +85,7 @@ class DeskPolicy:
     spoken: bool = False
     max_age: timedelta = timedelta(hours=1)
     mail: str | None = None
+    four_eyes: bool = False
 
     def __post_init__(self) -> None:
         for name in ("permission", "find", "address"):

@@ -158,6 +158,7 @@ def build(
         options.network_of,
     )
     activation, life, cases = Activation(house), Life(house), Cases(house)
+    reads, reports = Reads(house, options.harvest), Reports(house)
     return Parts(
         house,
         portal,
@@ -175,11 +176,11 @@ def build(
         Status(house),
         Imports(house),
         cases,
-        Desk(house, options.desk, life, activation, cases),
+        Desk(house, options.desk, life, activation, cases, reads, reports),
         Continuity(house),
-        Reads(house, options.harvest),
+        reads,
         Ledger(house),
-        Reports(house),
+        reports,
         options.mail,
         options.webhook,
     )

@@ -46,7 +46,7 @@ def ranks_do_not_count(patch: Patch) -> None:
 
 
 def one_person_is_enough(patch: Patch) -> None:
-    def decide(self: Desk, visit: Any, request_id: str, _kind: str) -> None:
+    def decide(self: Desk, visit: Any, request_id: str, *, approves: bool) -> None:
         asked = self._request(request_id)
         if self.staff(visit).role < Role.SUPERVISOR:
             raise NotPermitted

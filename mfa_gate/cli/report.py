@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from ..reports import Breach, Person, Whose
+from ..reports import Breach, Whose
 from ..web.letters import write_private
-from ..web.summary import render
+from ..web.summary import render, table_of
 from .output import AccountId, Failed, in_app, parts, tell, time_of
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 since_option = click.option("--from", "since", type=click.DateTime(), help="UTC.")
 until_option = click.option("--to", "until", type=click.DateTime(), help="UTC, not included.")
 
@@ -53,7 +50,7 @@ def breach(
     whose = Whose(account, session, source)
     found = parts().reports.breach(whose, _seconds(since), _seconds(until))
     if table is not None:
-        _write(table, _table(found.persons))
+        _write(table, table_of(found.persons))
     if page is not None:
         _write(page, render(parts(), found, whose, locale))
     tell(as_json, _document(found), *_sentences(found, table, page))
@@ -110,20 +107,6 @@ def _sentences(found: Breach, table: Path | None, page: Path | None) -> list[str
         lines.append(f"{found.broken} of them cannot be named: the key is gone, or the line was changed.")
     lines += [f"The list of whom to tell is in {table}."] if table else ["--csv FILE or --json lists whom to tell."]
     return [*lines, f"The page for the authority is in {page}."] if page else lines
-
-
-def _table(persons: list[Person]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("kind", "record", "first", "last", "times"))
-    for one in persons:
-        writer.writerow((_inert(one.kind), _inert(one.id or ""), time_of(one.first), time_of(one.last), one.times))
-    return text.getvalue()
-
-
-def _inert(value: str) -> str:
-    """What a table would take for a formula is text."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def _write(file: Path, text: str) -> None:

@@ -12,6 +12,8 @@ from ..assurance import Level, Requirement, failing
 from ..exc import NotPermitted, OwnAccount, ReasonMissing, StepUpRequired
 from ..flows import Activation, Cases, Life, Visit
 from ..flows.ceremony import Ceremony, House
+from ..reads import Reads
+from ..reports import Reports
 from ..staff import LEAST, DeskPolicy, Role, Verb
 from ..store import accounts, desk
 
@@ -33,14 +35,23 @@ class Acting(Ceremony):
     Args:
         house: the parts of the app.
         policy: how the portal lets its desk in; None where it has none, which refuses everything.
-        life, activation, cases: the flows that do it.
+        life, activation, cases, reads, reports: what does it.
     """
 
     def __init__(
-        self, house: House, policy: DeskPolicy | None, life: Life, activation: Activation, cases: Cases
+        self,
+        house: House,
+        policy: DeskPolicy | None,
+        life: Life,
+        activation: Activation,
+        cases: Cases,
+        reads: Reads,
+        reports: Reports,
     ) -> None:
         super().__init__(house)
         self.policy = policy
+        self.reads = reads
+        self.reports = reports
         self._life = life
         self._activation = activation
         self._cases = cases

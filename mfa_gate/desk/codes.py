@@ -9,13 +9,19 @@ from ..exc import NotFound, OwnAccount, RequestGone
 from ..flows import Issued, Visit
 from ..store import accounts, desk
 from ..store.desk import RequestRow
-from .acting import Acting
+from .reading import ALLOW, Reading
 
 REQUEST: Final = 30 * 60.0  # seconds that a second person has, and that an approved code may be told
 SPOKEN: Final = 600.0  # seconds that a spoken code may be redeemed (NIST SP 800-63B-4 §4.2.1.2)
 
+_DECIDED: Final = {
+    ("spoken", True): "spoken_code_approved",
+    ("spoken", False): "spoken_code_declined",
+    (ALLOW, False): "reads_allowance_declined",
+}
 
-class Codes(Acting):
+
+class Codes(Reading):
     """Asked for by one, approved by another, told once."""
 
     def ask(self, visit: Visit, account_id: str, reason: str | None) -> None:
@@ -49,13 +55,13 @@ class Codes(Acting):
             RequestGone: it is no longer open.
             NotPermitted, ...: as `staff`.
         """
-        self._decide(visit, request_id, "spoken_code_approved")
+        self._decide(visit, request_id, approves=True)
 
     def decline(self, visit: Visit, request_id: str) -> None:
         """Decline what a colleague asked for. Raises as `approve`."""
-        self._decide(visit, request_id, "spoken_code_declined")
+        self._decide(visit, request_id, approves=False)
 
-    def _decide(self, visit: Visit, request_id: str, kind: str) -> None:
+    def _decide(self, visit: Visit, request_id: str, *, approves: bool) -> None:
         asked = self._request(request_id)
         with (
             self._acting(visit, "approve", asked.account_id, asked.reason) as (staff, _),
@@ -65,11 +71,14 @@ class Codes(Acting):
             if asked.asked_by == by:
                 raise OwnAccount
             whose = accounts.find(tx, asked.account_id)
-            approves = kind == "spoken_code_approved"
             done = desk.approve(tx, asked.id, by, now) if approves else desk.drop(tx, asked.id)
             if not done or whose is None:
                 raise RequestGone
-            self.house.audit.record(tx, kind, now, visit.who(whose.subject), by=staff.subject)
+            if approves and asked.verb == ALLOW:
+                desk.drop(tx, asked.id)
+                self.allowed(tx, visit, asked, staff.subject)
+                return
+            self.house.audit.record(tx, _DECIDED[asked.verb, approves], now, visit.who(whose.subject), by=staff.subject)
 
     def speak(self, visit: Visit, request_id: str) -> Issued:
         """The code that was approved, told once: here, to who asked for it.

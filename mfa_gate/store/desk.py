@@ -35,6 +35,7 @@ class RequestRow(NamedTuple):
     asked_at: float
     ends_at: float
     approved_by: str | None = None
+    data: str | None = None
 
 
 def begin(tx: Transaction, now: float) -> bool:

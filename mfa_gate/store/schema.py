@@ -345,6 +345,7 @@ desk_requests: Final = Table(
     Column("asked_at", Double, nullable=False),
     Column("ends_at", Double, nullable=False),
     Column("approved_by", String(255), ForeignKey("mfa_accounts.id", ondelete="CASCADE")),
+    Column("data", Text),
 )
 
 # what happens once in the life of a store, and is never deleted

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, make_response, request
 
 from ..account import Account
 from ..event_kinds import KINDS
@@ -23,20 +23,24 @@ from ..exc import (
 from ..flows import Case, Issued, UnknownAccount
 from ..harvest import REASONS as READING
 from ..reasons import REASONS
+from ..reports import Breach
+from ..rules import DAY
 from ..staff import LEAST, Role
 from ..store.alerts import AlertRow
 from ..store.desk import RequestRow
 from . import answers, inputs, steps
 from .answers import page
+from .chart import chart
 from .language import ago, choose, date_of, long_date
 from .letters import Letter, render, write_private
 from .notices import moment
+from .summary import table_of
 from .visitor import Visitor, visitor
 
 DESK: Final = "mfa_gate_desk"
 SAID_AGAIN = (InvalidRequest, NotFound, NotPermitted, ReasonMissing, RequestGone, UnknownToDesk)
 # in the order in which they stand on the page
-ACTS: Final = ("close", "letter", "ask", "end_sessions", "lock", "unlock", "reset")
+ACTS: Final = ("close", "lift", "letter", "ask", "end_sessions", "lock", "unlock", "allow", "report", "reset")
 
 
 def blueprint(url_prefix: str) -> Blueprint:
@@ -96,10 +100,14 @@ def account(subject: str) -> Response:
     account_id = desk.named(here.visit, subject)
     if request.method != "POST":
         return _account_page(here, account_id, done=_done(request.args.get("done")))
-    fields = inputs.read(request, here, "action", "reason", "request", "seen")
+    fields = inputs.read(request, here, "action", "reason", "request", "seen", "records", "days")
     action, reason = fields.get("action", ""), fields.get("reason")
     acts: Mapping[str, Callable[[], Any]] = {
         "close": lambda: desk.close(here.visit, account_id, reason, _seen(fields.get("seen"))),
+        "lift": lambda: desk.lift(here.visit, account_id, reason),
+        "allow": lambda: desk.allow(
+            here.visit, account_id, reason, _number(fields.get("records")), _number(fields.get("days"))
+        ),
         "letter": lambda: desk.letter(here.visit, account_id, reason, lambda issued: _write_letter(here, issued)),
         "ask": lambda: desk.ask(here.visit, account_id, reason),
         "end_sessions": lambda: desk.end_sessions(here.visit, account_id, reason),
@@ -111,6 +119,8 @@ def account(subject: str) -> Response:
         if action == "speak":
             issued = desk.speak(here.visit, steps.needed(fields, "request"))
             return _desk_page("desk_code", here, desk.staff(here.visit).account, issued=issued, subject=subject)
+        if action == "report":
+            return _list_of(desk.report(here.visit, account_id, reason), subject)
         if action not in acts:
             raise InvalidRequest
         acts[action]()
@@ -124,14 +134,19 @@ def _account_page(here: Visitor, account_id: str, refusal: Refusal | None = None
     me, case = desk.staff(here.visit), _case(here, account_id)
     policy, now = desk.policy, here.parts.house.clock()
     on = {"letter": policy is not None and policy.letters is not None, "ask": policy is not None and policy.spoken}
-    on["close"] = bool(case.alerts)
+    reading = desk.habits(here.visit, account_id)
+    on |= {"close": bool(case.alerts), "lift": reading.stopped is not None}
     acts = [act for act in ACTS if me.role >= LEAST[act] and on.get(act, True) and act != _idle(case)]
-    waiting = next(iter(desk.requests(here.visit, account_id)), None)
+    waiting = next((row for row in desk.requests(here.visit, account_id) if row.verb == "spoken"), None)
     locale = _locale(here, me.account)
     shown: dict[str, Any] = {
         "case": case,
         "own": account_id == me.account.id,
         "acts": acts,
+        "reading": reading,
+        "chart": chart(reading.by_day, reading.usual, reading.limit),
+        "day": lambda number: long_date(date_of(number * DAY), locale),
+        "why_stopped": READING.get(reading.stopped or ""),
         "alerts": [_alert(row, locale) for row in case.alerts],
         "seen": repr(max((row.last_at for row in case.alerts), default=0.0)),
         "waiting": _request(here, me.account, waiting) if waiting else None,
@@ -174,6 +189,20 @@ def _alert(row: AlertRow, locale: str) -> dict[str, Any]:
         "reasons": reasons,
         "records": data.get("records"),
     }
+
+
+def _list_of(found: Breach, subject: str) -> Response:
+    """Whom an account has read, as a file of whoever asked for it."""
+    made = answers.secured(make_response(table_of(found.persons), 200))
+    made.mimetype = "text/csv"
+    made.headers["Content-Disposition"] = f'attachment; filename="reads-{subject}.csv"'
+    return made
+
+
+def _number(text: str | None) -> int:
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > 6:
+        raise InvalidRequest
+    return int(text)
 
 
 def _seen(text: str | None) -> float:
@@ -256,6 +285,7 @@ def _request(here: Visitor, me: Account, row: RequestRow) -> dict[str, Any]:
     """A request with the names of its people."""
     return {
         "id": row.id,
+        "wanted": json.loads(row.data) if row.data else None,
         "reason": row.reason,
         "whose": _name(here, row.account_id),
         "asker": _name(here, row.asked_by),

@@ -1,17 +1,22 @@
-"""A page to print for the authority: what the gate knows of a breach (GDPR article 33(3)), with room for the rest."""
+"""What the gate knows of a breach: a page to print for the authority (GDPR article 33(3)), and whom to tell."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import render_template
 
 from ..event_kinds import KINDS
-from ..reports import Breach, Whose
+from ..reports import Breach, Person, Whose
 from ..wiring import Parts
 from .language import catalogue
 from .notices import moment
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 SHOWN: Final = 12  # measures and sessions, so that it stays one page
 
 
@@ -37,3 +42,22 @@ def render(parts: Parts, found: Breach, whose: Whose, locale: str) -> str:
         ],
     }
     return render_template("mfa_gate/summary.html", **values)
+
+
+def table_of(persons: Iterable[Person]) -> str:
+    """Whom to tell, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("kind", "record", "first", "last", "times"))
+    for one in persons:
+        writer.writerow((_inert(one.kind), _inert(one.id or ""), _time(one.first), _time(one.last), one.times))
+    return text.getvalue()
+
+
+def _inert(value: str) -> str:
+    """What a table would take for a formula is text."""
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -10,6 +10,7 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
+    op.add_column("mfa_desk_requests", sa.Column("data", sa.Text(), nullable=True))
     op.create_table(
         "mfa_reading",
         sa.Column(
