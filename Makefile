@@ -14,7 +14,7 @@ LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --upg
 CATALOGUES := $(shell find mfa_gate -name '*.po')
 
 .NOTPARALLEL:
-.PHONY: help demo test check system red mutants bench study screenshots lock clean
+.PHONY: help demo test check system red mutants bench study replay screenshots lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,9 +44,13 @@ mutants: $(VENV)/.dev $(VENV)/.package system ## alter the code that decides, a 
 bench: $(VENV)/.dev $(VENV)/.package ## what the gate costs
 	$(PY) -m benchmarks
 
-study: $(VENV)/.dev $(VENV)/.package ## how well risk tells owners from thieves: docs/risk-report.md
+study: $(VENV)/.dev $(VENV)/.package ## how well thieves are told from owners: docs/risk-report.md, docs/harvest-report.md
 	@$(PIP) install -qq --require-hashes -r requirements/study.txt
 	$(PY) -m benchmarks.risk
+	$(PY) -m benchmarks.harvest
+
+replay: $(VENV)/.dev $(VENV)/.package ## the incident, without and with the gate: docs/replay.md
+	$(PY) -m demo_app replay --docs docs
 
 screenshots: $(VENV)/.dev $(VENV)/.package system ## docs/images, taken anew
 	$(PY) -m tests.screenshots

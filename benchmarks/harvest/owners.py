@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 
 from mfa_gate.harvest import HarvestPolicy, Read, State, missed, quota, read
+from mfa_gate.harvest.policy import MOST
 
 from .world import BEGIN, DAY, EPIDEMIC, Account, LookUp, accounts, days
 
-SPOILT: Final = "00000000"
+YOUNG: Final = 7  # days of an account that is new
 
 
 @dataclass(slots=True)
@@ -23,15 +24,18 @@ class Tally:
     prompts: Counter[bool] = field(default_factory=Counter)
     stops: Counter[bool] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    at_ceiling: int = 0
     records: list[int] = field(default_factory=list)
     quotas: list[int] = field(default_factory=list)
-    states: dict[int, State] = field(default_factory=dict)
+    accounts: list[tuple[Account, State, State]] = field(default_factory=list)
 
     def __iadd__(self, other: Tally) -> Tally:
         for name in ("days", "prompts", "stops", "reasons"):
             getattr(self, name).update(getattr(other, name))
+        self.at_ceiling += other.at_ceiling
         self.records += other.records
         self.quotas += other.quotas
+        self.accounts += other.accounts
         return self
 
 
@@ -79,6 +83,12 @@ class Reader:
         return False
 
 
+def clear(state: State) -> None:
+    """The desk has lifted a stop."""
+    state.stopped = state.why = None
+    state.ahead = state.miss = state.walk = state.drift = 0.0
+
+
 def mark(record: int) -> str:
     return format(record & 0xFFFFFFFF, "08x")
 
@@ -94,20 +104,23 @@ def observe(seed: int, count: int, length: int, policy: HarvestPolicy) -> Tally:
     epidemic = rng.random(length) < EPIDEMIC
     tally = Tally()
     for account in accounts(rng, count):
-        reader = Reader(account, policy)
+        reader, young = Reader(account, policy), State()
         for day, today in enumerate(days(rng, account, length, epidemic)):
             if not today:
                 continue
             _one_day(reader, BEGIN + day * DAY, today, tally)
+            if day < YOUNG:
+                young = reader.state.copy()
+        tally.accounts.append((account, reader.state, young))
     return tally
 
 
 def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) -> None:
     known = reader.state.days >= reader.policy.warm
     reader.signs_in(begin + 8 * 3600)
-    if reader.state.stopped is not None:  # the desk has lifted it
-        reader.state.stopped = reader.state.why = None
-        reader.state.ahead = reader.state.miss = reader.state.walk = reader.state.drift = 0.0
+    if reader.state.why == "ceiling":  # the desk has rung, and lets an account that reads as much go on
+        reader.state.allowed, reader.state.allowed_until = MOST, begin + 366 * DAY
+    clear(reader.state)
     for one in today:
         reader.looks_up(one)
         if reader.stopped:
@@ -116,5 +129,6 @@ def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) ->
     tally.days[known] += 1
     tally.prompts[known] += reader.prompts
     tally.stops[known] += bool(reader.stopped)
+    tally.at_ceiling += known and reader.stopped[:1] == ("ceiling",)
     tally.records.append(reader.state.today)
     tally.quotas.append(quota(reader.state, reader.policy, reader.account.group))

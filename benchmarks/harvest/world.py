@@ -73,7 +73,10 @@ def look_ups(rng: np.random.Generator, count: int, day: int) -> list[LookUp]:
     return [LookUp(BEGIN + day * DAY + at, one) for at, one in zip(sorted(times[:count]), records, strict=True)]
 
 
-def days(rng: np.random.Generator, account: Account, count: int, epidemic: np.ndarray) -> Iterator[list[LookUp]]:
-    """The look-ups of each day."""
+def days(
+    rng: np.random.Generator, account: Account, count: int, epidemic: np.ndarray, first: int = 0
+) -> Iterator[list[LookUp]]:
+    """The look-ups of each day, from the first one on."""
     for day in range(count):
-        yield look_ups(rng, records_of(rng, account, day, bool(epidemic[day])), day)
+        number = first + day
+        yield look_ups(rng, records_of(rng, account, number, bool(epidemic[day])), number)

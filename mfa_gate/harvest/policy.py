@@ -55,7 +55,7 @@ class HarvestPolicy:
     worth: float = 1.0
     fading: float = 0.97
     spread: float = 3.0
-    z: float = 3.3
+    z: float = 3.15
     warm: int = 20
     pace: float = 6.0
     burst: int = 20
