@@ -7,6 +7,7 @@ from .delivery import Mail, Webhook
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
 from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
+from .harvest import HarvestPolicy
 from .policy import GroupPolicy, Policy
 from .risk import RiskPolicy
 from .rules import LimitPolicy, Rule
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigurationError",
     "DeskPolicy",
     "GroupPolicy",
+    "HarvestPolicy",
     "Leaked",
     "LeakedFile",
     "LeakedRange",
