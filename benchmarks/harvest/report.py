@@ -75,8 +75,10 @@ def _owners(found: Study) -> str:
     rows += [
         "",
         f"To reach: at most {STOPS:g} false stops: {_reached(everything <= STOPS)}; without those at the absolute",
-        f"ceiling, which very large accounts meet once each: {rate:.2f}, {_reached(rate <= STOPS)}. At most {PROMPTS:g}",
-        f"further proofs in 100 working days of all accounts: {both:.2f}, {_reached(both <= PROMPTS)}. In brackets: 95 %",
+        f"ceiling, which very large accounts meet once each: {rate:.2f}, {_reached(rate <= STOPS)}. "
+        f"At most {PROMPTS:g}",
+        f"further proofs in 100 working days of all accounts: {both:.2f}, "
+        f"{_reached(both <= PROMPTS)}. In brackets: 95 %",
         f"intervals. Stops by reason: {reasons}. Distinct records a day: median {quantiles[0]:.0f}, 99 %",
         f"{quantiles[1]:.0f}, 99.9 % {quantiles[2]:.0f}; one proof grants {np.mean(owners.quotas):.0f} on average,",
         f"{np.median(owners.quotas):.0f} in the median, {max(owners.quotas)} at",
