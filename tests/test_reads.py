@@ -175,6 +175,7 @@ class TestTheQuota:
         works(browser, 0, 70)
         answer = browser.get("/records/4711")
         assert answer.headers["Location"] == f"{BASE_URL}/mfa/challenge"
+        assert "Vous avez ouvert beaucoup de dossiers" in browser.get("/mfa/challenge").text
         portal.clock.advance(30)
         back = browser.step("challenge", code=portal.code(secret))
         assert back.headers["Location"] == f"{BASE_URL}/records/4711"

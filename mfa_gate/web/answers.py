@@ -202,7 +202,7 @@ def _onward(here: Visitor, refusal: Refusal, required: Requirement | None) -> Re
     # of the gate's own pages only those that a step-up leads back to
     if (request.blueprint != BLUEPRINT or "requirement" in refusal.data) and targets.is_navigation(request):
         wanted = targets.wanted(request) or (request.path if request.blueprint == BLUEPRINT else None)
-        targets.keep(parts, response, wanted, required.level if required else Level.MFA)
+        targets.keep(parts, response, wanted, required.level if required else Level.MFA, refusal.code)
     return response
 
 

@@ -16,6 +16,7 @@ from ..exc import (
     LastAuthenticator,
     NoMethod,
     NotFound,
+    ReadQuotaReached,
     Refusal,
     SignInRequired,
     StepUpRequired,
@@ -99,8 +100,10 @@ def challenge_page(
     unusual = not step_up and here.session is not None and here.session.risk != "usual"
     if not methods:
         return answers.refuse(TooUnusual() if unusual else NoMethod())
+    target = targets.kept(here.parts, request) if step_up else None
+    many = target is not None and target.why == ReadQuotaReached.code
     narrowed = not step_up and methods != answers.allowed(progress, Requirement())
-    shown = {"methods": methods, "step_up": step_up, "narrowed": narrowed, "held": sealed, "tried": tried}
+    shown = {"methods": methods, "step_up": step_up, "narrowed": narrowed, "held": sealed, "tried": tried, "many": many}
     return _form_page("challenge", here, refusal, status, unusual=unusual, **shown)
 
 

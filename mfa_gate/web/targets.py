@@ -24,10 +24,11 @@ _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A page on this portal, as path and query without script root, and the level that it asked for."""
+    """A page on this portal, as path and query without script root, the level that it asked for, and why, if known."""
 
     path: str
     level: Level = Level.MFA
+    why: str | None = None
 
 
 def safe(path: str) -> bool:
@@ -68,12 +69,12 @@ def path_of(request: Request) -> str:
     return f"{path}?{quote(query, safe='/:@!$&()*+,;=~-._?%')}" if query else path
 
 
-def keep(parts: Parts, response: Response, path: str | None, level: Level = Level.MFA) -> None:
-    """Keep the page in the browser, or drop an older one."""
+def keep(parts: Parts, response: Response, path: str | None, level: Level = Level.MFA, why: str | None = None) -> None:
+    """Keep the page in the browser, or drop an older one; `why` is the code of what came in between."""
     if path is None:
         drop(parts.settings, response)
         return
-    sealed = parts.keyring.seal(json.dumps([path, int(level), int(parts.house.clock())]).encode(), CONTEXT)
+    sealed = parts.keyring.seal(json.dumps([path, int(level), int(parts.house.clock()), why]).encode(), CONTEXT)
     _set(parts.settings, response, sealed, MAX_AGE)
 
 
@@ -83,12 +84,12 @@ def kept(parts: Parts, request: Request) -> Target | None:
     if not sealed or len(sealed) > 4 * MAX_LENGTH:
         return None
     try:
-        path, level, at = json.loads(parts.keyring.open(sealed, CONTEXT))
+        path, level, at, *more = json.loads(parts.keyring.open(sealed, CONTEXT))
     except SealBroken:
         return None
     if parts.house.clock() - at >= MAX_AGE:
         return None
-    return Target(path, Level(level))
+    return Target(path, Level(level), more[0] if more else None)
 
 
 def drop(settings: Settings, response: Response) -> None:
