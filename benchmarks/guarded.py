@@ -42,11 +42,12 @@ def _floor(folder: Path) -> Variant:
 
 def _gate(folder: Path) -> Variant:
     app, _ = gated(folder, time.time)
-    cookies = [_gate_cookie(app, number) for number in range(ACCOUNTS)]
+    cookies = [gate_cookie(app, number) for number in range(ACCOUNTS)]
     return Variant("gate", app, _repeat(get(PATH, portal_cookie(app, account_id(0)), cookies[0])))
 
 
-def _gate_cookie(app: Flask, number: int) -> str:
+def gate_cookie(app: Flask, number: int) -> str:
+    """The cookie of somebody who is signed in."""
     client = app.test_client()
     signed_in(client, people()[account_id(number)])
     name = app.extensions["mfa_gate"].settings.cookie_name

@@ -12,10 +12,10 @@ from typing import Final
 from flask import Flask
 
 from mfa_gate.harvest import HarvestPolicy
-from mfa_gate.testing import signed_in
 
+from .guarded import gate_cookie
 from .measure import Environ, Variant
-from .portal import ACCOUNTS, account_id, gated, get, people, portal_cookie
+from .portal import ACCOUNTS, account_id, gated, get, portal_cookie
 
 # a person's day in a moment: nothing may refuse it for being quick
 POLICY: Final = HarvestPolicy(least=250, most=250, pace=1e-6)
@@ -35,7 +35,7 @@ def variants(folder: Path, accounts: int, lines: int) -> list[Variant]:
         own = folder / name.replace(" ", "-")
         own.mkdir()
         app = _portal(own)
-        cookies = [_cookie(app, number) for number in range(ACCOUNTS)]
+        cookies = [gate_cookie(app, number) for number in range(ACCOUNTS)]
         app.extensions["mfa_gate"].house.store.close()
         _fill(own / "mfa_gate.sqlite3", people_there, lines_there)
         made += [
@@ -58,15 +58,6 @@ def _portal(folder: Path) -> Flask:
         return f"<h1>{number}</h1>"
 
     return app
-
-
-def _cookie(app: Flask, number: int) -> str:
-    client = app.test_client()
-    signed_in(client, people()[account_id(number)])
-    name = app.extensions["mfa_gate"].settings.cookie_name
-    cookie = client.get_cookie(name)
-    assert cookie is not None
-    return f"{name}={cookie.value}"
 
 
 def _calls(app: Flask, path: str, cookies: Sequence[str]) -> Callable[[int], Sequence[Environ]]:
