@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from .store.reads import ChainedRead
 DAY: Final = 86_400.0
 # what was done about it, as far as the gate did it
 MEASURES: Final = frozenset(
-    {"reads_stopped", "reads_asked", "session_ended", "sessions_ended", "account_locked", "account_reset", "not_me"}
+    {"reads_stopped", "reads_asked", "sessions_ended", "account_locked", "account_reset", "not_me", "device_replayed"}
 )
 
 
@@ -108,7 +108,7 @@ class Reports(Ceremony):
             which = self._which(tx, whose)
             found = self._summed(self._lines(tx, since, until, **which))
             subject = which.get("subject")
-            found.measures = self._measures(tx, subject, found.sessions, since, until)
+            found.measures = self._measures(tx, subject, found.first)
         self._made("breach", subject, len(found.persons), **how)
         return found
 
@@ -189,16 +189,13 @@ class Reports(Ceremony):
             return None
         return sealed.decode("utf-8", "surrogatepass")
 
-    def _measures(
-        self, tx: Transaction, subject: str | None, sessions: Sequence[str], since: float | None, until: float | None
-    ) -> list[tuple[str, float]]:
-        if subject is None:
+    @staticmethod
+    def _measures(tx: Transaction, subject: str | None, first: float | None) -> list[tuple[str, float]]:
+        """What was done about it, from the first read on."""
+        if subject is None or first is None:
             return []
-        return [
-            (event.kind, event.at)
-            for event in events.of_subject(tx, subject)
-            if event.kind in MEASURES and (since is None or event.at >= since)
-        ]
+        every = events.of_subject(tx, subject)
+        return [(event.kind, event.at) for event in every if event.kind in MEASURES and event.at >= first]
 
     def _made(self, what: str, subject: str | None, records: int, **how: Any) -> None:
         with self.house.store.begin() as tx:

@@ -20,7 +20,7 @@ from .postbox import Postbox, by_mail, open_postbox, send
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
-UNUSUAL = "a right password came from a place and a browser unlike its owner"
+UNUSUAL = " right password came from a place and a browser unlike its owner"
 MAILBOX = "security@portal.example"
 
 

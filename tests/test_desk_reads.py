@@ -65,7 +65,7 @@ def test_the_desk_sees_that_and_why_an_account_was_stopped(desk: Desk) -> None:
     page = desk.page(sue, "anne").text
     assert "Stopped: it reads nothing." in page
     assert "faster than a person can read" in page
-    assert "records were read in a way unlike" in sue.get("/mfa/desk").text
+    assert "Records were read in a way unlike" in sue.get("/mfa/desk").text
 
 
 def test_a_supervisor_lifts_it_and_the_owner_is_told(desk: Desk) -> None:
