@@ -9,9 +9,14 @@ from statistics import median
 
 from .scenarios import Outcome
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 960, 520, 70, 50, 30
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 1130, 520, 70, 50, 30
 EDGE = 640  # of the plot; its labels stand right of it
 SECONDS = ((1, "1 s"), (60, "1 min"), (3600, "1 h"), (86_400, "1 day"), (6_048_000, "70 days"))
+_SHORTER = (
+    ("password and second factor", "with second factor"),
+    ("used in the owner's own network and browser", "same network and browser"),
+    (" of them nobody's", " nobody's"),
+)
 RECORDS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 
@@ -93,4 +98,7 @@ def _spread(places: list[float], apart: float = 17.0) -> list[float]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 44 else f"{name[:43].rstrip()}…"
+    """A name that fits beside the plot."""
+    for long, short in _SHORTER:
+        name = name.replace(long, short)
+    return name
