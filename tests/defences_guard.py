@@ -140,7 +140,7 @@ def one_cookie_name(patch: Patch) -> None:
 
 
 def cookie_as_the_request_came(patch: Patch) -> None:
-    answer = Visitor._answer
+    answer = Visitor.put_cookies
 
     def by_request(self: Visitor, response: Any) -> Any:
         response = answer(self, response)
@@ -149,7 +149,7 @@ def cookie_as_the_request_came(patch: Patch) -> None:
             response.headers.setlist("Set-Cookie", [cookie.replace("; Secure", "") for cookie in cookies])
         return response
 
-    patch.setattr(Visitor, "_answer", by_request)
+    patch.setattr(Visitor, "put_cookies", by_request)
 
 
 def name_of_plain_cookies_is_read(patch: Patch) -> None:
