@@ -109,7 +109,9 @@ class Metering:
 
     def _unmetered(self, here: Visitor, response: Response) -> Refusal | None:
         rule = request.url_rule
-        if rule is None or here.has_charged or isinstance(response, OwnAnswer) or request.method == "OPTIONS":
+        if rule is None or here.has_charged or isinstance(response, OwnAnswer):
+            return None
+        if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
         if not self._marks.is_metered(self._app, rule.endpoint):
             return None

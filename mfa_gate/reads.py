@@ -24,7 +24,7 @@ from .exc import (
 from .flows import Visit
 from .flows.ceremony import Ceremony, House
 from .flows.ledger import PURPOSE
-from .harvest import Allowance, HarvestPolicy, Read, State, StateBroken, Verdict, missed, quota, read
+from .harvest import Allowance, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, read
 from .session import Session
 from .store import Transaction, reading, reads
 from .store.reads import Outcome, ReadRow
@@ -98,7 +98,9 @@ class Reads(Ceremony):
             return self._stopped(tx, visit, held.subject, after, verdict.reasons)
         reading.keep(tx, session.account_id, after.dump())
         if verdict.action == "prompt":
-            if sum(verdict.fresh) > quota(after, self.policy, session.group, unusual=session.risk != "usual"):
+            if verdict.reasons == ("quota",) and sum(verdict.fresh) > quota(
+                after, self.policy, session.group, unusual=session.risk != "usual"
+            ):
                 return TooManyAtOnce()  # no proof would do
             return self._prompted(tx, visit, held.subject, verdict.reasons[0])
         if not self.house.sessions.is_there(tx, session, self.house.clock()):
@@ -114,7 +116,7 @@ class Reads(Ceremony):
         """Note that what was charged just now does not exist.
 
         Raises:
-            ReadsStopped: that was one too many; the session has ended.
+            ReadsStopped: that was one too many, and the session has ended; or the account was stopped before.
             SignInRequired, Unavailable: as for `charge`.
         """
         session, ids = visit.there(), _ids(kind, records)
@@ -124,6 +126,8 @@ class Reads(Ceremony):
             state = self._state(held.state) if held is not None else None
             if held is None or state is None:
                 raise SignInRequired
+            if state.stopped is not None:  # nothing it does meanwhile makes its stop a lighter one
+                raise ReadsStopped
             after, reason = missed(state, self.policy)
             lines: list[tuple[str, str, Outcome]] = [(one, self._hash(kind, one), "missed") for one in ids]
             self._enter(tx, visit, held.subject, kind, lines)
@@ -199,7 +203,7 @@ class Reads(Ceremony):
         """What was stopped before; its owner can prove to be there, if the account has what that takes."""
         progress = self.progress_in(tx, session)
         surest = any(METHODS[method].ceiling >= Level.PHISHING_RESISTANT for method in progress.methods)
-        if after.why in ("canary", "state", "ceiling") or not surest:
+        if not surest or not may_lift(after):
             return ReadsStopped()
         return StepUpRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))
 
@@ -243,9 +247,7 @@ class Reads(Ceremony):
             if held is None or (state is not None and state.stopped is None):
                 return False
             state = state or State(at=self.house.clock(), day=int(self.house.clock() // DAY))
-            state.stopped = state.why = None
-            state.ahead = state.miss = state.walk = state.drift = 0.0
-            state.lifted = state.day
+            state.lift()
             reading.keep(tx, account_id, state.dump())
             how: dict[str, Any] = {"why": reason, **({"by": by} if by else {})}
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), Who(held.subject), **how)

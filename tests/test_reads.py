@@ -294,6 +294,17 @@ class TestStopped:
         assert opens(browser, 2).json["code"] == "reads_stopped"
 
     @pytest.mark.abuse("A54")
+    def test_look_ups_that_find_nothing_make_no_stop_a_lighter_one(self, make: MakePortal) -> None:
+        portal = open_records(make, harvest=HarvestPolicy(canary=lambda _, record: record == "1"))
+        browser, key = keyed(portal)
+        opens(browser, 1)
+        browser.password()
+        browser.prove(key)
+        for _ in range(10):
+            assert browser.get("/records/search", headers=JSON).json["code"] == "reads_stopped"
+        assert state(portal)["why"] == "canary"
+
+    @pytest.mark.abuse("A54")
     def test_an_account_that_is_known_is_stopped_far_outside_its_habits(self, portal: Portal) -> None:
         secret = portal.enrolled()
         browser = settled(portal, secret)
@@ -404,6 +415,11 @@ class TestNothingLeavesUncharged:
 
     def test_an_automatic_answer_to_options_passes(self, reader: tuple[Browser, str]) -> None:
         assert reader[0].open("OPTIONS", "/records/1").status_code == 200
+
+    @pytest.mark.abuse("A64")
+    def test_a_view_of_the_portals_own_for_options_is_metered_as_any(self, reader: tuple[Browser, str]) -> None:
+        answer = reader[0].open("OPTIONS", "/records/asked", headers=JSON)
+        assert answer.json["code"] == "not_metered"
 
     def test_the_portals_cookies_go_with_the_answer_that_takes_the_place(self, make: MakePortal) -> None:
         portal = open_records(make)

@@ -9,7 +9,7 @@ The state is O(1): `state.dump()` is at most 6 KB, however long the account live
 
 from __future__ import annotations
 
-from .detectors import limit, mean, missed, quota, read
+from .detectors import limit, may_lift, mean, missed, quota, read
 from .policy import HarvestPolicy
 from .state import Allowance, State, StateBroken
 from .verdict import REASONS, Action, Read, Verdict
@@ -24,6 +24,7 @@ __all__ = [
     "StateBroken",
     "Verdict",
     "limit",
+    "may_lift",
     "mean",
     "missed",
     "quota",

@@ -137,16 +137,17 @@ def _drift(state: State, usual: float, records: float, policy: HarvestPolicy) ->
     return max(0.0, state.drift + base + records * log(policy.drift * (spread + usual) / (spread + more)))
 
 
+def may_lift(state: State) -> bool:
+    """Whether an owner's own proof can end the stop: of the ceiling from the next day on."""
+    return state.why not in _NEVER_WITHOUT_DESK and not (state.why == "ceiling" and state.today)
+
+
 def _lifts(after: State, asked: Read) -> bool:
     """Whether a phishing-resistant proof since then ends the stop; it has then, and the day's limit is lifted."""
     since = after.stopped
-    if since is None or after.why in _NEVER_WITHOUT_DESK or asked.surely_at is None or asked.surely_at <= since:
+    if since is None or not may_lift(after) or asked.surely_at is None or asked.surely_at <= since:
         return False
-    if after.why == "ceiling" and after.today:
-        return False
-    after.stopped = after.why = None
-    after.ahead = after.miss = after.walk = after.drift = 0.0
-    after.lifted = after.day
+    after.lift()
     return True
 
 

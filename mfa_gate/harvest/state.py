@@ -97,6 +97,12 @@ class State:
             self.spent_before = max(self.spent_before, oldest[1])
         self.spent = (*others, (session, proven_at, records))
 
+    def lift(self) -> None:
+        """Read again: what stopped it is forgotten, and this day has the ceiling for its limit."""
+        self.stopped = self.why = None
+        self.ahead = self.miss = self.walk = self.drift = 0.0
+        self.lifted = self.day
+
     def copy(self) -> State:
         return State(*_VALUES(self))
 
