@@ -22,14 +22,14 @@ from .exc import (
     WrongState,
 )
 from .flows import Visit
-from .flows.ceremony import Ceremony, House
+from .flows.ceremony import Ceremony, House, News
 from .flows.ledger import PURPOSE
 from .harvest import Allowance, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, read
+from .rules import DAY
 from .session import Session
 from .store import Transaction, reading, reads
 from .store.reads import Outcome, ReadRow
 
-DAY: Final = 86_400.0
 LONGEST: Final = 512  # characters of a record's id
 MOST: Final = 1_000  # records in one list: more than anybody may read in a day
 KIND: Final = range(1, 49)  # characters
@@ -38,7 +38,6 @@ _PREFIX: Final = "record prefix"
 _HASH: Final = 32  # hexadecimal digits that are kept of a record's hash
 _MARK: Final = 8
 _NAME: Final = 12  # characters of a sign-in's name that a state keeps
-_REMEMBERED: Final = 10_000
 
 
 class Reads(Ceremony):
@@ -53,7 +52,7 @@ class Reads(Ceremony):
         super().__init__(house)
         self.policy = policy
         self._heads = Heads()
-        self._told: set[tuple[str, ...]] = set()
+        self._news = News()
 
     def charge(self, visit: Visit, kind: str, records: Iterable[object]) -> None:
         """Charge records before they are shown. All of them, or none.
@@ -209,7 +208,7 @@ class Reads(Ceremony):
 
     def _prompted(self, tx: Transaction, visit: Visit, subject: str, reason: str) -> ReadQuotaReached:
         session = visit.there()
-        if self._is_news(session.sign_in, str(session.authenticated_at), reason):
+        if self._news.is_new(session.sign_in, str(session.authenticated_at), reason):
             self.house.audit.record(
                 tx, "reads_asked", self.house.clock(), visit.who(subject), outcome="refused", reasons=[reason]
             )
@@ -219,17 +218,8 @@ class Reads(Ceremony):
         """Reasons that would have refused it, once for each session."""
         now, who, records = self.house.clock(), visit.who(subject), verdict.today
         for reason in verdict.reasons:
-            if self._is_news(visit.there().sign_in, reason):
+            if self._news.is_new(visit.there().sign_in, reason):
                 self.house.audit.record(tx, "reads_reported", now, who, reasons=[reason], records=records)
-
-    def _is_news(self, *what: str) -> bool:
-        """Whether this process has not recorded it yet: whoever is refused may ask as often as they like."""
-        if what in self._told:
-            return False
-        if len(self._told) >= _REMEMBERED:
-            self._told.clear()
-        self._told.add(what)
-        return True
 
     # --- what is lifted -------------------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from .audit import Who
 from .exc import MFAGateError, SealBroken
 from .flows.ceremony import Ceremony
 from .reads import RECORD, place, record_hash
+from .rules import DAY
 from .store import Transaction, accounts, events, reads
 from .store.reads import ChainedRead
 
-DAY: Final = 86_400.0
 # what was done about it, as far as the gate did it
 MEASURES: Final = frozenset(
     {"reads_stopped", "reads_asked", "sessions_ended", "account_locked", "account_reset", "not_me", "device_replayed"}

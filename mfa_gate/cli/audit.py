@@ -13,7 +13,7 @@ import click
 from ..event_kinds import KINDS
 from ..flows.log import LogBroken, Verified
 from ..store.events import ChainedRow
-from .output import AccountId, Failed, in_app, parts, tell
+from .output import AccountId, Failed, in_app, parts, seconds_of, tell
 
 ECS: Final = "8.17.0"
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
@@ -93,7 +93,7 @@ def checkpoint(output: Path | None, as_json: bool) -> None:
 @in_app
 def export(since: datetime | None, until: datetime | None, account_id: str | None, as_json: bool) -> None:
     """Events as JSON Lines in the Elastic Common Schema."""
-    for row, whose in parts().log.export(_seconds(since), _seconds(until), account_id):
+    for row, whose in parts().log.export(seconds_of(since), seconds_of(until), account_id):
         # ASCII alone: what somebody typed can neither begin a line nor turn one round
         click.echo(json.dumps(ecs(row, whose), sort_keys=True))
 
@@ -137,10 +137,6 @@ def _there(values: dict[str, Any]) -> dict[str, Any]:
 
 def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.replace(tzinfo=UTC).timestamp() if moment else None
 
 
 def _read(file: Path) -> str:

@@ -79,6 +79,11 @@ def time_of(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
+def seconds_of(moment: datetime | None) -> float | None:
+    """Seconds since the epoch of a time that was typed, which is universal."""
+    return moment.replace(tzinfo=UTC).timestamp() if moment else None
+
+
 def tell(as_json: bool, document: dict[str, Any], *sentences: str) -> None:
     """Print a result, for programs or for people."""
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import click
 from ..reports import Breach, Whose
 from ..web.letters import write_private
 from ..web.summary import render, table_of
-from .output import AccountId, Failed, in_app, parts, tell, time_of
+from .output import AccountId, Failed, in_app, parts, seconds_of, tell, time_of
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
 since_option = click.option("--from", "since", type=click.DateTime(), help="UTC.")
@@ -48,7 +48,7 @@ def breach(
     if sum(one is not None for one in (account, session, source)) != 1:
         raise Failed("Name one of them: --account, --session or --source.")
     whose = Whose(account, session, source)
-    found = parts().reports.breach(whose, _seconds(since), _seconds(until))
+    found = parts().reports.breach(whose, seconds_of(since), seconds_of(until))
     if table is not None:
         _write(table, table_of(found.persons))
     if page is not None:
@@ -64,7 +64,7 @@ def breach(
 @in_app
 def seen(record: str, kind: str, since: datetime | None, until: datetime | None, as_json: bool) -> None:
     """Say which accounts have read a RECORD."""
-    found = parts().reports.seen(kind, record, _seconds(since), _seconds(until))
+    found = parts().reports.seen(kind, record, seconds_of(since), seconds_of(until))
     rows: list[dict[str, Any]] = [
         {"account": one.account, "subject": one.subject, "session": one.session, "at": time_of(one.at)} for one in found
     ]
@@ -114,7 +114,3 @@ def _write(file: Path, text: str) -> None:
         write_private(file, text)
     except OSError as error:
         raise Failed(f"{file} cannot be written: {error.strerror}.") from None
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.replace(tzinfo=UTC).timestamp() if moment else None

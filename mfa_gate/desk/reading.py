@@ -12,11 +12,11 @@ from ..flows import Visit
 from ..harvest import Allowance, State, limit, mean
 from ..harvest.policy import MOST
 from ..reports import Breach, Whose
+from ..rules import DAY
 from ..store import Transaction, accounts, desk, reads
 from ..store.desk import RequestRow
 from .acting import Acting, Staff
 
-DAY: Final = 86_400.0
 SHOWN: Final = 30  # days
 LONGEST: Final = 92  # days that an exception may last
 ALLOW: Final = "allow"

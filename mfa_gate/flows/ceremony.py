@@ -43,6 +43,7 @@ log: Final = logging.getLogger("mfa_gate")
 State = Literal["anonymous", "pending", "activation", "enrolling", "signed_in"]
 CHANGE_AGE: Final = 300.0  # seconds that a proof lets its session change authenticators
 
+_REMEMBERED: Final = 10_000  # things that were recorded already, by this process
 _REFUSALS: Final[dict[State, type[Refusal]]] = {
     "anonymous": SignInRequired,
     "pending": StepUpRequired,
@@ -162,6 +163,22 @@ def narrowed(session: Session, methods: frozenset[str]) -> frozenset[str]:
     if session.risk == "high":
         return sure
     return sure | (methods & {RECOVERY}) if sure else methods
+
+
+class News:
+    """What this process has recorded already: whoever is refused may ask as often as they like."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, ...]] = set()
+
+    def is_new(self, *what: str) -> bool:
+        """Whether it was not recorded yet; from now on it is."""
+        if what in self._told:
+            return False
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        self._told.add(what)
+        return True
 
 
 class Ceremony:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from ..assurance import Level
 from ..audit import Outcome, Who
 from ..risk import Risk
 from ..session import Session
 from ..store import accounts, sessions
-from .ceremony import Ceremony, House, Visit
-
-_REMEMBERED: Final = 10_000  # moves that were recorded already, by this process
+from .ceremony import Ceremony, House, News, Visit
 
 
 class Continuity(Ceremony):
@@ -20,7 +17,7 @@ class Continuity(Ceremony):
 
     def __init__(self, house: House) -> None:
         super().__init__(house)
-        self._recorded: set[tuple[str, str]] = set()
+        self._moves = News()
 
     def here(self, session: Session, visit: Visit) -> Session:
         """The session as it counts at another place than its own: as it is, or only as far as a password does.
@@ -41,7 +38,7 @@ class Continuity(Ceremony):
             asked = reasons and not house.habits.policy.report_only & {"session", "all"}
             if not asked:
                 sessions.goes_on(tx, session.id_hash, context)
-            if reasons and self._is_news(session, context):
+            if reasons and self._moves.is_new(session.sign_in, context):
                 who = Who(row.subject if row else None, session.sign_in, visit.address, visit.agent)
                 outcome: Outcome = "refused" if asked and _opens_something(session, now) else "success"
                 house.audit.record(tx, "session_moved", now, who, outcome=outcome, reasons=list(reasons))
@@ -49,16 +46,6 @@ class Continuity(Ceremony):
             return replace(session, context=context)
         risk: Risk = "high" if session.risk == "high" else "raised"
         return replace(session, level=Level.PASSWORD, risk=risk, observed_until=None, moved=True)
-
-    def _is_news(self, session: Session, context: str) -> bool:
-        """Whether this move was not recorded yet: whoever holds a copied cookie may ask as often as they like."""
-        move = (session.sign_in, context)
-        if move in self._recorded:
-            return False
-        if len(self._recorded) >= _REMEMBERED:
-            self._recorded.clear()
-        self._recorded.add(move)
-        return True
 
 
 def _opens_something(session: Session, now: float) -> bool:

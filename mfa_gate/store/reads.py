@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 
+from ..rules import DAY
 from .engine import Transaction
 from .schema import reads
 from .statement import Statement
 
-DAY: Final = 86_400.0
 Outcome = Literal["first", "again", "missed"]
 
 
