@@ -106,13 +106,13 @@ class Walk:
 
     def sends_a_form_late(self) -> None:
         self.served.portal.clock.advance(601)
-        self.window.send(note="4711")
+        self.window.send(note="n-4711")
         self.sees("step_up")
-        assert "4711" not in self.window.page.content()
+        assert "n-4711" not in self.window.page.content()
         self.window.use_key()
         self.sees("resume")
         self.window.press("main form button")
-        assert self.window.heading == "Kept 4711"
+        assert self.window.heading == "Kept n-4711"
 
 
 def test_a_second_key_is_set_up_beside_the_first_and_both_open(chromium: Chromium, served: Served) -> None:
