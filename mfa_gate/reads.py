@@ -6,6 +6,7 @@ Each line of the ledger is stored before the answer leaves. Whatever is refused 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -24,10 +25,12 @@ from .exc import (
 from .flows import Visit
 from .flows.ceremony import Ceremony, House, News
 from .flows.ledger import PURPOSE
-from .harvest import Allowance, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, read
+from .harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, read
+from .harvest.policy import CHARS
+from .netinfo import prefixes
 from .rules import DAY
 from .session import Session
-from .store import Transaction, reading, reads
+from .store import Transaction, crowds, reading, reads
 from .store.reads import Outcome, ReadRow
 
 LONGEST: Final = 512  # characters of a record's id
@@ -35,8 +38,8 @@ MOST: Final = 1_000  # records in one list: more than anybody may read in a day
 KIND: Final = range(1, 49)  # characters
 RECORD: Final = "record"  # purpose of the keyed hash of a record's id
 _PREFIX: Final = "record prefix"
+_CROWD: Final = "crowd"
 _HASH: Final = 32  # hexadecimal digits that are kept of a record's hash
-_MARK: Final = 8
 _NAME: Final = 12  # characters of a sign-in's name that a state keeps
 
 
@@ -83,14 +86,15 @@ class Reads(Ceremony):
         self, tx: Transaction, visit: Visit, session: Session, kind: str, ids: Sequence[str], hashes: Sequence[str]
     ) -> Exception | None:
         """Why it is refused, once what is to be kept of that is kept."""
-        held = reading.hold(tx, session.account_id)
+        held = reading.hold(tx, session.account_id, *self.house.sessions.stored(session), self.house.clock())
         if held is None or held.locked_at is not None:
             raise SignInRequired
         state = self._state(held.state)
         if state is None:
             return self._stopped(tx, visit, held.subject, State(at=self.house.clock(), why="state"), ("state",))
         was = state.stopped
-        after, verdict = read(state, self._read(session, kind, ids, hashes), self.policy)
+        source, crowd = self._crowd(tx, visit, held.subject)
+        after, verdict = read(state, self._read(session, kind, ids, hashes, crowd), self.policy)
         if verdict.action == "stop":
             if was is not None and after.stopped == was:
                 return self._still_stopped(tx, session, after)
@@ -102,8 +106,10 @@ class Reads(Ceremony):
             ):
                 return TooManyAtOnce()  # no proof would do
             return self._prompted(tx, visit, held.subject, verdict.reasons[0])
-        if not self.house.sessions.is_there(tx, session, self.house.clock()):
+        if not held.is_there:
             raise SignInRequired
+        if source is not None and crowd is not None:
+            crowds.keep(tx, source, replace(crowd, records=crowd.records + sum(verdict.fresh)))
         self._reported(tx, visit, held.subject, verdict)
         if was is not None:
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), visit.who(held.subject))
@@ -139,21 +145,38 @@ class Reads(Ceremony):
 
     # --- what it is weighed by ------------------------------------------------------------------------------------
 
-    def _read(self, session: Session, kind: str, ids: Sequence[str], hashes: Sequence[str]) -> Read:
+    def _crowd(self, tx: Transaction, visit: Visit, subject: str) -> tuple[str | None, Crowd | None]:
+        """Who reads from its source today, this account among them, where that source is new to it."""
+        session, now, keyring = visit.there(), self.house.clock(), self.house.keyring
+        if session.risk == "usual":
+            return None, None
+        blocks = prefixes(visit.address)
+        source = keyring.hash(_CROWD, blocks.network if blocks else "unknown")
+        reader = _mark(keyring.hash(_CROWD, f"account {subject}"))
+        held = crowds.hold(tx, source)
+        crowd = held.joined(reader, now, int(now // DAY), self.policy)
+        if crowd != held:
+            crowds.keep(tx, source, crowd)
+        return source, crowd
+
+    def _read(
+        self, session: Session, kind: str, ids: Sequence[str], hashes: Sequence[str], crowd: Crowd | None
+    ) -> Read:
         policy, alone = self.policy, ids[0] if len(ids) == 1 else ""
         prefix = alone[: policy.prefix] if len(alone) > policy.prefix else None
         surely = [proof.at for proof in session.proofs if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT]
         return Read(
-            tuple(hashed.partition(".")[2][:_MARK] for hashed in hashes),
+            tuple(_mark(hashed) for hashed in hashes),
             self.house.clock(),
             session.authenticated_at,
             max(surely, default=None),
-            self.house.keyring.hash(_PREFIX, prefix).partition(".")[2][:_MARK] if prefix else None,
+            _mark(self.house.keyring.hash(_PREFIX, prefix)) if prefix else None,
             # a group that is only observed has proven nothing that could grant
             session.sign_in[:_NAME] if session.level >= Level.MFA else None,
             session.risk != "usual",
             policy.canary is not None and any(policy.canary(kind, one) for one in ids),
             session.group,
+            crowd,
         )
 
     def _hash(self, kind: str, record: str) -> str:
@@ -206,13 +229,14 @@ class Reads(Ceremony):
             return ReadsStopped()
         return StepUpRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))
 
-    def _prompted(self, tx: Transaction, visit: Visit, subject: str, reason: str) -> ReadQuotaReached:
+    def _prompted(self, tx: Transaction, visit: Visit, subject: str, reason: str) -> StepUpRequired:
         session = visit.there()
         if self._news.is_new(session.sign_in, str(session.authenticated_at), reason):
             self.house.audit.record(
                 tx, "reads_asked", self.house.clock(), visit.who(subject), outcome="refused", reasons=[reason]
             )
-        return ReadQuotaReached(asked=Requirement(max_age=0.0))
+        asked = Requirement(max_age=0.0)
+        return StepUpRequired(asked=asked) if reason == "read_fan_in" else ReadQuotaReached(asked=asked)
 
     def _reported(self, tx: Transaction, visit: Visit, subject: str, verdict: Verdict) -> None:
         """Reasons that would have refused it, once for each session."""
@@ -285,6 +309,11 @@ def record_hash(hashed: str) -> str:
     """As much of a record's keyed hash as is kept."""
     key_id, _, body = hashed.partition(".")
     return f"{key_id}.{body[:_HASH]}"
+
+
+def _mark(hashed: str) -> str:
+    """As much of a keyed hash as a state keeps."""
+    return hashed.partition(".")[2][:CHARS]
 
 
 def _ids(kind: str, records: Iterable[object]) -> list[str]:

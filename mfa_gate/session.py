@@ -234,6 +234,11 @@ class Sessions:
         rows.set_proofs(tx, session.id_hash, int(level_of(kept)), proofs)
         return replace(session, level=level_of(kept), _proofs=proofs, _read=None)
 
+    @staticmethod
+    def stored(session: Session) -> tuple[str, str]:
+        """What `is_there` looks for, for a statement that asks the same: the hash of its id, and its proofs."""
+        return session.id_hash, session._proofs
+
     def is_there(self, tx: Transaction, session: Session, now: float) -> bool:
         """Whether it lives still, by the proofs that it was read with; a rise finds out by itself."""
         return rows.is_there(tx, session.id_hash, session._proofs, now)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.harvest import detectors
+from mfa_gate.harvest import Crowd, detectors
 from mfa_gate.harvest.state import State
 from mfa_gate.metering import Metering
 from mfa_gate.reads import Reads
@@ -65,6 +65,14 @@ def the_session_outlives_the_stop(patch: Patch) -> None:
     patch.setattr(Reads, "_stopped", goes_on)
 
 
+def a_crowd_is_not_asked(patch: Patch) -> None:
+    patch.setattr(Crowd, "asks", lambda *_: False)
+
+
+def a_crowd_reads_what_it_likes(patch: Patch) -> None:
+    patch.setattr(Crowd, "is_too_much", lambda *_: False)
+
+
 def every_answer_is_sent(patch: Patch) -> None:
     patch.setattr(Metering, "_unmetered", lambda *_: None)
 
@@ -97,6 +105,8 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A54e": a_walk_is_not_looked_for,
     "A54f": a_stop_lasts_no_longer_than_its_session,
     "A54g": the_session_outlives_the_stop,
+    "A54h": a_crowd_is_not_asked,
+    "A54i": a_crowd_reads_what_it_likes,
     "A64": every_answer_is_sent,
     "A64b": a_refusal_may_be_swallowed,
     "A64c": counting_may_come_late,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfa_gate.harvest import HarvestPolicy, Read, State, StateBroken, limit, mean, missed, quota, read
+from mfa_gate.harvest import Crowd, HarvestPolicy, Read, State, StateBroken, limit, mean, missed, quota, read
 from mfa_gate.harvest.policy import MOST
 
 DAY = 86_400.0
@@ -173,6 +173,28 @@ class TestVerdicts:
         since = state.stopped or 0.0
         assert read(state, at(since + 9, 1, surely_at=since), POLICY)[1].action == "stop"
         assert read(state, at(since + 9, 1, surely_at=since + 5), POLICY)[1].action == "pass"
+
+    def test_three_accounts_are_a_crowd_and_the_third_makes_it_one(self) -> None:
+        crowd = Crowd()
+        for number in (1, 2, 1, 2):
+            crowd = crowd.joined(mark(number), MONDAY + number, 20_001, POLICY)
+            assert not crowd.asks(None)
+        crowd = crowd.joined(mark(3), MONDAY + 3, 20_001, POLICY)
+        assert crowd.asks(MONDAY + 3)
+        assert not crowd.asks(MONDAY + 4)
+        assert crowd.joined(mark(4), MONDAY + 9, 20_001, POLICY) == crowd
+        assert crowd.joined(mark(4), MONDAY, 20_000, POLICY) == crowd, "a clock that went back"
+        assert not crowd.joined(mark(4), MONDAY + DAY, 20_002, POLICY).asks(None)
+
+    def test_a_crowd_has_so_many_records_a_day(self) -> None:
+        crowd = Crowd(20_001, "".join(map(mark, (1, 2, 3))), POLICY.together - 1, MONDAY)
+        asked = [at(MONDAY + 9, *range(count), proven_at=MONDAY + 5, crowd=crowd) for count in (1, 2)]
+        assert [read(State(), one, POLICY)[1].reasons for one in asked] == [(), ("read_fan_in",)]
+
+    def test_who_was_lifted_that_day_goes_on_whoever_reads_beside(self) -> None:
+        crowd = Crowd(20_001, "".join(map(mark, (1, 2, 3))), 10_000, MONDAY)
+        lifted = State(day=20_001, lifted=20_001)
+        assert read(lifted, at(MONDAY + 9, 1, proven_at=MONDAY + 5, crowd=crowd), POLICY)[1].action == "pass"
 
     def test_report_only_says_what_it_would_do(self) -> None:
         policy, state = HarvestPolicy(report_only=frozenset({"pace"})), State()

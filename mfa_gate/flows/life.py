@@ -7,6 +7,7 @@ from typing import Any
 from ..assurance import CLOCK_SKEW
 from ..audit import Who
 from ..limits import Lane, Scope
+from ..rules import DAY
 from ..session import Session
 from ..store import (
     accounts,
@@ -15,6 +16,7 @@ from ..store import (
     authenticators,
     counters,
     credentials,
+    crowds,
     desk,
     devices,
     outbox,
@@ -184,4 +186,5 @@ class Life(Ceremony):
                 "desk": desk.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),
                 "pressure": pressure.remove_ended(tx, now),
+                "crowds": crowds.remove_before(tx, int(now // DAY)),
             }

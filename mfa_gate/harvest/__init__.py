@@ -9,6 +9,7 @@ The state is O(1): `state.dump()` is at most 6 KB, however long the account live
 
 from __future__ import annotations
 
+from .crowd import Crowd
 from .detectors import limit, may_lift, mean, missed, quota, read
 from .policy import HarvestPolicy
 from .state import Allowance, State, StateBroken
@@ -18,6 +19,7 @@ __all__ = [
     "REASONS",
     "Action",
     "Allowance",
+    "Crowd",
     "HarvestPolicy",
     "Read",
     "State",

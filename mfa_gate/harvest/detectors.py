@@ -59,6 +59,8 @@ def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdi
         return after, Verdict("stop", (after.why or "state",), (), after.today)
     fresh = _fresh(after, asked.marks)
     new = sum(fresh)
+    if new and asked.crowd is not None and asked.crowd.asks(asked.proven_at) and not policy.reports("read_fan_in"):
+        return after, Verdict("prompt", ("read_fan_in",), fresh, after.today)
     if _lacks_quota(after, asked, policy, new):
         if after.today + new > limit(after, policy, asked.group):
             after.asked = after.at  # one proof answers both
@@ -191,7 +193,11 @@ def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[
         found.append("walk")
     if today > most:
         found.append("daily_limit")
-    if after.lifted != after.day and after.days >= policy.warm:
+    if after.lifted == after.day:
+        return tuple(found)
+    if asked.crowd is not None and asked.crowd.is_too_much(new, policy):
+        found.append("read_fan_in")
+    if after.days >= policy.warm:
         usual = mean(after, policy, asked.group)
         if _drift(after, usual, float(today), policy) >= policy.drift_alarm:
             found.append("drift")

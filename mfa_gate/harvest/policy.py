@@ -37,6 +37,8 @@ class HarvestPolicy:
         prefix: characters that two records share then.
         alarm: log-likelihood at which misses or steps are too many.
         drift, drift_alarm: how many times the usual a slow harvest reads, and at which log-likelihood it is one.
+        crowd: accounts with an unusual sign-in that read from one source on one day and are asked for a proof each.
+        together: records that they may read that day, all of them together.
         canary: whether a record (kind, id) is one that nobody may have a reason to read.
         kept: days that the ledger of reads is kept.
         report_only: reasons that are recorded and do not refuse; `"all"` for every one.
@@ -68,6 +70,8 @@ class HarvestPolicy:
     alarm: float = 10.0
     drift: float = 2.0
     drift_alarm: float = 9.0
+    crowd: int = 3
+    together: int = 120
     canary: Callable[[str, str], bool] | None = None
     kept: int = 365
     report_only: frozenset[str] = frozenset()
@@ -75,12 +79,13 @@ class HarvestPolicy:
     def __post_init__(self) -> None:
         numbers = [value for name in self.__slots__ if isinstance(value := getattr(self, name), int | float)]
         whole = (self.least, self.most, self.unusual, self.ceiling, self.warm, self.burst, self.batch, self.prefix)
+        crowds = (self.crowd, self.together)
         rules = {
             "a number is negative, or none": all(isfinite(n) and n >= 0 for n in (*numbers, *self.usual.values())),
             "1 <= unusual <= least <= most <= ceiling <= 500": (
                 1 <= self.unusual <= self.least <= self.most <= self.ceiling <= 500
             ),
-            "counts are whole numbers of at least 1": all(n >= 1 and n == int(n) for n in whole),
+            "counts are whole numbers of at least 1": all(n >= 1 and n == int(n) for n in (*whole, *crowds)),
             'usual has a number above 0 for "" and each group': min([self.usual.get("", 0), *self.usual.values()]) > 0,
             "0 < fading < 1": 0 < self.fading < 1,
             "worth, share, spread, pace and kept are above 0": (

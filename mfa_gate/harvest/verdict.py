@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ..exc import N_
+from .crowd import Crowd
 
 Action = Literal["pass", "prompt", "stop"]
 
@@ -19,6 +20,7 @@ REASONS: Final[Mapping[str, str]] = {
     "misses": N_("Many look-ups found nobody, as when numbers are guessed."),
     "walk": N_("Records were opened one after the other in the order of their numbers."),
     "drift": N_("For some days the account has read far more records than it used to."),
+    "read_fan_in": N_("Several accounts have read records from one network that is new to all of them."),
     "canary": N_("A record was opened that nobody can have a reason to open."),
     "state": N_("What was known of the account's reading cannot be read any more."),
 }
@@ -38,6 +40,7 @@ class Read:
         unusual: its sign-in was unusual, so that it is granted little.
         canary: one of them is one that nobody may read.
         group: of the account.
+        crowd: who reads from its source today, this account among them, where the source is new to it.
     """
 
     marks: tuple[str, ...]
@@ -49,6 +52,7 @@ class Read:
     unusual: bool = False
     canary: bool = False
     group: str | None = None
+    crowd: Crowd | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,6 +283,18 @@ reading: Final = Table(
     Column("state", Text, nullable=False),
 )
 
+# what accounts read today from a source that is new to them; `source` is a keyed hash, `readers` are marks of accounts
+crowds: Final = Table(
+    "mfa_crowds",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("day", Integer, nullable=False),
+    Column("readers", Text, nullable=False),
+    Column("records", Integer, nullable=False),
+    Column("since", Double),
+    sqlite_with_rowid=False,
+)
+
 # the ledger: who has read which record; `record` is a keyed hash, for looking it up, and `sealed` its id
 reads: Final = Table(
     "mfa_reads",

@@ -19,6 +19,15 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
     )
     op.create_table(
+        "mfa_crowds",
+        sa.Column("source", sa.String(length=128), primary_key=True),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("readers", sa.Text(), nullable=False),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.Column("since", sa.Double(), nullable=True),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "mfa_reads",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
         sa.Column("at", sa.Double(), nullable=False),
