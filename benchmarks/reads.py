@@ -11,7 +11,7 @@ from typing import Final
 
 from flask import Flask
 
-from mfa_gate.harvest import HarvestPolicy
+from mfa_gate.harvest import HarvestPolicy, State
 
 from .guarded import gate_cookie
 from .measure import Environ, Variant
@@ -82,10 +82,10 @@ def _fill(file: Path, accounts: int, lines: int) -> None:
         "SELECT 'other-' || i, lower(hex(randomblob(16))), 0 FROM n",
         (accounts,),
     )
-    state = ["0" * 8 * 25, *[0] * 14]
+    state = State(int(time.time() // 86_400) - 1, "c0ffe" * 25).dump()
     store.execute(
         "INSERT INTO mfa_reading (account_id, state) SELECT id, ? FROM mfa_accounts WHERE id LIKE 'other-%'",
-        (str(state),),
+        (state,),
     )
     if lines:
         today = int(time.time() // 86_400)

@@ -65,13 +65,21 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "unusual_sign_in": _kind(
         N_("a right password came from a place and a browser unlike its owner's"), _AUTH, "indicator", "reasons"
     ),
-    "reads_asked": _kind(N_("a session has read its quota, or an account its day's"), _SESSION, "denied", "reasons"),
+    "reads_asked": _kind(
+        N_("a session has read its quota, an account its day's, or several from one new network"),
+        _SESSION,
+        "denied",
+        "reasons",
+    ),
     "reads_stopped": _kind(
         N_("records were read in a way unlike the account's, and it was stopped"),
         _SESSION,
         "indicator",
         "reasons",
         "records",
+    ),
+    "reads_near_ceiling": _kind(
+        N_("an account has read nearly as many records today as anybody may"), _SESSION, "info", "records"
     ),
     "reads_reported": _kind(
         N_("records were read in a way that would be stopped"), _SESSION, "indicator", "reasons", "records"

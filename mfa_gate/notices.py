@@ -75,7 +75,9 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 
 # what somebody at the help desk has to look at, be it that nobody opens the account any more
-ALERTS: Final = frozenset({"unusual_sign_in", "device_replayed", "sign_count_went_back", "not_me", "reads_stopped"})
+ALERTS: Final = frozenset(
+    {"unusual_sign_in", "device_replayed", "sign_count_went_back", "not_me", "reads_stopped", "reads_near_ceiling"}
+)
 
 
 def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ Each line of the ledger is stored before the answer leaves. Whatever is refused 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -239,11 +240,13 @@ class Reads(Ceremony):
         return StepUpRequired(asked=asked) if reason == "read_fan_in" else ReadQuotaReached(asked=asked)
 
     def _reported(self, tx: Transaction, visit: Visit, subject: str, verdict: Verdict) -> None:
-        """Reasons that would have refused it, once for each session."""
+        """Reasons that would have refused it, once for each session, and that the desk may have to look in time."""
         now, who, records = self.house.clock(), visit.who(subject), verdict.today
         for reason in verdict.reasons:
             if self._news.is_new(visit.there().sign_in, reason):
                 self.house.audit.record(tx, "reads_reported", now, who, reasons=[reason], records=records)
+        if verdict.nears:
+            self.house.audit.record(tx, "reads_near_ceiling", now, who, records=records)
 
     # --- what is lifted -------------------------------------------------------------------------------------------
 
@@ -312,8 +315,8 @@ def record_hash(hashed: str) -> str:
 
 
 def _mark(hashed: str) -> str:
-    """As much of a keyed hash as a state keeps."""
-    return hashed.partition(".")[2][:CHARS]
+    """As much of a keyed hash as a state keeps: six bits a character."""
+    return b64encode(bytes.fromhex(hashed.partition(".")[2][: 2 * CHARS])).decode()[:CHARS]
 
 
 def _ids(kind: str, records: Iterable[object]) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mfa_gate.harvest import Crowd, HarvestPolicy, Read, State, StateBroken, limit, mean, missed, quota, read
-from mfa_gate.harvest.policy import MOST
+from mfa_gate.harvest.policy import CHARS, MOST
 
 DAY = 86_400.0
 MONDAY = 20_001 * DAY + 8 * 3600
@@ -19,7 +20,7 @@ POLICY = HarvestPolicy()
 
 
 def mark(number: int) -> str:
-    return format(number & 0xFFFFFFFF, "08x")
+    return b64encode(((number & 0x3FFFFFFF) << 2).to_bytes(4)).decode()[:CHARS]
 
 
 def at(now: float, *numbers: int, **more: object) -> Read:
@@ -53,10 +54,10 @@ class TestFormulas:
     def test_what_an_account_has_shown_takes_the_place_of_its_group(self) -> None:
         assert mean(worked(60, 10), POLICY) == pytest.approx(10.0, rel=0.15)
 
-    @pytest.mark.parametrize(("usual", "expected"), [(25.0, 125.8), (10.0, 60.0), (200.0, 500.0)])
+    @pytest.mark.parametrize(("usual", "expected"), [(25.0, 144.7), (5.0, 60.0), (200.0, 500.0)])
     def test_the_limit_is_the_quantile_of_the_formula(self, usual: float, expected: float) -> None:
         square = math.log(1 + 1 / usual + 1 / 3)
-        by_hand = min(500.0, max(60.0, usual * math.exp(3.15 * math.sqrt(square) - square / 2)))
+        by_hand = min(500.0, max(60.0, usual * math.exp(3.4 * math.sqrt(square) - square / 2)))
         state = State(day=1, total=usual * 1e6, weight=1e6)
         assert limit(state, POLICY) == pytest.approx(by_hand, rel=1e-3)
         assert by_hand == pytest.approx(expected, rel=0.02)
@@ -72,7 +73,7 @@ class TestFormulas:
         for number in range(400):
             state, _ = read(state, at(MONDAY + 30 * DAY + 40 * number, 10**6 + number), POLICY)
         state, _ = read(state, at(MONDAY + 31 * DAY, 1), POLICY)
-        assert before < 70
+        assert before < 75
         assert mean(state, POLICY) < 10 + before / 15
 
 
@@ -86,6 +87,15 @@ class TestVerdicts:
     def test_a_patient_machine_is_stopped_by_the_day(self, pace: float) -> None:
         shown, _, reason = reads_until_refused(worked(30, 10), MONDAY + 30 * DAY, pace)
         assert (shown <= 70, reason) == (True, "daily_limit")
+
+    @pytest.mark.parametrize(("usual", "most"), [(40, 110), (150, 270)])
+    def test_a_pace_that_nobody_keeps_up_for_an_hour_is_stopped(self, usual: int, most: int) -> None:
+        state = State(day=1, total=usual * 1e6, weight=1e6, days=100)
+        shown, _, reason = reads_until_refused(state, MONDAY, 13)
+        assert (usual < shown < most, reason) == (True, "pace")
+
+    def test_an_hour_of_many_customers_is_left_in_peace(self) -> None:
+        assert reads_until_refused(State(day=1, total=4e7, weight=1e6, days=100), MONDAY, 20, 120)[0] == 120
 
     def test_bursts_of_a_person_are_left_in_peace(self) -> None:
         state = worked(30, 20)
@@ -161,6 +171,13 @@ class TestVerdicts:
             assert verdict.action == "pass"
         late = at(MONDAY + 1000, 99, session="first", proven_at=MONDAY)
         assert read(state, late, POLICY)[1].reasons == ("quota",)
+
+    def test_a_day_that_nears_the_ceiling_is_said_once(self) -> None:
+        state, said = State(day=20_001, lifted=20_001), []
+        for number in range(400):
+            state, verdict = read(state, at(MONDAY + 60 * number, number), POLICY)
+            said += [state.today] if verdict.nears else []
+        assert said == [300]
 
     def test_a_canary_is_stopped_before_anything_else(self) -> None:
         state, verdict = read(State(), at(MONDAY, 1, canary=True), POLICY)
@@ -255,7 +272,7 @@ def test_what_no_state_can_be_is_told_from_one(text: str) -> None:
 
 def test_a_state_holds_as_much_as_the_greatest_exception() -> None:
     state = State(allowed=10**6, allowed_until=MONDAY + DAY)
-    state, verdict = read(state, at(MONDAY, *range(MOST)), HarvestPolicy(burst=200))
+    state, verdict = read(state, at(MONDAY, *range(MOST)), HarvestPolicy(burst=200, stretch=200))
     assert (verdict.action, state.today) == ("pass", MOST)
     assert len(state.dump()) <= 6000
     assert read(state, at(MONDAY + 1, 10**6), POLICY)[1].action == "stop"

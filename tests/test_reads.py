@@ -338,6 +338,14 @@ class TestStopped:
         assert 0 < json.loads(data)["records"] <= 21
         assert ("reads_stopped",) in portal.sql("SELECT kind FROM mfa_outbox")
 
+    def test_the_desk_is_told_in_time_of_an_account_that_nears_the_ceiling(self, make: MakePortal) -> None:
+        portal = open_records(make, harvest=HarvestPolicy(ceiling=250, usual={"": 100.0}))
+        browser, _ = signed_in(portal)
+        assert works(browser, 0, 151) == 151
+        ((data,),) = portal.sql("SELECT data FROM mfa_alerts WHERE kind = 'reads_near_ceiling'")
+        assert json.loads(data)["records"] == 150
+        assert not portal.sql("SELECT kind FROM mfa_outbox WHERE kind = 'reads_near_ceiling'")
+
     def test_a_locked_account_reads_nothing(self, portal: Portal, reader: tuple[Browser, str]) -> None:
         portal.sql("UPDATE mfa_accounts SET locked_at = 1 WHERE id = 'anne'")
         assert opens(reader[0], 1).status_code == 401

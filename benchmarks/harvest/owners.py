@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,11 +10,12 @@ from typing import Final
 import numpy as np
 
 from mfa_gate.harvest import HarvestPolicy, Read, State, missed, quota, read
-from mfa_gate.harvest.policy import MOST
+from mfa_gate.harvest.policy import CHARS, MOST
 
 from .world import BEGIN, DAY, EPIDEMIC, Account, LookUp, accounts, days
 
 YOUNG: Final = 7  # days of an account that is new
+EXCEPTION: Final = 92 * DAY  # the longest that the desk makes
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Reader:
         self.state = state or State()
         self.proven_at, self.prompts = 0.0, 0
         self.stopped: tuple[str, ...] = ()
+        self.neared = False
 
     def signs_in(self, now: float) -> None:
         self.proven_at, self.prompts, self.stopped = now, 0, ()
@@ -63,6 +66,7 @@ class Reader:
                 group=self.account.group,
             )
             self.state, verdict = read(self.state, asked, self.policy)
+            self.neared |= verdict.nears
             if verdict.action == "pass":
                 return self._found(one)
             if verdict.action == "stop":
@@ -86,11 +90,11 @@ class Reader:
 def clear(state: State) -> None:
     """The desk has lifted a stop."""
     state.stopped = state.why = None
-    state.ahead = state.miss = state.walk = state.drift = 0.0
+    state.ahead = state.far_ahead = state.miss = state.walk = state.drift = 0.0
 
 
 def mark(record: int) -> str:
-    return format(record & 0xFFFFFFFF, "08x")
+    return b64encode(((record & 0x3FFFFFFF) << 2).to_bytes(4)).decode()[:CHARS]
 
 
 def prefix_of(record: int) -> str:
@@ -118,8 +122,11 @@ def observe(seed: int, count: int, length: int, policy: HarvestPolicy) -> Tally:
 def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) -> None:
     known = reader.state.days >= reader.policy.warm
     reader.signs_in(begin + 8 * 3600)
-    if reader.state.why == "ceiling":  # the desk has rung, and lets an account that reads as much go on
-        reader.state.allowed, reader.state.allowed_until = MOST, begin + 366 * DAY
+    if (
+        reader.state.why == "ceiling" or reader.neared
+    ):  # the desk has rung, and lets an account that reads as much go on
+        reader.state.allowed, reader.state.allowed_until = MOST, begin + EXCEPTION
+        reader.neared = False
     clear(reader.state)
     for one in today:
         reader.looks_up(one)

@@ -70,7 +70,7 @@ class Reading(Acting):
         """Let an account read more for some days; where the portal wants four eyes, ask a second person for that.
 
         Args:
-            records: a day, at most 650.
+            records: a day, at most 1,000.
             days: at most 92.
 
         Returns:

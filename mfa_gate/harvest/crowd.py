@@ -16,7 +16,7 @@ class Crowd:
 
     Attributes:
         day: number of the UTC day.
-        readers: marks of those accounts, eight characters each, at most as many as make a crowd.
+        readers: marks of those accounts, five characters each, at most as many as make a crowd.
         records: that they have read, all together.
         since: when they became a crowd, in seconds since the epoch.
     """

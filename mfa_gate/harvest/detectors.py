@@ -81,7 +81,7 @@ def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdi
         return after, Verdict("stop", stops, fresh, after.today)
     if new:
         _kept(after, asked, fresh, new)
-    return after, Verdict("pass", found, fresh, after.today)
+    return after, Verdict("pass", found, fresh, after.today, _nears(after, new, policy))
 
 
 def _lacks_quota(after: State, asked: Read, policy: HarvestPolicy, new: int) -> bool:
@@ -98,6 +98,13 @@ def _kept(after: State, asked: Read, fresh: tuple[bool, ...], new: int) -> None:
     after.seen = (after.seen + marks)[: MOST * CHARS]
     if asked.session is not None and asked.proven_at is not None:
         after.spend(asked.session, asked.proven_at, (after.used(asked.session, asked.proven_at) or 0) + new)
+
+
+def _nears(after: State, new: int, policy: HarvestPolicy) -> bool:
+    """Whether these records were the ones that brought the day near the ceiling, with no exception made yet."""
+    near = policy.warn * policy.ceiling
+    excepted = after.allowed > policy.ceiling and after.at < after.allowed_until
+    return after.today - new < near <= after.today and not excepted
 
 
 def missed(state: State, policy: HarvestPolicy) -> tuple[State, str | None]:
@@ -163,9 +170,20 @@ def _fresh(state: State, marks: tuple[str, ...]) -> tuple[bool, ...]:
 
 
 def _paced(after: State, new: int, policy: HarvestPolicy) -> None:
-    """The generic cell rate algorithm (ITU-T I.371): each look-up takes `pace` seconds of what lies ahead."""
+    """The generic cell rate algorithm (ITU-T I.371), twice, as a peak and a sustainable rate are held there.
+
+    Each look-up takes `pace` seconds of what lies ahead, and `rest` of what lies farther ahead.
+    """
     looked_up = 1.0 + (new - 1) / policy.batch
     after.ahead = max(after.ahead, after.at) + policy.pace * looked_up
+    after.far_ahead = max(after.far_ahead, after.at) + policy.rest * looked_up
+
+
+def _is_too_fast(after: State, policy: HarvestPolicy, group: str | None) -> bool:
+    if after.ahead - after.at > policy.burst * policy.pace:
+        return True
+    far = (after.far_ahead - after.at) / policy.rest
+    return far > policy.stretch and far > mean(after, policy, group)
 
 
 def _walked(after: State, asked: Read, policy: HarvestPolicy) -> None:
@@ -185,7 +203,7 @@ def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[
     today, most = after.today + new, limit(after, policy, asked.group)
     if today > max(policy.ceiling, most) or today > MOST:
         found.append("ceiling")
-    if after.ahead - after.at > policy.burst * policy.pace:
+    if _is_too_fast(after, policy, asked.group):
         found.append("pace")
     if after.miss >= policy.alarm:
         found.append("misses")

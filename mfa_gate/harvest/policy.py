@@ -9,8 +9,8 @@ from typing import Final
 
 from ..exc import ConfigurationError
 
-CHARS: Final = 8  # of the mark of one record
-MOST: Final = 650  # marks that a state may hold: what an exception of the desk may allow in a day, and no more
+CHARS: Final = 5  # of the mark of one record: 30 bits
+MOST: Final = 1_000  # marks that a state may hold: what an exception of the desk may allow in a day, and no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class HarvestPolicy:
         unusual: records that it grants where the sign-in was unusual (`risk`).
         floor: records a day that are never too many.
         ceiling: records a day that are always too many, at most 500.
+        warn: share of it from which on the desk is told, so that it can make an exception in time.
         usual: records that an account of each group reads on a working day, before it has shown its own; `""` for
             groups that are not named.
         worth: working days that `usual` counts for against what the account has shown.
@@ -30,7 +31,8 @@ class HarvestPolicy:
         spread: shape of the negative binomial distribution of a day's records; smaller is wilder.
         z: how far out in that distribution a day is too much.
         warm: working days after which an account is known; before, the adaptive limit asks instead of stopping.
-        pace, burst: seconds that a look-up takes in the long run, and how many may be ahead of that.
+        pace, burst: seconds that a look-up takes over minutes, and how many may be ahead of that.
+        rest, stretch: the same over hours; an account that reads more on a usual day may be as many ahead.
         batch: further rows of a list that count as one look-up.
         miss, misses: share of look-ups that find nothing: an owner's, and one who guesses.
         step, steps: share of look-ups whose record begins as the one before: an owner's, and one who walks in order.
@@ -53,14 +55,17 @@ class HarvestPolicy:
     unusual: int = 20
     floor: float = 60.0
     ceiling: int = 500
+    warn: float = 0.6
     usual: Mapping[str, float] = field(default_factory=lambda: {"": 35.0})
     worth: float = 1.0
     fading: float = 0.97
     spread: float = 3.0
-    z: float = 3.15
+    z: float = 3.4
     warm: int = 20
     pace: float = 6.0
     burst: int = 20
+    rest: float = 30.0
+    stretch: int = 60
     batch: int = 10
     miss: float = 0.03
     misses: float = 0.25
@@ -79,21 +84,22 @@ class HarvestPolicy:
     def __post_init__(self) -> None:
         numbers = [value for name in self.__slots__ if isinstance(value := getattr(self, name), int | float)]
         whole = (self.least, self.most, self.unusual, self.ceiling, self.warm, self.burst, self.batch, self.prefix)
-        crowds = (self.crowd, self.together)
+        others = (self.stretch, self.crowd, self.together)
         rules = {
             "a number is negative, or none": all(isfinite(n) and n >= 0 for n in (*numbers, *self.usual.values())),
             "1 <= unusual <= least <= most <= ceiling <= 500": (
                 1 <= self.unusual <= self.least <= self.most <= self.ceiling <= 500
             ),
-            "counts are whole numbers of at least 1": all(n >= 1 and n == int(n) for n in (*whole, *crowds)),
+            "counts are whole numbers of at least 1": all(n >= 1 and n == int(n) for n in (*whole, *others)),
             'usual has a number above 0 for "" and each group': min([self.usual.get("", 0), *self.usual.values()]) > 0,
             "0 < fading < 1": 0 < self.fading < 1,
-            "worth, share, spread, pace and kept are above 0": (
-                min(self.worth, self.share, self.spread, self.pace, self.kept) > 0
+            "worth, share, spread, pace, rest and kept are above 0": (
+                min(self.worth, self.share, self.spread, self.pace, self.rest, self.kept) > 0
             ),
             "0 < miss < misses < 1 and 0 < step < steps < 1": (
                 0 < self.miss < self.misses < 1 and 0 < self.step < self.steps < 1
             ),
+            "warn is at most 1": self.warn <= 1,
             "drift is above 1": self.drift > 1,
             "canary is a function of kind and id": self.canary is None or callable(self.canary),
         }

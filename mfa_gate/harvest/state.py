@@ -35,11 +35,11 @@ class State:
 
     Attributes:
         day: number of the UTC day that `seen` is of.
-        seen: the marks of today's records, eight characters each.
+        seen: the marks of today's records, five characters each.
         at: latest time that was seen, so that a clock that goes back gains nothing.
         total, weight: faded sums of working days' records, and of working days.
         days: working days so far.
-        ahead: when the pace is even again (GCRA's theoretical arrival time).
+        ahead, far_ahead: when the pace over minutes and over hours is even again (GCRA's theoretical arrival times).
         miss, walk, drift: the detectors' sums (CUSUM).
         last: prefix of the latest record.
         stopped, why: since when it reads nothing, and why.
@@ -57,6 +57,7 @@ class State:
     weight: float = 0.0
     days: int = 0
     ahead: float = 0.0
+    far_ahead: float = 0.0
     miss: float = 0.0
     walk: float = 0.0
     drift: float = 0.0
@@ -100,7 +101,7 @@ class State:
     def lift(self) -> None:
         """Read again: what stopped it is forgotten, and this day has the ceiling for its limit."""
         self.stopped = self.why = None
-        self.ahead = self.miss = self.walk = self.drift = 0.0
+        self.ahead = self.far_ahead = self.miss = self.walk = self.drift = 0.0
         self.lifted = self.day
 
     def copy(self) -> State:

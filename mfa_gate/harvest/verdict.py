@@ -31,7 +31,7 @@ class Read:
     """One look-up, or one list.
 
     Attributes:
-        marks: eight characters for each record, such as of a keyed hash; the same for the same record.
+        marks: five characters for each record, such as of a keyed hash; the same for the same record.
         now: seconds since the epoch.
         proven_at: when the session has proven a second factor last.
         surely_at: when it has proven a phishing-resistant one last.
@@ -64,9 +64,11 @@ class Verdict:
         reasons: stable codes; with "pass" what is only reported.
         fresh: for each record whether it is its first time that day.
         today: records of this day so far, with these where they pass.
+        nears: they pass, and bring the day near the ceiling: time for the desk to look, and to make an exception.
     """
 
     action: Action
     reasons: tuple[str, ...]
     fresh: tuple[bool, ...]
     today: int
+    nears: bool = False
