@@ -18,7 +18,7 @@ from .measure import Environ, Variant
 from .portal import ACCOUNTS, account_id, gated, get, portal_cookie
 
 # a person's day in a moment: nothing may refuse it for being quick
-POLICY: Final = HarvestPolicy(least=250, most=250, pace=1e-6)
+POLICY: Final = HarvestPolicy(least=250, most=250, pace=1e-6, rest=1e-6)
 DAYS: Final = 365
 SMALL, LARGE = "a store of 1,000 accounts", "a large store"
 

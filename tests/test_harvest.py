@@ -45,6 +45,16 @@ def reads_until_refused(state: State, begin: float, pace: float, most: int = 100
     return most, state, ""
 
 
+def works_on(state: State, first: int, days: int, records: int) -> tuple[State, tuple[str, ...]]:
+    """So many days more, until one is stopped; and why it was."""
+    for day in range(first, first + days):
+        for number in range(records):
+            state, verdict = read(state, at(MONDAY + day * DAY + 40 * number, 10**6 * day + number), POLICY)
+            if verdict.action == "stop":
+                return state, verdict.reasons
+    return state, ()
+
+
 class TestFormulas:
     def test_a_new_account_is_taken_for_one_of_its_group(self) -> None:
         policy = HarvestPolicy(usual={"": 35.0, "doctor": 20.0})
@@ -132,14 +142,15 @@ class TestVerdicts:
         assert (number < 8, verdict.reasons[0]) == (True, "walk")
 
     def test_thrice_the_usual_for_days_is_stopped_while_no_day_is_too_much(self) -> None:
-        state = worked(40, 30)
-        for day in range(40, 60):
-            for number in range(90):
-                state, verdict = read(state, at(MONDAY + day * DAY + 40 * number, 10**6 * day + number), POLICY)
-                if verdict.action == "stop":
-                    assert verdict.reasons[0] == "drift"
-                    return
-        pytest.fail("nothing stopped it")
+        assert works_on(worked(40, 30), 40, 20, 90)[1] == ("drift",)
+
+    def test_twice_the_usual_is_stopped_before_it_is_usual_itself(self) -> None:
+        assert works_on(worked(100, 30), 100, 30, 60)[1] == ("drift",)
+
+    def test_who_was_lifted_after_it_has_a_new_usual_day(self) -> None:
+        state, _ = works_on(worked(100, 30), 100, 30, 60)
+        state.lift()
+        assert works_on(state, state.day - 20_001 + 1, 60, 60)[1] == ()
 
     def test_a_new_account_is_asked_once_and_then_has_the_ceiling(self) -> None:
         state, prompts, shown, proven = State(), 0, 0, 0.0

@@ -26,7 +26,6 @@ class Tally:
     prompts: Counter[bool] = field(default_factory=Counter)
     stops: Counter[bool] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-    at_ceiling: int = 0
     records: list[int] = field(default_factory=list)
     quotas: list[int] = field(default_factory=list)
     accounts: list[tuple[Account, State, State]] = field(default_factory=list)
@@ -34,7 +33,6 @@ class Tally:
     def __iadd__(self, other: Tally) -> Tally:
         for name in ("days", "prompts", "stops", "reasons"):
             getattr(self, name).update(getattr(other, name))
-        self.at_ceiling += other.at_ceiling
         self.records += other.records
         self.quotas += other.quotas
         self.accounts += other.accounts
@@ -136,6 +134,5 @@ def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) ->
     tally.days[known] += 1
     tally.prompts[known] += reader.prompts
     tally.stops[known] += bool(reader.stopped)
-    tally.at_ceiling += known and reader.stopped[:1] == ("ceiling",)
     tally.records.append(reader.state.today)
     tally.quotas.append(quota(reader.state, reader.policy, reader.account.group))

@@ -10,10 +10,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from mfa_gate.harvest import HarvestPolicy
-
 from .study import GROUPS, LENGTH, SEEDS, Study
 from .thieves import DAYS, THIEVES
+from .world import POLICY
 
 VICTIMS: Final = 19
 DRAWS: Final = 2_000
@@ -37,8 +36,9 @@ def report(found: Study) -> str:
             "# How many records a harvest gets\n",
             "Made by `python -m benchmarks.harvest` from made-up data; do not edit. [harvest.md](harvest.md) says how",
             f"they are made. {len(owners.accounts):,} accounts over {LENGTH} days, seeds {SEEDS[0]} to {SEEDS[-1]},",
-            "which nothing was tried on. A stop is lifted by the next morning; who is stopped at the ceiling gets an",
-            "exception of the desk's.\n",
+            "which nothing was tried on. A stop is lifted by the next morning. The desk makes an exception of 92 days",
+            "by the morning after it was told that an account nears the ceiling. Numbers are checked by their key",
+            f"before they are looked up (`miss={POLICY.miss:g}`); all else is as it comes.\n",
             "## Owners\n",
             _owners(found),
             "## Records before the first stop, by account\n",
@@ -68,21 +68,18 @@ def _owners(found: Study) -> str:
             f"| {100 * prompts / days:.2f} |"
         )
     both = 100 * sum(owners.prompts.values()) / sum(owners.days.values())
-    everything = 1e4 * owners.stops[True] / owners.days[True]
-    rate = everything - 1e4 * owners.at_ceiling / owners.days[True]
+    rate = 1e4 * owners.stops[True] / owners.days[True]
     reasons = ", ".join(f"{reason} {times}" for reason, times in sorted(owners.reasons.items())) or "none"
     quantiles = np.percentile(owners.records, (50, 99, 99.9))
     rows += [
         "",
-        f"To reach: at most {STOPS:g} false stops: {_reached(everything <= STOPS)}; without those at the absolute",
-        f"ceiling, which very large accounts meet once each: {rate:.2f}, {_reached(rate <= STOPS)}. "
-        f"At most {PROMPTS:g}",
+        f"To reach: at most {STOPS:g} false stops: {_reached(rate <= STOPS)}. At most {PROMPTS:g}",
         f"further proofs in 100 working days of all accounts: {both:.2f}, "
         f"{_reached(both <= PROMPTS)}. In brackets: 95 %",
         f"intervals. Stops by reason: {reasons}. Distinct records a day: median {quantiles[0]:.0f}, 99 %",
         f"{quantiles[1]:.0f}, 99.9 % {quantiles[2]:.0f}; one proof grants {np.mean(owners.quotas):.0f} on average,",
         f"{np.median(owners.quotas):.0f} in the median, {max(owners.quotas)} at",
-        f"most ({HarvestPolicy().most} is the bound).\n",
+        f"most ({POLICY.most} is the bound).\n",
     ]
     return "\n".join(rows)
 
@@ -103,13 +100,15 @@ def _thieves(found: Study) -> str:
                 f"| {thief.name} | {group} | {np.median(taken):.0f} | {taken.mean():.0f} | "
                 f"{np.percentile(taken, 90):.0f} | {taken.max()} |"
             )
-    worst = max(np.mean(found.taken[thief.name]["established"]) for thief in THIEVES if thief.misses)
+    guessed = [found.taken[thief.name]["established"] for thief in THIEVES if thief.misses]
+    worst, tenth = max(map(np.mean, guessed)), max(np.percentile(taken, 90) for taken in guessed)
     stolen = np.array(found.taken["no second factor, 1 per 13 s"]["established"])
-    fits = np.median(stolen) <= 60 and stolen.max() <= HarvestPolicy().most
+    fits = np.median(stolen) <= 60 and stolen.max() <= POLICY.most
     rows += [
         "",
         f"To reach: a stolen session reads 60 in the median and never more than 250: {_reached(bool(fits))}; who",
-        f"guesses gets at most {GUESSES} on average: {worst:.0f}, {_reached(worst <= GUESSES)}.\n",
+        f"guesses gets at most {GUESSES}: {worst:.0f} on average, {_reached(worst <= GUESSES)}, and {tenth:.0f}",
+        f"in nine of ten cases, {_reached(tenth <= GUESSES)}.\n",
     ]
     return "\n".join(rows)
 

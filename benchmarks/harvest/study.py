@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from mfa_gate.harvest import HarvestPolicy, State
+from mfa_gate.harvest import State
 
 from .owners import Tally, observe
 from .thieves import THIEVES, steals
+from .world import POLICY
 
 SEEDS: Final = (2001, 2002, 2003, 2004, 2005)
 LENGTH: Final = 150  # days
@@ -42,7 +43,7 @@ def study(accounts: int, seeds: tuple[int, ...], done: Callable[[], object]) -> 
         seeds: of the made-up worlds.
         done: called once for each seed and thief, and once for each seed.
     """
-    found, policy = Study(), HarvestPolicy()
+    found, policy = Study(), POLICY
     for seed in seeds:
         tally = observe(seed, accounts, LENGTH, policy)
         done()

@@ -11,6 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from mfa_gate.harvest import HarvestPolicy
+
 DAY: Final = 86_400.0
 BEGIN: Final = 20_001 * DAY  # a Monday
 OPENS, CLOSES = 8.5 * 3600, 19.5 * 3600
@@ -21,6 +23,7 @@ WILD: Final = 5.0  # shape of a day's gamma factor
 BURSTS, REPEATS = 0.15, 0.20
 MISSES = 0.003  # look-ups that find nobody, once the portal has checked the key of the number; 3 % are mistyped before
 POPULATION: Final = 510_000
+POLICY: Final = HarvestPolicy(miss=0.01)  # of a portal that checks the key of a number before it looks it up
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,17 @@ def mean(state: State, policy: HarvestPolicy, group: str | None = None) -> float
 
     A gamma prior worth `worth` days, over days that fade: (worth·prior + total) / (worth + weight).
     """
+    return _mean(state.total, state.weight, policy, group)
+
+
+def _mean(total: float, weight: float, policy: HarvestPolicy, group: str | None) -> float:
     prior = policy.usual.get(group or "", policy.usual[""])
-    return (policy.worth * prior + state.total) / (policy.worth + state.weight)
+    return (policy.worth * prior + total) / (policy.worth + weight)
+
+
+def _settled(state: State, policy: HarvestPolicy, group: str | None) -> float:
+    """The same over a year: what a slow harvest is measured by, which would soon be usual itself."""
+    return _mean(state.old_total, state.old_weight, policy, group)
 
 
 def limit(state: State, policy: HarvestPolicy, group: str | None = None) -> float:
@@ -128,9 +137,12 @@ def _turned(state: State, asked: Read, policy: HarvestPolicy) -> State:
     if day == state.day:
         return after
     if state.seen:
-        usual, records = mean(state, policy, asked.group), float(state.today)
+        usual, records = _settled(state, policy, asked.group), float(state.today)
         after.drift = _drift(state, usual, records, policy)
-        after.total = policy.fading * state.total + min(records, _adaptive(state, policy, asked.group))
+        learnt = min(records, _adaptive(state, policy, asked.group))
+        after.total = policy.fading * state.total + learnt
+        after.old_total = policy.settled * state.old_total + learnt
+        after.old_weight = policy.settled * state.old_weight + 1.0
         after.weight = policy.fading * state.weight + 1.0
         after.days += 1
     after.day, after.seen, after.asked = day, "", None
@@ -216,7 +228,7 @@ def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[
     if asked.crowd is not None and asked.crowd.is_too_much(new, policy):
         found.append("read_fan_in")
     if after.days >= policy.warm:
-        usual = mean(after, policy, asked.group)
+        usual = _settled(after, policy, asked.group)
         if _drift(after, usual, float(today), policy) >= policy.drift_alarm:
             found.append("drift")
     return tuple(found)

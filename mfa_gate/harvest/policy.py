@@ -38,6 +38,7 @@ class HarvestPolicy:
         step, steps: share of look-ups whose record begins as the one before: an owner's, and one who walks in order.
         prefix: characters that two records share then.
         alarm: log-likelihood at which misses or steps are too many.
+        settled: what one working day counts for after the next one where a slow harvest is looked for.
         drift, drift_alarm: how many times the usual a slow harvest reads, and at which log-likelihood it is one.
         crowd: accounts with an unusual sign-in that read from one source on one day and are asked for a proof each.
         together: records that they may read that day, all of them together.
@@ -73,6 +74,7 @@ class HarvestPolicy:
     steps: float = 0.5
     prefix: int = 10
     alarm: float = 10.0
+    settled: float = 0.995
     drift: float = 2.0
     drift_alarm: float = 9.0
     crowd: int = 3
@@ -92,7 +94,7 @@ class HarvestPolicy:
             ),
             "counts are whole numbers of at least 1": all(n >= 1 and n == int(n) for n in (*whole, *others)),
             'usual has a number above 0 for "" and each group': min([self.usual.get("", 0), *self.usual.values()]) > 0,
-            "0 < fading < 1": 0 < self.fading < 1,
+            "0 < fading <= settled < 1": 0 < self.fading <= self.settled < 1,
             "worth, share, spread, pace, rest and kept are above 0": (
                 min(self.worth, self.share, self.spread, self.pace, self.rest, self.kept) > 0
             ),

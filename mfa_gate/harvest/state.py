@@ -38,6 +38,7 @@ class State:
         seen: the marks of today's records, five characters each.
         at: latest time that was seen, so that a clock that goes back gains nothing.
         total, weight: faded sums of working days' records, and of working days.
+        old_total, old_weight: the same, faded more slowly.
         days: working days so far.
         ahead, far_ahead: when the pace over minutes and over hours is even again (GCRA's theoretical arrival times).
         miss, walk, drift: the detectors' sums (CUSUM).
@@ -55,6 +56,8 @@ class State:
     at: float = 0.0
     total: float = 0.0
     weight: float = 0.0
+    old_total: float = 0.0
+    old_weight: float = 0.0
     days: int = 0
     ahead: float = 0.0
     far_ahead: float = 0.0
@@ -99,7 +102,9 @@ class State:
         self.spent = (*others, (session, proven_at, records))
 
     def lift(self) -> None:
-        """Read again: what stopped it is forgotten, and this day has the ceiling for its limit."""
+        """Read again: what stopped it is forgotten, what it reads of late is usual, this day's limit is the ceiling."""
+        if self.why == "drift" and self.weight:
+            self.old_total = self.total / self.weight * self.old_weight
         self.stopped = self.why = None
         self.ahead = self.far_ahead = self.miss = self.walk = self.drift = 0.0
         self.lifted = self.day
