@@ -78,6 +78,12 @@ class Marks:
             return False
         return all(mark.kind != "reads_nothing" for mark in self._on(view))
 
+    def reads(self, app: Flask, endpoint: str) -> str | None:
+        """How an endpoint's reads are held: "charged" before its view runs, "metered" after it, or None: not at all."""
+        if any(mark.kind == "reads" for mark in self._on(app.view_functions[endpoint])):
+            return "charged"
+        return "metered" if self.is_metered(app, endpoint) else None
+
     def _on(self, view: View) -> Iterator[Mark]:
         """The marks of a view itself, the outermost first."""
         mark = self.of(view)

@@ -130,6 +130,7 @@ class Start:
             "level": required.level.name if required else None,
             "max_age": required.max_age if required else None,
             "proofs": counted,
+            "reads": self._marks.reads(self._app, rule.endpoint),
         }
 
     def _first_factor_endpoint(self) -> str | None:

@@ -441,6 +441,15 @@ class TestNothingLeavesUncharged:
         answer = browser.get("/records/forgotten", headers=JSON)
         assert any("portal_saw=it" in value for value in answer.headers.getlist("Set-Cookie"))
 
+    def test_the_list_of_routes_says_which_are_charged_and_which_must_count(self, portal: Portal) -> None:
+        done = portal.app.test_cli_runner().invoke(args=["mfa", "routes", "--json"])
+        told = {route["rule"]: route["reads"] for route in json.loads(done.stdout)["routes"]}
+        assert told["/records/<number>"] == "charged"
+        assert told["/records/forgotten"] == "metered"
+        assert told["/records/help"] is told["/"] is None
+        words = portal.app.test_cli_runner().invoke(args=["mfa", "routes"]).stdout
+        assert "MFA; reads are charged" in words
+
     def test_a_mark_that_contradicts_another_stops_the_start(self, portal: Portal) -> None:
         gate = portal.gate
         with pytest.raises(ConfigurationError, match="contradict"):

@@ -146,6 +146,7 @@ def _line(route: dict[str, Any]) -> str:
         age = route["max_age"]
         asks = route["level"] + (f", at most {timedelta(seconds=age)} old" if age else "")
         asks += f", by {' '.join(route['proofs'])}" if route["proofs"] is not None else ""
+        asks += f"; reads are {route['reads']}" if route["reads"] else ""
     return f"  {route['methods']:<20} {route['rule']:<44} {asks}"
 
 
