@@ -46,7 +46,7 @@ def pages(language: str, sqlite_template: Path, tmp_path_factory: pytest.TempPat
 
 
 def test_the_tour_comes_to_every_page(pages: Pages) -> None:
-    assert len(pages) == 52
+    assert len(pages) == 54
     assert len({seen.title for seen in pages.values()}) >= 14
 
 

@@ -11,6 +11,11 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, TimeoutError
 
+from mfa_gate.audit import Who
+from mfa_gate.harvest import State
+from mfa_gate.rules import DAY
+from mfa_gate.store import reading, reads
+from mfa_gate.store.reads import ReadRow
 from mfa_gate.testing import SoftwareKey
 from mfa_gate.web.letters import Letter, render
 from tests.served import KEY_BUTTON, NAMES, Served, Window
@@ -283,6 +288,11 @@ class Tour:
         self.look("desk, unknown account", error=True)
         self.window.send("main form", account="zoe")
         self.look("desk, an account")
+        self.reads_much("zoe")
+        self.window.open("/mfa/desk")
+        self.look("desk, alerts")
+        self.window.send("main form", account="zoe")
+        self.look("desk, an account that was stopped")
         self.page.click("details:has([value=ask]) summary")
         self.window.send("form:has([value=ask])", reason="x")
         self.look("desk, no reason", error=True)
@@ -298,6 +308,21 @@ class Tour:
         self.window.send("form:has([value=grant])", account="nobody", reason="Telephone")
         self.look("desk, no role given", error=True)
         self.window.open("/")
+
+    def reads_much(self, account: str) -> None:
+        """Days of reading, and a stop that nobody has lifted."""
+        house, now = self.portal.app.extensions["mfa_gate"].house, self.portal.clock()
+        today = int(now // DAY)
+        stopped = State(today, "c0ffe" * 40, now, total=900.0, weight=30.0, days=30, stopped=now, why="pace")
+        with house.store.begin() as tx:
+            held = reading.hold(tx, account)
+            assert held is not None
+            reading.keep(tx, account, stopped.dump())
+            house.audit.record(tx, "reads_stopped", now, Who(held.subject), reasons=["pace"], records=40)
+            for number in range(200):
+                day = today - number % 20
+                row = ReadRow(now, day, held.subject, "s", None, "patient", f"k.{number}", "", "first")
+                reads.add(tx, row, "tour", number, "", "")
 
     def spoken(self) -> None:
         """What a colleague asked for, and one's own request once a colleague has approved it."""

@@ -73,7 +73,7 @@ def _owners(found: Study) -> str:
     quantiles = np.percentile(owners.records, (50, 99, 99.9))
     rows += [
         "",
-        f"To reach: at most {STOPS:g} false stops: {_reached(rate <= STOPS)}. At most {PROMPTS:g}",
+        f"To reach: at most {STOPS:g} false stop: {_reached(rate <= STOPS)}. At most {PROMPTS:g}",
         f"further proofs in 100 working days of all accounts: {both:.2f}, "
         f"{_reached(both <= PROMPTS)}. In brackets: 95 %",
         f"intervals. Stops by reason: {reasons}. Distinct records a day: median {quantiles[0]:.0f}, 99 %",
