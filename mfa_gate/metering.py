@@ -6,8 +6,9 @@ Whatever a view does with a refusal, its answer is replaced; and so is one that 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 
 from .exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
 from .flows.ceremony import log
@@ -34,6 +35,7 @@ class Metering:
         self._marks = marks
         self._guard = guard
         self._reads = reads
+        self._unmetered: dict[str, Any] = {}  # endpoint -> the view that was seen to need no charge
 
     def charge(self, kind: str, records: Iterable[object]) -> None:
         """Charge records in a view, before it answers.
@@ -88,17 +90,27 @@ class Metering:
 
     def after(self, response: Response) -> Response:
         """What is sent in the place of a view's answer, or that answer. Never raises: it would be sent then."""
-        here = visitor_of(this_request())
+        asked = this_request()
+        here = visitor_of(asked)
+        if here.looked_up is None and here.refused_read is None and self._needs_no_charge(asked):
+            here.has_answered = True
+            return response
         try:
             if response.status_code == NOT_FOUND and here.looked_up is not None and here.refused_read is None:
                 self._missed_quietly(here)
-            refusal = here.refused_read or self._unmetered(here, response)
+            refusal = here.refused_read or self._uncharged(here, response)
             sent = response if refusal is None else self._instead(here, refusal, response)
         except Exception:
             log.exception("the answer of %s could not be held against what was read", request.endpoint)
             sent = OwnAnswer("closed\n", Unavailable.status, mimetype="text/plain")
         here.has_answered = True
         return sent
+
+    def _needs_no_charge(self, asked: Request) -> bool:
+        """Whether its view is known to be none that must charge; told in a moment, as every request asks."""
+        rule = asked.url_rule
+        view = self._unmetered.get(rule.endpoint) if rule is not None else None
+        return view is not None and rule is not None and view is self._app.view_functions.get(rule.endpoint)
 
     def _missed_quietly(self, here: Visitor) -> None:
         """A 404 of a view that looks up one record: there is none. Why that was one too many is kept."""
@@ -107,13 +119,14 @@ class Metering:
         except Refusal:
             return
 
-    def _unmetered(self, here: Visitor, response: Response) -> Refusal | None:
+    def _uncharged(self, here: Visitor, response: Response) -> Refusal | None:
         rule = request.url_rule
         if rule is None or here.has_charged or isinstance(response, OwnAnswer):
             return None
         if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
         if not self._marks.is_metered(self._app, rule.endpoint):
+            self._unmetered[rule.endpoint] = self._app.view_functions[rule.endpoint]
             return None
         log.error(
             "%s is in a metered blueprint and has neither charged a read nor the mark @gate.reads_nothing",

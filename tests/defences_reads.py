@@ -74,7 +74,7 @@ def a_crowd_reads_what_it_likes(patch: Patch) -> None:
 
 
 def every_answer_is_sent(patch: Patch) -> None:
-    patch.setattr(Metering, "_unmetered", lambda *_: None)
+    patch.setattr(Metering, "_uncharged", lambda *_: None)
 
 
 def a_refusal_may_be_swallowed(patch: Patch) -> None:
