@@ -103,6 +103,6 @@ class Audit:
         told = notice_of(kind, outcome, method, data)
         if told is None or who.subject is None:
             return
-        about = {"method": method, "browser": family(who.agent)}
-        written = _written({name: value for name, value in about.items() if value})
+        about = {"method": method, "browser": family(who.agent), "records": data.get("records")}
+        written = _written({name: value for name, value in about.items() if value is not None and value != ""})
         outbox.add(tx, who.subject, who.sign_in, told, now, written, now + KINDS_TOLD[told].delay)

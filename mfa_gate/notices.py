@@ -21,11 +21,13 @@ class Kind:
         sentence: English message id of what happened.
         delay: seconds until it is sent, in which it may turn out to be nothing.
         alarming: whether somebody else may be at work: "it was not me" is offered.
+        counted: English message id that says how many records it is about.
     """
 
     sentence: str
     delay: float = 0.0
     alarming: bool = True
+    counted: str | None = None
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -56,10 +58,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         SLIP,
     ),
     "reads_stopped": Kind(
-        N_("Records were opened in your account in an unusual way. It was signed out, and opens no more for now.")
+        N_("Records were opened in your account in an unusual way. It was signed out, and opens no more for now."),
+        counted=N_("Records opened that day: %(records)s."),
     ),
     "reads_lifted": Kind(N_("Your account may open records again."), alarming=False),
-    "reads_allowed": Kind(N_("The help desk lets your account open more records than usual."), alarming=False),
+    "reads_allowed": Kind(
+        N_("The help desk lets your account open more records than usual."),
+        alarming=False,
+        counted=N_("Records a day: %(records)s."),
+    ),
     "password_changed": Kind(N_("Your password was changed.")),
     "account_locked": Kind(N_("Your account was locked."), alarming=False),
     "account_unlocked": Kind(N_("Your account was unlocked."), alarming=False),

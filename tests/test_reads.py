@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -336,7 +337,12 @@ class TestStopped:
         ((data,),) = portal.sql("SELECT data FROM mfa_alerts WHERE kind = 'reads_stopped'")
         assert json.loads(data)["reasons"] == ["pace"]
         assert 0 < json.loads(data)["records"] <= 21
-        assert ("reads_stopped",) in portal.sql("SELECT kind FROM mfa_outbox")
+        portal.clock.advance(30)
+        news = portal.browser()
+        news.sign_in(reader[1])
+        shown = re.search(r"Dossiers consultés ce jour-là\xa0: (\d+)\.", news.get("/mfa/news").text)
+        assert shown is not None
+        assert int(shown[1]) == json.loads(data)["records"]
 
     def test_the_desk_is_told_in_time_of_an_account_that_nears_the_ceiling(self, make: MakePortal) -> None:
         portal = open_records(make, harvest=HarvestPolicy(ceiling=250, usual={"": 100.0}))

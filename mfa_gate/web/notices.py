@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -41,10 +41,16 @@ def folded(rows: Iterable[NoticeRow], locale: str) -> list[Line]:
         by_kind.setdefault(row.kind, []).append(row)
     t = catalogue(locale)
     return [
-        Line(t(KINDS[kind].sentence), len(own), moment(own[0].at, locale), _browsers(own))
+        Line(_sentence(kind, own[0], t), len(own), moment(own[0].at, locale), _browsers(own))
         for kind, own in by_kind.items()
         if kind in KINDS
     ]
+
+
+def _sentence(kind: str, latest: NoticeRow, t: Callable[[str], str]) -> str:
+    """What happened, and with how many records."""
+    said, counted, records = t(KINDS[kind].sentence), KINDS[kind].counted, json.loads(latest.data).get("records")
+    return said if counted is None or records is None else f"{said} {t(counted) % {'records': records}}"
 
 
 def moment(at: float, locale: str) -> str:
