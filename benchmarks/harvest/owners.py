@@ -20,11 +20,11 @@ EXCEPTION: Final = 92 * DAY  # the longest that the desk makes
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of working days, and of what happened on them; of accounts that are known, and of new ones."""
+    """Counts of working days, and of what happened on them, by group and by whether the account is known already."""
 
-    days: Counter[bool] = field(default_factory=Counter)
-    prompts: Counter[bool] = field(default_factory=Counter)
-    stops: Counter[bool] = field(default_factory=Counter)
+    days: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    prompts: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    stops: Counter[tuple[str, bool]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     records: list[int] = field(default_factory=list)
     quotas: list[int] = field(default_factory=list)
@@ -118,7 +118,7 @@ def observe(seed: int, count: int, length: int, policy: HarvestPolicy) -> Tally:
 
 
 def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) -> None:
-    known = reader.state.days >= reader.policy.warm
+    kind = (reader.account.group, reader.state.days >= reader.policy.warm)
     reader.signs_in(begin + 8 * 3600)
     if (
         reader.state.why == "ceiling" or reader.neared
@@ -131,8 +131,8 @@ def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) ->
         if reader.stopped:
             tally.reasons[reader.stopped[0]] += 1
             break
-    tally.days[known] += 1
-    tally.prompts[known] += reader.prompts
-    tally.stops[known] += bool(reader.stopped)
+    tally.days[kind] += 1
+    tally.prompts[kind] += reader.prompts
+    tally.stops[kind] += bool(reader.stopped)
     tally.records.append(reader.state.today)
     tally.quotas.append(quota(reader.state, reader.policy, reader.account.group))

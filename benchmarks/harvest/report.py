@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from .study import GROUPS, LENGTH, SEEDS, Study
+from .owners import Tally
+from .study import LENGTH, SEEDS, Study
 from .thieves import DAYS, THIEVES
 from .world import POLICY
 
@@ -60,15 +61,18 @@ def _owners(found: Study) -> str:
         "| | working days | false stops per 10,000 days | further proofs per 100 days |",
         "|---|---:|---:|---:|",
     ]
-    for name, known in (("established accounts", True), ("new ones", False)):
-        days, stops, prompts = owners.days[known], owners.stops[known], owners.prompts[known]
+    for name, which in _kinds(owners):
+        days, stops, prompts = (
+            sum(counted[key] for key in which) for counted in (owners.days, owners.stops, owners.prompts)
+        )
         low, high = _poisson(stops)
         rows.append(
             f"| {name} | {days:,} | {1e4 * stops / days:.2f} ({1e4 * low / days:.2f}–{1e4 * high / days:.2f}) "
             f"| {100 * prompts / days:.2f} |"
         )
     both = 100 * sum(owners.prompts.values()) / sum(owners.days.values())
-    rate = 1e4 * owners.stops[True] / owners.days[True]
+    known = [key for key in owners.days if key[1]]
+    rate = 1e4 * sum(owners.stops[key] for key in known) / sum(owners.days[key] for key in known)
     reasons = ", ".join(f"{reason} {times}" for reason, times in sorted(owners.reasons.items())) or "none"
     quantiles = np.percentile(owners.records, (50, 99, 99.9))
     rows += [
@@ -84,6 +88,14 @@ def _owners(found: Study) -> str:
     return "\n".join(rows)
 
 
+def _kinds(owners: Tally) -> Iterator[tuple[str, list[tuple[str, bool]]]]:
+    """Accounts that are known and new ones, all of them and by group."""
+    for name, known in (("established accounts", True), ("new ones", False)):
+        keys = sorted(key for key in owners.days if key[1] == known)
+        yield name, keys
+        yield from ((f"– {group}s", [(group, known)]) for group, _ in keys)
+
+
 def _poisson(events: int) -> tuple[float, float]:
     """An exact enough 95 % interval of a count (Byar's)."""
     low = 0.0 if not events else events * (1 - 1 / (9 * events) - 1.96 / (3 * events**0.5)) ** 3
@@ -94,15 +106,15 @@ def _poisson(events: int) -> tuple[float, float]:
 def _thieves(found: Study) -> str:
     rows = ["| thief | account | median | mean | 90 % | most |", "|---|---|---:|---:|---:|---:|"]
     for thief in THIEVES:
-        for group in GROUPS:
-            taken = np.array(found.taken[thief.name][group])
+        for (group, age), records in sorted(found.taken[thief.name].items(), key=lambda item: item[0][::-1]):
+            taken = np.array(records)
             rows.append(
-                f"| {thief.name} | {group} | {np.median(taken):.0f} | {taken.mean():.0f} | "
+                f"| {thief.name} | {age}, {group} | {np.median(taken):.0f} | {taken.mean():.0f} | "
                 f"{np.percentile(taken, 90):.0f} | {taken.max()} |"
             )
-    guessed = [found.taken[thief.name]["established"] for thief in THIEVES if thief.misses]
+    guessed = [found.of(thief.name) for thief in THIEVES if thief.misses]
     worst, tenth = max(map(np.mean, guessed)), max(np.percentile(taken, 90) for taken in guessed)
-    stolen = np.array(found.taken["no second factor, 1 per 13 s"]["established"])
+    stolen = np.array(found.of("no second factor, 1 per 13 s"))
     fits = np.median(stolen) <= 60 and stolen.max() <= POLICY.most
     rows += [
         "",
@@ -116,7 +128,7 @@ def _thieves(found: Study) -> str:
 def _campaigns(found: Study, rng: np.random.Generator) -> str:
     rows = ["| thief | records, mean | 95 % of campaigns below | to reach | |", "|---|---:|---:|---:|---|"]
     for thief in THIEVES:
-        taken = np.array(found.taken[thief.name]["established"])
+        taken = np.array(found.of(thief.name))
         sums = rng.choice(taken, (DRAWS, VICTIMS)).sum(axis=1)
         goal = GOALS.get(thief.name)
         verdict = "" if goal is None else _reached(sums.mean() <= goal)
@@ -136,7 +148,7 @@ def picture(found: Study, folder: Path) -> None:
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
     for number, thief in enumerate(THIEVES):
-        axes.plot(*_share(found.taken[thief.name]["established"]), "-" if number % 2 else "--", label=thief.name)
+        axes.plot(*_share(found.of(thief.name)), "-" if number % 2 else "--", label=thief.name)
     axes.set(xscale="log", xlim=(1, 5000), ylim=(0, 1.01), xlabel="records of one account", ylabel="share of accounts")
     axes.legend(fontsize="small", loc="lower right")
     axes.grid(alpha=0.3)

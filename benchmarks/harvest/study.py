@@ -9,15 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from mfa_gate.harvest import State
-
 from .owners import Tally, observe
 from .thieves import THIEVES, steals
 from .world import POLICY
 
 SEEDS: Final = (2001, 2002, 2003, 2004, 2005)
 LENGTH: Final = 150  # days
-GROUPS: Final = ("established", "new")
+ESTABLISHED, NEW = "established", "new"
 
 
 @dataclass(slots=True)
@@ -26,13 +24,17 @@ class Study:
 
     Attributes:
         owners: over all seeds.
-        taken: thief's name -> established or new -> records of each account.
-        by_group: false stops and working days of established accounts, by what they are.
+        taken: thief's name -> the accounts' group, and whether they are established -> records of each.
     """
 
     owners: Tally = field(default_factory=Tally)
-    by_seed: list[Tally] = field(default_factory=list)
-    taken: dict[str, dict[str, list[int]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    taken: dict[str, dict[tuple[str, str], list[int]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+
+    def of(self, thief: str, age: str = ESTABLISHED) -> list[int]:
+        """What a thief took of the accounts of every group."""
+        return [records for (_, how), taken in self.taken[thief].items() if how == age for records in taken]
 
 
 def study(accounts: int, seeds: tuple[int, ...], done: Callable[[], object]) -> Study:
@@ -50,16 +52,13 @@ def study(accounts: int, seeds: tuple[int, ...], done: Callable[[], object]) -> 
         rng = np.random.default_rng(seed + 10_000)
         for thief in THIEVES:
             for account, old, young in tally.accounts[: max(50, accounts // 4)]:
-                for group, state in zip(GROUPS, (old, young), strict=True):
-                    found.taken[thief.name][group].append(steals(rng, thief, account, _fresh(state), policy))
+                for age, state in ((ESTABLISHED, old), (NEW, young)):
+                    found.taken[thief.name][account.group, age].append(
+                        steals(rng, thief, account, state.copy(), policy)
+                    )
             done()
-        found.by_seed.append(tally)
         found.owners += tally
     return found
-
-
-def _fresh(state: State) -> State:
-    return state.copy()
 
 
 def parts(seeds: tuple[int, ...]) -> int:
