@@ -206,13 +206,14 @@ class TestVerdicts:
         crowd = Crowd()
         for number in (1, 2, 1, 2):
             crowd = crowd.joined(mark(number), MONDAY + number, 20_001, POLICY)
-            assert not crowd.asks(None)
+            assert not crowd.asks(MONDAY)
         crowd = crowd.joined(mark(3), MONDAY + 3, 20_001, POLICY)
         assert crowd.asks(MONDAY + 3)
         assert not crowd.asks(MONDAY + 4)
         assert crowd.joined(mark(4), MONDAY + 9, 20_001, POLICY) == crowd
         assert crowd.joined(mark(4), MONDAY, 20_000, POLICY) == crowd, "a clock that went back"
-        assert not crowd.joined(mark(4), MONDAY + DAY, 20_002, POLICY).asks(None)
+        assert not crowd.joined(mark(4), MONDAY + DAY, 20_002, POLICY).asks(MONDAY)
+        assert not crowd.asks(None), "who has no factor yet cannot prove it again"
 
     def test_a_crowd_has_so_many_records_a_day(self) -> None:
         crowd = Crowd(20_001, "".join(map(mark, (1, 2, 3))), POLICY.together - 1, MONDAY)

@@ -43,8 +43,8 @@ class Crowd:
         return replace(today, readers=readers, since=now if len(readers) >= policy.crowd * CHARS else None)
 
     def asks(self, proven_at: float | None) -> bool:
-        """Whether a session that has proven a factor last at this time must do so again."""
-        return self.since is not None and (proven_at is None or proven_at <= self.since)
+        """Whether a session that has proven a factor last at this time must do so again; one that has none cannot."""
+        return self.since is not None and proven_at is not None and proven_at <= self.since
 
     def is_too_much(self, new: int, policy: HarvestPolicy) -> bool:
         """Whether so many more records are more than a crowd may read in a day."""
