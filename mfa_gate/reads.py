@@ -18,6 +18,7 @@ from .exc import (
     InvalidRecord,
     ReadQuotaReached,
     ReadsStopped,
+    Refusal,
     SignInRequired,
     StepUpRequired,
     TooManyAtOnce,
@@ -94,23 +95,20 @@ class Reads(Ceremony):
         if state is None:
             return self._stopped(tx, visit, held.subject, State(at=self.house.clock(), why="state"), ("state",))
         was = state.stopped
-        source, crowd = self._crowd(tx, visit, held.subject)
-        after, verdict = read(state, self._read(session, kind, ids, hashes, crowd), self.policy)
+        crowd = self._crowd(tx, visit, held.subject)
+        after, verdict = read(state, self._read(session, kind, ids, hashes, crowd and crowd[1]), self.policy)
         if verdict.action == "stop":
             if was is not None and after.stopped == was:
                 return self._still_stopped(tx, session, after)
             return self._stopped(tx, visit, held.subject, after, verdict.reasons)
         reading.keep(tx, session.account_id, after.dump())
         if verdict.action == "prompt":
-            if verdict.reasons == ("quota",) and sum(verdict.fresh) > quota(
-                after, self.policy, session.group, unusual=session.risk != "usual"
-            ):
-                return TooManyAtOnce()  # no proof would do
-            return self._prompted(tx, visit, held.subject, verdict.reasons[0])
+            return self._prompted(tx, visit, held.subject, after, verdict)
         if not held.is_there:
             raise SignInRequired
-        if source is not None and crowd is not None:
-            crowds.keep(tx, source, replace(crowd, records=crowd.records + sum(verdict.fresh)))
+        if crowd is not None:
+            source, together = crowd
+            crowds.keep(tx, source, replace(together, records=together.records + sum(verdict.fresh)))
         self._reported(tx, visit, held.subject, verdict)
         if was is not None:
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), visit.who(held.subject))
@@ -146,11 +144,11 @@ class Reads(Ceremony):
 
     # --- what it is weighed by ------------------------------------------------------------------------------------
 
-    def _crowd(self, tx: Transaction, visit: Visit, subject: str) -> tuple[str | None, Crowd | None]:
-        """Who reads from its source today, this account among them, where that source is new to it."""
+    def _crowd(self, tx: Transaction, visit: Visit, subject: str) -> tuple[str, Crowd] | None:
+        """A source that is new to its account, and who reads from there today, this one among them."""
         session, now, keyring = visit.there(), self.house.clock(), self.house.keyring
         if session.risk == "usual":
-            return None, None
+            return None
         blocks = prefixes(visit.address)
         source = keyring.hash(_CROWD, blocks.network if blocks else "unknown")
         reader = _mark(keyring.hash(_CROWD, f"account {subject}"))
@@ -230,8 +228,12 @@ class Reads(Ceremony):
             return ReadsStopped()
         return StepUpRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))
 
-    def _prompted(self, tx: Transaction, visit: Visit, subject: str, reason: str) -> StepUpRequired:
-        session = visit.there()
+    def _prompted(self, tx: Transaction, visit: Visit, subject: str, after: State, verdict: Verdict) -> Refusal:
+        """A further proof must be made; unless none would do."""
+        session, reason = visit.there(), verdict.reasons[0]
+        granted = quota(after, self.policy, session.group, unusual=session.risk != "usual")
+        if reason == "quota" and sum(verdict.fresh) > granted:
+            return TooManyAtOnce()
         if self._news.is_new(session.sign_in, str(session.authenticated_at), reason):
             self.house.audit.record(
                 tx, "reads_asked", self.house.clock(), visit.who(subject), outcome="refused", reasons=[reason]
