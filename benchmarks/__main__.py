@@ -126,6 +126,12 @@ def rows_of_reads(times: Mapping[str, Times]) -> list[Row]:
     ]
 
 
+def row_of_reports(taken: Sequence[float]) -> Row:
+    """A line for a report on whom one account has read."""
+    cost, ratio = Spread.of(seconds * MS for seconds in taken), Spread.of([1.0])
+    return Row("a report of one account", f"{reads.HARVEST:,} records", "ms", cost, None, ratio, None, most=1000.0)
+
+
 def rows_of_imports(times: Mapping[str, Times]) -> list[Row]:
     """Lines for imports, against Flask and SQLAlchemy together."""
     base = times["flask + sqlalchemy"].typical
@@ -163,6 +169,7 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
         if "reads" in arguments.only:
             stores = reads.variants(_new(folder / "reads"), arguments.accounts, arguments.lines)
             rows += rows_of_reads(interleave(stores, rounds, arguments.calls))
+            rows.append(row_of_reports(reads.reports(stores[-1].app, rounds)))
     if "import" in arguments.only:
         rows += rows_of_imports(imports.interleave(2 * rounds + 1))
     return rows

@@ -11,7 +11,13 @@ from typing import Final
 
 from flask import Flask
 
+from mfa_gate.chain import Head
+from mfa_gate.flows.ledger import PURPOSE
 from mfa_gate.harvest import HarvestPolicy, State
+from mfa_gate.reads import RECORD, place, record_hash
+from mfa_gate.reports import Whose
+from mfa_gate.store import reading
+from mfa_gate.store import reads as rows
 
 from .guarded import gate_cookie
 from .measure import Environ, Variant
@@ -20,6 +26,7 @@ from .portal import ACCOUNTS, account_id, gated, get, portal_cookie
 # a person's day in a moment: nothing may refuse it for being quick
 POLICY: Final = HarvestPolicy(least=250, most=250, pace=1e-6, rest=1e-6)
 DAYS: Final = 365
+HARVEST, SPAN = 26_842, 30  # records of one account of 2022, and days over which they are spread
 SMALL, LARGE = "a store of 1,000 accounts", "a large store"
 
 
@@ -43,6 +50,29 @@ def variants(folder: Path, accounts: int, lines: int) -> list[Variant]:
             Variant(f"metered, {name}", app, _calls(app, "/read", cookies)),
         ]
     return made
+
+
+def reports(app: Flask, rounds: int) -> list[float]:
+    """Seconds of each report on an account that has read as many records as each of 2022 did."""
+    house, made = app.extensions["mfa_gate"].house, app.extensions["mfa_gate"].reports
+    head, now, whose = Head("report"), time.time(), account_id(0)
+    with house.store.begin() as tx:
+        held = reading.hold(tx, whose)
+        assert held is not None
+        for number in range(HARVEST):
+            at = now - number % SPAN * 86_400
+            sealed = house.keyring.seal(str(number).encode(), place(head.chain, head.seq + 1))
+            hashed = record_hash(house.keyring.hash(RECORD, f"patient {number}"))
+            row = rows.ReadRow(at, int(at // 86_400), held.subject, "s", None, "patient", hashed, sealed, "first")
+            head.extend(row)
+            rows.add(tx, row, head.chain, head.seq, head.link, house.keyring.hash(PURPOSE, head.link))
+    taken = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        found = made.breach(Whose(account=whose), None, None)
+        taken.append(time.perf_counter() - begun)
+        assert len(found.persons) >= HARVEST
+    return taken
 
 
 def _portal(folder: Path) -> Flask:

@@ -1,6 +1,6 @@
 """`make mutants`: alters the code that decides, a piece at a time (mutmut), and counts which changes a test notices.
 
-python -m tests.mutants [--sample N] [--seed S] [NAME ...]
+python -m tests.mutants [--sample N] [--seed S] [--of MODULE ...] [NAME ...]
 
 There are thousands, so a sample is drawn, the same for the same seed. Each runs the tests of its module on SQLite,
 without browsers, until one fails.
@@ -53,13 +53,17 @@ TESTS: Final = {
     "factors/recovery": "recovery_factor recovery recovery_draws",
     "factors/totp": "totp_vectors totp import enrolment",
     "factors": PASSKEYS,
+    "harvest": "harvest reads reads_fan_in desk_reads",
+    "metering": "reads",
+    "reads": "reads reads_fan_in reports desk_reads alerts reads_races",
 }
 ALWAYS: Final = ("faults_anywhere",)
 CONFIGURATION: Final = """
 [tool.mutmut]
 source_paths = ["mfa_gate"]
 only_mutate = [
-    "mfa_gate/assurance.py", "mfa_gate/session.py", "mfa_gate/guard.py", "mfa_gate/flows/*", "mfa_gate/factors/*"
+    "mfa_gate/assurance.py", "mfa_gate/session.py", "mfa_gate/guard.py", "mfa_gate/flows/*", "mfa_gate/factors/*",
+    "mfa_gate/harvest/*", "mfa_gate/reads.py", "mfa_gate/metering.py"
 ]
 also_copy = ["tests", "demo_app", "benchmarks", "docs", "README.md"]
 """
@@ -90,10 +94,16 @@ def generate(folder: Path) -> list[str]:
     return [name for file in made for name in json.loads(file.read_text())["exit_code_by_key"]]
 
 
+def _module(name: str) -> tuple[str, str]:
+    """The room and the module of a mutant."""
+    module = re.sub(r"^mfa_gate\.", "", name.rpartition(".")[0]).replace(".", "/")
+    return module.partition("/")[0], module
+
+
 def tests_of(name: str) -> list[str]:
     """The tests of a mutant's module."""
-    module = re.sub(r"^mfa_gate\.", "", name.rpartition(".")[0]).replace(".", "/")
-    own = TESTS.get(module) or TESTS[module.partition("/")[0]]
+    room, module = _module(name)
+    own = TESTS.get(module) or TESTS[room]
     return [f"tests/test_{word}.py" for word in dict.fromkeys([*own.split(), *ALWAYS])]
 
 
@@ -116,11 +126,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="How many changes are noticed.")
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--of", action="append", default=[], help="only of this module, such as harvest; may be repeated"
+    )
     parser.add_argument("names", nargs="*", help="only these mutants")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "tree"
-        names = generate(folder)
+        names = [name for name in generate(folder) if not arguments.of or _module(name)[0] in arguments.of]
         if is_noticed(folder, names[0].rpartition("__mutmut_")[0] + "__mutmut_0"):
             parser.error("the tests fail without a mutant too")
         drawn = arguments.names or random.Random(arguments.seed).sample(names, min(arguments.sample, len(names)))
