@@ -6,12 +6,25 @@ import json
 import math
 import random
 from base64 import b64encode
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfa_gate.harvest import Crowd, HarvestPolicy, Read, State, StateBroken, limit, mean, missed, quota, read
+from mfa_gate.harvest import (
+    Crowd,
+    HarvestPolicy,
+    Read,
+    State,
+    StateBroken,
+    limit,
+    may_lift,
+    mean,
+    missed,
+    quota,
+    read,
+)
 from mfa_gate.harvest.policy import CHARS, MOST
 
 DAY = 86_400.0
@@ -225,6 +238,15 @@ class TestVerdicts:
         lifted = State(day=20_001, lifted=20_001)
         assert read(lifted, at(MONDAY + 9, 1, proven_at=MONDAY + 5, crowd=crowd), POLICY)[1].action == "pass"
 
+    def test_the_ceiling_is_lifted_by_its_owner_from_the_next_day_on(self) -> None:
+        state = State(day=20_001, lifted=20_001, allowed=500, allowed_until=MONDAY + DAY)
+        _, state, reason = reads_until_refused(state, MONDAY, 40)
+        assert (reason, may_lift(state)) == ("ceiling", False)
+        since = state.stopped or 0.0
+        assert read(state, at(since + 9, 1, surely_at=since + 5), POLICY)[1].action == "stop"
+        tomorrow = since + DAY
+        assert read(state, at(tomorrow + 9, 1, surely_at=tomorrow), POLICY)[1].action == "pass"
+
     def test_report_only_says_what_it_would_do(self) -> None:
         policy, state = HarvestPolicy(report_only=frozenset({"pace"})), State()
         for number in range(50):
@@ -274,6 +296,16 @@ def test_faster_is_never_let_further(days: int, pace: float, records: int) -> No
     begin = MONDAY + 41 * DAY
     slow = reads_until_refused(state, begin, pace, 300)[0]
     assert reads_until_refused(state, begin, pace / 2, 300)[0] <= slow
+
+
+@pytest.mark.parametrize("place", range(len(fields(State))))
+def test_a_state_with_a_value_of_another_kind_is_broken(place: int) -> None:
+    values = json.loads(State(spent=(("s", 1.0, 1),)).dump())
+    for wrong in ([], {}, True, "5" if not isinstance(values[place], str) else 5):
+        if type(wrong) is type(values[place]) or (values[place] is None and isinstance(wrong, str)):
+            continue
+        with pytest.raises(StateBroken):
+            State.load(json.dumps([*values[:place], wrong, *values[place + 1 :]]))
 
 
 @given(st.text(max_size=200))
