@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Response, request
 
 from .exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
 from .flows.ceremony import log
@@ -91,10 +91,13 @@ class Metering:
     def after(self, response: Response) -> Response:
         """What is sent in the place of a view's answer, or that answer. Never raises: it would be sent then."""
         asked = this_request()
-        here = visitor_of(asked)
-        if here.looked_up is None and here.refused_read is None and self._needs_no_charge(asked):
-            here.has_answered = True
-            return response
+        here, rule = visitor_of(asked), asked.url_rule
+        if rule is not None and here.looked_up is None and here.refused_read is None:
+            # every request comes by here: a view that is known to need no charge passes in a moment
+            view = self._unmetered.get(rule.endpoint)
+            if view is not None and view is self._app.view_functions.get(rule.endpoint):
+                here.has_answered = True
+                return response
         try:
             if response.status_code == NOT_FOUND and here.looked_up is not None and here.refused_read is None:
                 self._missed_quietly(here)
@@ -105,12 +108,6 @@ class Metering:
             sent = OwnAnswer("closed\n", Unavailable.status, mimetype="text/plain")
         here.has_answered = True
         return sent
-
-    def _needs_no_charge(self, asked: Request) -> bool:
-        """Whether its view is known to be none that must charge; told in a moment, as every request asks."""
-        rule = asked.url_rule
-        view = self._unmetered.get(rule.endpoint) if rule is not None else None
-        return view is not None and rule is not None and view is self._app.view_functions.get(rule.endpoint)
 
     def _missed_quietly(self, here: Visitor) -> None:
         """A 404 of a view that looks up one record: there is none. Why that was one too many is kept."""

@@ -63,7 +63,7 @@ class Reader:
         Raises:
             Unavailable: the store does not answer, on a fresh connection either.
         """
-        held = self._held.__dict__.get("connection")
+        held = getattr(self._held, "connection", None)
         if held is None:
             return self._read_fresh(sql, values)
         try:
