@@ -290,6 +290,7 @@ class Reads(Ceremony):
             raise WrongState
         state.allowed, state.allowed_until = allowance.records, allowance.until
         if state.why in ("daily_limit", "ceiling", "drift"):
+            state.settle()
             state.stopped = state.why = None
             state.drift = 0.0
         reading.keep(tx, account_id, state.dump())

@@ -98,6 +98,18 @@ def test_an_exception_lets_an_account_read_more_and_ends_by_itself(desk: Desk) -
     assert "Exception" not in desk.page(desk.at("sue"), "anne").text
 
 
+def test_an_exception_after_a_slow_harvest_makes_the_new_days_usual(desk: Desk) -> None:
+    works(anne(desk), 0, 1)
+    state = State(
+        day=1, total=900.0, weight=15.0, old_total=900.0, old_weight=30.0, drift=9.0, stopped=1.0, why="drift"
+    )
+    desk.portal.sql("UPDATE mfa_reading SET state = :state", state=state.dump())
+    assert desk.act(desk.at("sue"), "allow", records="300", days="10").status_code == 303
+    ((text,),) = desk.portal.sql("SELECT state FROM mfa_reading")
+    after = State.load(text)
+    assert (after.stopped, after.drift, after.old_total / after.old_weight) == (None, 0.0, 60.0)
+
+
 @pytest.mark.parametrize(
     ("records", "days"), [("0", "1"), ("1001", "1"), ("5", "93"), ("x", "1"), ("1e2", "1"), ("", "")]
 )

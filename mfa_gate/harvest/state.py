@@ -103,11 +103,15 @@ class State:
 
     def lift(self) -> None:
         """Read again: what stopped it is forgotten, what it reads of late is usual, this day's limit is the ceiling."""
-        if self.why == "drift" and self.weight:
-            self.old_total = self.total / self.weight * self.old_weight
+        self.settle()
         self.stopped = self.why = None
         self.ahead = self.far_ahead = self.miss = self.walk = self.drift = 0.0
         self.lifted = self.day
+
+    def settle(self) -> None:
+        """After a stop for a slow harvest that was none: what it reads of late is usual from now on."""
+        if self.why == "drift" and self.weight:
+            self.old_total = self.total / self.weight * self.old_weight
 
     def copy(self) -> State:
         return State(*_VALUES(self))

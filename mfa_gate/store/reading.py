@@ -7,7 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, exists, select, text
 
 from .engine import Transaction
-from .schema import accounts, reading, sessions
+from .schema import accounts, reading
+from .sessions import LIVES
 from .statement import Statement
 
 
@@ -21,13 +22,8 @@ class ReadingRow(NamedTuple):
 
 
 _LOCK = Statement(select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update())
-_THERE = exists().where(
-    sessions.c.id_hash == bindparam("session"),
-    sessions.c.proofs == bindparam("proofs"),
-    sessions.c.ends_at > bindparam("now"),
-)
 _FIND = Statement(
-    select(accounts.c.subject, accounts.c.locked_at, reading.c.state, _THERE)
+    select(accounts.c.subject, accounts.c.locked_at, reading.c.state, exists().where(*LIVES))
     .select_from(accounts.outerjoin(reading, reading.c.account_id == accounts.c.id))
     .where(accounts.c.id == bindparam("account"))
 )
@@ -52,7 +48,7 @@ def hold(
     """
     if tx.dialect.name != "sqlite":  # whose transactions begin alone; one that waits elsewhere must look after it
         _LOCK.run(tx, {"account": account_id}).fetchall()
-    values = {"account": account_id, "session": session, "proofs": proofs, "now": now}
+    values = {"account": account_id, "id": session, "proofs": proofs, "now": now}
     rows = _FIND.run(tx, values).fetchall()
     return ReadingRow(*rows[0]) if rows else None
 

@@ -49,13 +49,13 @@ _MOVE = Statement(
         shown=func.coalesce(bindparam("new_shown"), sessions.c.shown),
     )
 )
-_THERE = Statement(
-    select(sessions.c.id_hash).where(
-        sessions.c.id_hash == bindparam("id"),
-        sessions.c.proofs == bindparam("proofs"),
-        sessions.c.ends_at > bindparam("now"),
-    )
+# a session that was read at the beginning of a request lives still, and by the same proofs
+LIVES = (
+    sessions.c.id_hash == bindparam("id"),
+    sessions.c.proofs == bindparam("proofs"),
+    sessions.c.ends_at > bindparam("now"),
 )
+_THERE = Statement(select(sessions.c.id_hash).where(*LIVES))
 _TOUCH = (
     update(sessions)
     .where(sessions.c.id_hash == bindparam("id"), sessions.c.last_seen < bindparam("now"))
