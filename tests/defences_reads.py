@@ -11,6 +11,7 @@ from mfa_gate.harvest import Crowd, detectors
 from mfa_gate.harvest.state import State
 from mfa_gate.metering import Metering
 from mfa_gate.reads import Reads
+from mfa_gate.store import reading
 from mfa_gate.web.visitor import visitor
 
 Patch = pytest.MonkeyPatch
@@ -73,6 +74,16 @@ def a_crowd_reads_what_it_likes(patch: Patch) -> None:
     patch.setattr(Crowd, "is_too_much", lambda *_: False)
 
 
+def a_session_that_ended_meanwhile_reads_on(patch: Patch) -> None:
+    hold = reading.hold
+
+    def alive(*args: Any) -> Any:
+        held = hold(*args)
+        return held and held._replace(is_there=True)
+
+    patch.setattr(reading, "hold", alive)
+
+
 def every_answer_is_sent(patch: Patch) -> None:
     patch.setattr(Metering, "_uncharged", lambda *_: None)
 
@@ -110,4 +121,5 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A64": every_answer_is_sent,
     "A64b": a_refusal_may_be_swallowed,
     "A64c": counting_may_come_late,
+    "A64d": a_session_that_ended_meanwhile_reads_on,
 }

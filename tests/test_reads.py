@@ -409,6 +409,19 @@ class TestNothingLeavesUncharged:
         assert (answer.status_code, answer.json["code"]) == (401, "read_quota_reached")
 
     @pytest.mark.abuse("A64")
+    def test_a_session_that_was_ended_in_the_middle_of_a_request_reads_nothing(self, portal: Portal) -> None:
+        @portal.app.get("/ended")
+        def ended() -> str:
+            portal.sql("DELETE FROM mfa_sessions")
+            portal.gate.count_reads("patient", ["4711"])
+            return "record 4711"
+
+        browser, _ = signed_in(portal)
+        answer = browser.get("/ended", headers=JSON)
+        assert (answer.status_code, "record" in answer.text) == (401, False)
+        assert lines(portal) == []
+
+    @pytest.mark.abuse("A64")
     def test_a_stream_that_charges_while_it_runs_sends_no_record(
         self, portal: Portal, reader: tuple[Browser, str]
     ) -> None:
