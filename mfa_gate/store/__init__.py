@@ -53,7 +53,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url)
         self._connections = Connections(self._engine)
-        self.reader = Reader(self._engine)
+        self.reader = Reader(self._connections)
 
     def begin(self) -> AbstractContextManager[Transaction]:
         """A transaction: committed at the end of the block, rolled back by any exception.

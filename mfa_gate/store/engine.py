@@ -19,7 +19,7 @@ from ..exc import ConfigurationError, Unavailable
 
 SQLITE_FLOOR: Final = (3, 35, 0)  # RETURNING
 BUSY_TIMEOUT: Final = 10_000  # milliseconds that a writer waits for another
-KEPT: Final = 4  # connections that wait between transactions; the pool has more
+KEPT: Final = 16  # connections that wait between two uses; the pool has more
 INSTEAD: Final = "write an SQLAlchemy URL such as 'postgresql+psycopg://user@host/name' or 'sqlite:///file'"
 
 
@@ -64,7 +64,9 @@ def _sqlite(url: str, database: str | None) -> Engine:
         raise ConfigurationError(f"the store {database} cannot be written: {error.strerror}") from None
     arguments = {"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False}
     # a transaction sees to what was not committed: the pool's own way costs as much as a statement
-    engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_reset_on_return=None)
+    engine = create_engine(
+        url, connect_args=arguments, hide_parameters=True, pool_reset_on_return=None, pool_size=KEPT, max_overflow=KEPT
+    )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return _shared(engine)
@@ -135,8 +137,33 @@ class Transaction:
         return self._core.execute(statement, values)
 
 
+class Idle:
+    """Connections between two uses: the pool's way costs as much as two statements.
+
+    The one that was used last is used next. It remembers most of the store: what another one writes makes a
+    connection of SQLite's forget all its pages.
+
+    Attributes:
+        waiting: these connections; another list after a fork.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[PoolProxiedConnection] = []
+        self._inherited: list[object] = []
+        alive = weakref.WeakMethod(self._leave_parent)
+        os.register_at_fork(after_in_child=lambda: (leave := alive()) and leave())
+
+    def close(self) -> None:
+        while self.waiting:
+            self.waiting.pop().close()
+
+    def _leave_parent(self) -> None:
+        self._inherited.append(self.waiting)  # closing the parent's connections here would close them there
+        self.waiting = []
+
+
 class Connections:
-    """Where transactions get their connection: SQLite's wait here, as the pool's way costs as much as two statements.
+    """Where transactions get their connection: SQLite's wait here, others in the pool, which looks after them.
 
     Args:
         engine: whose connections.
@@ -146,10 +173,7 @@ class Connections:
         self.engine = engine
         self.on_sqlite: Final = engine.dialect.name == "sqlite"
         self.errors: Final = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
-        self.idle: list[PoolProxiedConnection] = []
-        self._inherited: list[object] = []
-        alive = weakref.WeakMethod(self._leave_parent)
-        os.register_at_fork(after_in_child=lambda: (leave := alive()) and leave())
+        self.idle: Final = Idle()
 
     def begin(self) -> AbstractContextManager[Transaction]:
         """One transaction: committed at the end, rolled back by any exception.
@@ -168,13 +192,8 @@ class Connections:
         return _Begun(self, "BEGIN" if self.on_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def close(self) -> None:
-        while self.idle:
-            self.idle.pop().close()
+        self.idle.close()
         self.engine.dispose()
-
-    def _leave_parent(self) -> None:
-        self._inherited.append(self.idle)  # closing the parent's connections here would close them there
-        self.idle = []
 
 
 class _Begun:
@@ -185,7 +204,7 @@ class _Begun:
     def __init__(self, connections: Connections, begin: str | None) -> None:
         self._connections = connections
         self._begin = begin
-        self._home = connections.idle
+        self._home = connections.idle.waiting
 
     def __enter__(self) -> Transaction:
         connections = self._connections
@@ -239,7 +258,7 @@ class _Begun:
     def _give_back(self) -> None:
         connections, home = self._connections, self._home
         # after a fork in the middle the child's list is another one: this connection is the parent's
-        if connections.on_sqlite and home is connections.idle and len(home) < KEPT and self._held.is_valid:
+        if connections.on_sqlite and home is connections.idle.waiting and len(home) < KEPT and self._held.is_valid:
             home.append(self._held)
         else:
             self._held.close()
