@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, Literal
+from weakref import ref
 
 from flask import Request, Response, after_this_request, current_app, request, session
 
@@ -22,7 +23,6 @@ class Visitor:
 
     Attributes:
         parts: the gate's parts in this app.
-        request: whose visitor it is.
         admitted: the requirement that the guard has already let this request pass, if any.
         signed_in_by_view: the login view called `sign_in`.
         typed_name: the user name that was typed at the login.
@@ -49,7 +49,12 @@ class Visitor:
 
     def __init__(self, parts: Parts, request: Request) -> None:
         self.parts = parts
-        self.request = request
+        self._request = ref(request)  # which holds this visitor: in a circle both would wait for the collector
+
+    @property
+    def request(self) -> Request:
+        """Whose visitor it is."""
+        return self._request()  # type: ignore[return-value]  # whose visitor is asked, is there
 
     @property
     def session(self) -> Session | None:
@@ -59,11 +64,11 @@ class Visitor:
             Unavailable: the store does not answer.
         """
         if self._session is False:
-            house = self.parts.house
-            found = house.sessions.read(self.request.cookies.get(house.settings.cookie_name), house.clock())
+            house, asked = self.parts.house, self.request
+            found = house.sessions.read(asked.cookies.get(house.settings.cookie_name), house.clock())
             if found is not None and found.context is not None:
-                agent = self.request.environ.get("HTTP_USER_AGENT", "")
-                if not house.habits.is_at(found.context, self.request.remote_addr, agent):
+                agent = asked.environ.get("HTTP_USER_AGENT", "")
+                if not house.habits.is_at(found.context, asked.remote_addr, agent):
                     found = self.parts.continuity.here(found, self._visit_of(found))
             self._session = found
         return self._session
@@ -90,20 +95,19 @@ class Visitor:
         return self._visit_of(self.session)
 
     def _visit_of(self, there: Session | None) -> Visit:
-        return Visit(there, self.request.remote_addr, self._device, self._agent, self.typed_name, self._ja4)
+        asked = self.request
+        agent = asked.environ.get("HTTP_USER_AGENT", "")
+        return Visit(there, asked.remote_addr, self._device_of(asked), agent, self.typed_name, self._ja4)
+
+    def _device_of(self, asked: Request) -> str | None:
+        name, cookies = self.parts.settings.device_cookie_name, asked.cookies
+        return cookies[name] if name in cookies else None  # noqa: SIM401  (`get` makes an exception of what is missing)
 
     @property
     def at_the_door(self) -> Visit:
         """The visit of whoever signs in now: no session is asked for."""
-        return Visit(None, self.request.remote_addr, self._device)
-
-    @property
-    def _device(self) -> str | None:
-        return self.request.cookies.get(self.parts.settings.device_cookie_name)
-
-    @property
-    def _agent(self) -> str:
-        return str(self.request.environ.get("HTTP_USER_AGENT", ""))
+        asked = self.request
+        return Visit(None, asked.remote_addr, self._device_of(asked))
 
     @property
     def _ja4(self) -> str | None:
