@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from .browsers import family
 from .chain import Head, Heads
@@ -22,8 +21,7 @@ PURPOSE: Final = "audit"  # of the keyed hash over a line
 Outcome = Literal["success", "failure", "refused", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(NamedTuple):
     """Whom an event is about and from where it came.
 
     Attributes:

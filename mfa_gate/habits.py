@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from .browsers import described
 from .keyring import Keyring
@@ -29,8 +28,7 @@ _MONDAY: Final = 4 * 24  # hours from the epoch's Thursday on
 _OLDEST: Final = 366 * 86400.0  # seconds after which network data say nothing any more
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a request comes from, and with what.
 
     Attributes:
@@ -80,7 +78,7 @@ class Habits:
         """What a request shows, hashed under a key of the ring, the current one by default."""
         hashed, network = self._hashed(place, key_id), self.network(place.address, now)
         hour = int((now // 3600 - _MONDAY) % 168)
-        return replace(hashed, device=device, asn=network.asn, country=network.country, kind=network.kind, hour=hour)
+        return hashed._replace(device=device, asn=network.asn, country=network.country, kind=network.kind, hour=hour)
 
     def assess(self, kept: str | None, place: Place, now: float, *, device: bool) -> Assessment:
         """How much a sign-in looks like somebody else's at an account.

@@ -163,12 +163,11 @@ class Reads(Ceremony):
     ) -> Read:
         policy, alone = self.policy, ids[0] if len(ids) == 1 else ""
         prefix = alone[: policy.prefix] if len(alone) > policy.prefix else None
-        surely = [proof.at for proof in session.proofs if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT]
         return Read(
             tuple(_mark(hashed) for hashed in hashes),
             self.house.clock(),
             session.authenticated_at,
-            max(surely, default=None),
+            session.surely_authenticated_at,
             _mark(self.house.keyring.hash(_PREFIX, prefix)) if prefix else None,
             # a group that is only observed has proven nothing that could grant
             session.sign_in[:_NAME] if session.level >= Level.MFA else None,
@@ -330,7 +329,7 @@ def _ids(kind: str, records: Iterable[object]) -> list[str]:
     """
     if len(kind) not in KIND or isinstance(records, str | bytes):
         raise TypeError("reads are charged as a kind of at most 48 characters, and a list of ids")
-    ids = dict.fromkeys(str(record) if record is not None else "" for record in islice(records, MOST + 1))
-    if any(not 0 < len(one) <= LONGEST for one in ids):
+    ids = dict.fromkeys("" if record is None else str(record) for record in islice(records, MOST + 1))
+    if ids and not (min(map(len, ids)) > 0 and max(map(len, ids)) <= LONGEST):
         raise InvalidRecord
     return list(ids)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from .assurance import METHODS, Level, Proof, level_of
 from .exc import SignInRequired
@@ -64,13 +65,10 @@ class Session:
     risk: Risk
     context: str | None
     moved: bool = False
-    _read: list[Proof] | None = field(default=None, repr=False)
 
     @property
-    def proofs(self) -> list[Proof]:
-        if self._read is None:
-            self._read = [Proof(*fields) for fields in json.loads(self._proofs)]
-        return self._read
+    def proofs(self) -> tuple[Proof, ...]:
+        return _proven(self._proofs).proofs
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -80,7 +78,12 @@ class Session:
     @property
     def authenticated_at(self) -> float | None:
         """When the latest second factor was proven, in seconds since the epoch; None before it was."""
-        return max((proof.at for proof in self.proofs if METHODS[proof.method].ceiling >= Level.MFA), default=None)
+        return _proven(self._proofs).at
+
+    @property
+    def surely_authenticated_at(self) -> float | None:
+        """The same of the latest phishing-resistant one."""
+        return _proven(self._proofs).surely_at
 
 
 class Sessions:
@@ -114,7 +117,8 @@ class Sessions:
         if row is None:
             return None
         session = _session(row)
-        if now >= session.ends_at or now - session.last_seen >= self.times(session.group)[0]:
+        idle, _ = self._times.get(session.group or "", self._others)
+        if now >= session.ends_at or now - session.last_seen >= idle:
             return None
         return session
 
@@ -192,7 +196,7 @@ class Sessions:
         rises = session.level < Level.MFA <= level
         ends_at = now + self.times(session.group)[1] if rises else session.ends_at
         risk: Risk = "usual" if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT else session.risk
-        return self._move(tx, replace(session, risk=risk), proofs, now, ends_at, device, here)
+        return self._move(tx, session, proofs, now, ends_at, device, here, risk=risk)
 
     def let_enrol(
         self, tx: Transaction, session: Session, now: float, until: float, here: Here | None = None
@@ -209,7 +213,7 @@ class Sessions:
             SignInRequired: the session has ended meanwhile.
         """
         ends_at = until if session.level < Level.MFA else session.ends_at
-        return self._move(tx, replace(session, enrol_until=until), session.proofs, now, ends_at, here=here)
+        return self._move(tx, session, session.proofs, now, ends_at, here=here, enrol_until=until)
 
     def drop_authenticator(self, tx: Transaction, session: Session, authenticator: str) -> Session | None:
         """After an authenticator is removed: end the sessions that it made, and take its proof from this one.
@@ -232,7 +236,7 @@ class Sessions:
             return session if stays else None
         proofs = _dump(kept)
         rows.set_proofs(tx, session.id_hash, int(level_of(kept)), proofs)
-        return replace(session, level=level_of(kept), _proofs=proofs, _read=None)
+        return replace(session, level=level_of(kept), _proofs=proofs)
 
     @staticmethod
     def stored(session: Session) -> tuple[str, str]:
@@ -262,11 +266,14 @@ class Sessions:
         self,
         tx: Transaction,
         session: Session,
-        proofs: list[Proof],
+        proofs: Sequence[Proof],
         now: float,
         ends_at: float,
         device: str | None = None,
         here: Here | None = None,
+        *,
+        risk: Risk | None = None,
+        enrol_until: float | None = None,
     ) -> tuple[str, Session]:
         token = secrets.token_urlsafe(32)
         row = SessionRow(
@@ -277,10 +284,10 @@ class Sessions:
             _dump(proofs),
             now,
             ends_at,
-            session.enrol_until,
+            enrol_until or session.enrol_until,
             session.group,
             None,
-            session.risk,
+            risk or session.risk,
             here.context if here else session.context,
         )
         if not rows.move(tx, session.id_hash, session._proofs, row, device, here.shown if here else None):
@@ -288,12 +295,30 @@ class Sessions:
         return self._keyring.sign(PURPOSE, token), _session(row)
 
 
+class _Proven(NamedTuple):
+    """What the proofs of a session say."""
+
+    proofs: tuple[Proof, ...]
+    at: float | None
+    surely_at: float | None
+
+
+@lru_cache(maxsize=1024)  # a session's are the same at each of its requests
+def _proven(written: str) -> _Proven:
+    proofs = tuple(Proof(*fields) for fields in json.loads(written))
+
+    def latest(level: Level) -> float | None:
+        return max((proof.at for proof in proofs if METHODS[proof.method].ceiling >= level), default=None)
+
+    return _Proven(proofs, latest(Level.MFA), latest(Level.PHISHING_RESISTANT))
+
+
 def _hash(token: str) -> str:
     # 256 random bits need neither salt nor key
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _dump(proofs: list[Proof]) -> str:
+def _dump(proofs: Sequence[Proof]) -> str:
     return _written([[proof.method, proof.at, proof.authenticator] for proof in proofs])
 
 

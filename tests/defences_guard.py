@@ -62,6 +62,9 @@ def same_id_at_each_rise(patch: Patch) -> None:
         ends_at: float,
         device: str | None = None,
         here: Any = None,
+        *,
+        risk: Any = None,
+        enrol_until: float | None = None,
     ) -> Any:
         row = rows.SessionRow(
             session.id_hash,
@@ -71,10 +74,10 @@ def same_id_at_each_rise(patch: Patch) -> None:
             sessions._dump(proofs),
             now,
             ends_at,
-            session.enrol_until,
+            enrol_until or session.enrol_until,
             session.group,
             None,
-            session.risk,
+            risk or session.risk,
             here.context if here else session.context,
         )
         if not rows.move(tx, session.id_hash, session._proofs, row, device):

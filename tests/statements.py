@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, event
 
+from mfa_gate.store import Transaction
 from mfa_gate.store.statement import Statement
 
 
@@ -18,18 +19,18 @@ def passing_through(engine: Engine, change: Callable[[str], str]) -> Iterator[No
     def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
         return change(statement), parameters
 
-    prepared = Statement.prepared
+    run = Statement.run
 
-    def changed(self: Statement, dialect: Any) -> tuple[str, list[str] | None]:
-        sql, order = prepared(self, dialect)
-        return change(sql), order
+    def changed(self: Statement, tx: Transaction, values: Mapping[str, Any]) -> Any:
+        sql, in_order = self._compiled.get(tx.dialect.name) or self.prepared(tx.dialect)
+        return tx.driver.execute(change(sql), values if in_order is None else in_order(values))
 
     event.listen(engine, "before_cursor_execute", listen, retval=True)
-    Statement.prepared = changed  # type: ignore[method-assign]
+    Statement.run = changed  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Statement.prepared = prepared  # type: ignore[method-assign]
+        Statement.run = run  # type: ignore[method-assign]
         event.remove(engine, "before_cursor_execute", listen)
 
 

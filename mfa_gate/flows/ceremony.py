@@ -128,7 +128,7 @@ class Progress:
     methods: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Risen:
     """A session that rose.
 

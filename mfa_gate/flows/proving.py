@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..account import Account
@@ -116,6 +115,6 @@ class Proving(Ceremony):
         self.house.limiter.succeeded(tx, attempt)
         if risen.signs_in:
             data["device"] = "known" if device else "new"
-            risen = replace(risen, news=outbox.waits(tx, subject, risen.session.sign_in))
+            risen.news = outbox.waits(tx, subject, risen.session.sign_in)
         self.house.audit.record(tx, "second_factor", proof.at, visit.who(subject), method=proof.method, **data)
         return risen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..account import Account
@@ -192,7 +192,8 @@ class SignIn(Proving):
                 raise WrongCode(reason="spent")
             proof = Proof("otp", now, row.id)
             risen = self.proven_again(tx, visit, account, held, proof, device, attempt)
-            return replace(risen, progress=self.progress_in(tx, risen.session))
+            risen.progress = self.progress_in(tx, risen.session)
+        return risen
 
     def sign_out(self, visit: Visit) -> None:
         """End the session everywhere, and leave nothing of a half sign-in or a begun enrolment."""

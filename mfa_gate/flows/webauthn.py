@@ -6,7 +6,6 @@ import json
 import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from ..account import Account
@@ -107,7 +106,8 @@ class WebAuthn(Proving):
             if count == "stayed" and asserted.counted:
                 house.audit.record(tx, "sign_count_went_back", now, who, method=method, id=key)
             risen = self.proven_again(tx, visit, account, held, Proof(method, now, key), device, attempt)
-            return replace(risen, progress=self.progress_in(tx, risen.session))
+            risen.progress = self.progress_in(tx, risen.session)
+        return risen
 
     def begin_enrol(self, visit: Visit) -> dict[str, Any]:
         """Options for `navigator.credentials.create`.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 LONGEST: Final = 24  # characters of a value
 CHAINS: Final = {
@@ -16,8 +15,7 @@ CHAINS: Final = {
 LEVELS: Final = tuple(level for chain in CHAINS.values() for level in chain)
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """What is known of one sign-in. Values are opaque and only compared; None is not known, and neutral.
 
     Addresses, builds and fingerprints ought to be keyed hashes already: profiles keep them as they are given.

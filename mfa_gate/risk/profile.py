@@ -131,7 +131,7 @@ class Profile:
     def load(cls, text: str | None) -> Self:
         """What `dump` made; an empty one of anything else, so that too little is known."""
         try:
-            at, sign_ins, strange, levels = json.loads(text or "", parse_constant=_no_number)
+            at, sign_ins, strange, levels = _read(text or "")
             _check(_NUMBERS, at)
             _check(_WHOLE, sign_ins, strange)
             seen = {level: _seen(parts) for level, parts in levels.items()}
@@ -153,3 +153,6 @@ def _check(types: frozenset[type], *counts: Any) -> None:
 
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no count")
+
+
+_read: Final = json.JSONDecoder(parse_constant=_no_number).decode  # `json.loads` would make one each time

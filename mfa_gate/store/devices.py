@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
 
 from .engine import Transaction
 from .schema import devices, sessions
@@ -53,13 +53,14 @@ _ADD = Statement(
     )
     .inline()
 )
-# the same words in SQLite and PostgreSQL
-_PRUNE = Statement(
-    text(
-        "DELETE FROM mfa_devices WHERE account_id = :account AND series NOT IN (SELECT series FROM mfa_devices "
-        "WHERE account_id = :account ORDER BY last_used_at DESC, series LIMIT :most)"
-    )
+_away_longest = (
+    select(devices.c.series)
+    .where(devices.c.account_id == bindparam("account"))
+    .order_by(devices.c.last_used_at.desc(), devices.c.series)
+    .limit(literal_column(str(MOST)))  # one is too many at a time
+    .offset(literal_column(str(MOST)))
 )
+_PRUNE = Statement(delete(devices).where(devices.c.series.in_(_away_longest.scalar_subquery())))
 
 
 def add(
@@ -75,7 +76,7 @@ def add(
         "until": ends_at,
     }
     _ADD.run(tx, values)
-    _PRUNE.run(tx, {"account": account_id, "most": MOST})
+    _PRUNE.run(tx, values)
 
 
 def rotate(tx: Transaction, series: str, account_id: str, presented: str, new: str, sign_in: str, now: float) -> bool:

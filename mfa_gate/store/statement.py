@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Dialect
 
 from .engine import Transaction
+
+_Prepared = tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]] | None]
 
 
 class Statement:
@@ -22,22 +25,26 @@ class Statement:
 
     def __init__(self, statement: ClauseElement) -> None:
         self._statement = statement
-        self._compiled: dict[str, tuple[str, list[str] | None]] = {}
+        self._compiled: dict[str, _Prepared] = {}
 
     def run(self, tx: Transaction, values: Mapping[str, Any]) -> Any:
         """The driver's cursor after it, to be read to its end."""
-        sql, order = self.prepared(tx.dialect)
-        parameters = values if order is None else [values[name] for name in order]
-        return tx.driver.execute(sql, parameters)
+        sql, in_order = self._compiled.get(tx.dialect.name) or self.prepared(tx.dialect)
+        return tx.driver.execute(sql, values if in_order is None else in_order(values))
 
     def changes_one(self, tx: Transaction, values: Mapping[str, Any]) -> bool:
         """Whether it changed exactly one row."""
         return bool(self.run(tx, values).rowcount == 1)
 
-    def prepared(self, dialect: Dialect) -> tuple[str, list[str] | None]:
-        """Its text for a kind of database, and the order of the values where that takes them by position."""
-        known = self._compiled.get(dialect.name)
-        if known is None:
-            compiled = self._statement.compile(dialect=dialect)
-            known = self._compiled[dialect.name] = (str(compiled), getattr(compiled, "positiontup", None))
+    def prepared(self, dialect: Dialect) -> _Prepared:
+        """Its text for a kind of database, and what puts values in order where that takes them by position."""
+        compiled = self._statement.compile(dialect=dialect)
+        order: list[str] | None = getattr(compiled, "positiontup", None)
+        known = self._compiled[dialect.name] = (str(compiled), None if order is None else _picking(order))
         return known
+
+
+def _picking(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
