@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from mfa_gate import Account, ConfigurationError, Mail, Unavailable, Webhook
+from mfa_gate.flows.life import KEPT
 from mfa_gate.flows.notices import CLAIMED
 
 from .breaking import Fault, breaking, kept
@@ -146,6 +147,24 @@ def test_what_is_sent_is_not_sent_again(portal: Portal, postbox: Postbox) -> Non
     by_mail(portal, postbox.port)
     elsewhere(portal, portal.enrolled())
     assert [send(portal)["sent"] for _ in range(3)] == [1, 0, 0]
+
+
+def test_what_was_sent_is_cleared_away_though_the_portal_has_no_webhook(portal: Portal, postbox: Postbox) -> None:
+    by_mail(portal, postbox.port)
+    portal.browser().sign_in(portal.enrolled())
+    assert send(portal)["sent"] == 1
+    purge = portal.app.extensions["mfa_gate"].life.purge
+    assert purge()["notices"] == 0
+    portal.clock.advance(KEPT)
+    assert purge()["notices"] == 1
+
+
+def test_what_a_relay_does_not_take_is_kept_until_it_does(portal: Portal) -> None:
+    by_mail(portal, free_port())
+    portal.browser().sign_in(portal.enrolled())
+    assert send(portal)["later"] == 1
+    portal.clock.advance(2 * KEPT)
+    assert portal.app.extensions["mfa_gate"].life.purge()["notices"] == 0
 
 
 def test_a_failed_factor_is_mailed_after_ten_minutes_unless_it_was_a_slip(portal: Portal, postbox: Postbox) -> None:

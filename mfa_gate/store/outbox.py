@@ -177,9 +177,10 @@ def subject_of(tx: Transaction, notice_id: int) -> str | None:
 
 
 def remove_old(tx: Transaction, before: float) -> int:
-    """Clear away what is old and sent, shown or not."""
-    done = and_(outbox.c.mail_due.is_(None), outbox.c.hook_due.is_(None))
-    return tx.execute(delete(outbox).where(outbox.c.at <= before, done)).rowcount
+    """Clear away what is old and sent, shown or not; or waits for a way of sending that the portal does not have."""
+    ways = ((outbox.c.mail_due, outbox.c.mail_tries), (outbox.c.hook_due, outbox.c.hook_tries))
+    done = (or_(due.is_(None), and_(tries == 0, due <= before)) for due, tries in ways)
+    return tx.execute(delete(outbox).where(outbox.c.at <= before, *done)).rowcount
 
 
 def remove_account(tx: Transaction, account_id: str) -> None:
