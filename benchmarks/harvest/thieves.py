@@ -11,7 +11,7 @@ import numpy as np
 
 from mfa_gate.harvest import HarvestPolicy, State
 
-from .owners import Reader, clear
+from .owners import Reader
 from .world import BEGIN, DAY, OPENS, POPULATION, Account, LookUp, days
 
 MOST: Final = 3_000  # look-ups after which a thief at one pace is let go
@@ -56,7 +56,8 @@ THIEVES: Final = (
 
 def steals(rng: np.random.Generator, thief: Thief, account: Account, state: State, policy: HarvestPolicy) -> int:
     """How many records a thief gets out of an account before its first stop."""
-    clear(state)
+    if state.stopped is not None:
+        state.lift()
     if thief.times is not None:
         return _patiently(rng, thief, account, state, policy)
     reader = Reader(account, policy, state)
