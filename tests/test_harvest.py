@@ -160,6 +160,9 @@ class TestVerdicts:
     def test_twice_the_usual_is_stopped_before_it_is_usual_itself(self) -> None:
         assert works_on(worked(100, 30), 100, 30, 60)[1] == ("drift",)
 
+    def test_a_month_is_enough_to_know_twice_the_usual_by(self) -> None:
+        assert works_on(worked(30, 40), 30, 20, 80)[1] == ("drift",)
+
     def test_who_was_lifted_after_it_has_a_new_usual_day(self) -> None:
         state, _ = works_on(worked(100, 30), 100, 30, 60)
         state.lift()
@@ -237,6 +240,15 @@ class TestVerdicts:
         crowd = Crowd(20_001, "".join(map(mark, (1, 2, 3))), 10_000, MONDAY)
         lifted = State(day=20_001, lifted=20_001)
         assert read(lifted, at(MONDAY + 9, 1, proven_at=MONDAY + 5, crowd=crowd), POLICY)[1].action == "pass"
+
+    def test_a_new_account_that_proved_itself_at_its_limit_is_one_of_the_crowd_still(self) -> None:
+        most, state, reason = reads_until_refused(State(), MONDAY, 40)
+        assert reason == "daily_limit"
+        now, crowd = MONDAY + 40 * most, Crowd(20_001, "".join(map(mark, (1, 2, 3))), 10_000, MONDAY)
+        proven = {"proven_at": now + 1, "surely_at": now + 1}
+        alone, verdict = read(state, at(now + 5, 7, **proven), POLICY)
+        assert (verdict.action, alone.lifted) == ("pass", alone.day)
+        assert read(alone, at(now + 9, 8, crowd=crowd, **proven), POLICY)[1].reasons == ("read_fan_in",)
 
     def test_the_ceiling_is_lifted_by_its_owner_from_the_next_day_on(self) -> None:
         state = State(day=20_001, lifted=20_001, allowed=500, allowed_until=MONDAY + DAY)

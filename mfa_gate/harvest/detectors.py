@@ -141,8 +141,9 @@ def _turned(state: State, asked: Read, policy: HarvestPolicy) -> State:
         after.drift = _drift(state, usual, records, policy)
         learnt = min(records, _adaptive(state, policy, asked.group))
         after.total = policy.fading * state.total + learnt
-        after.old_total = policy.settled * state.old_total + learnt
-        after.old_weight = policy.settled * state.old_weight + 1.0
+        if after.drift <= policy.drift_alarm / 3.0:  # what may be a harvest is not usual until it turns out to be none
+            after.old_total = policy.settled * state.old_total + learnt
+            after.old_weight = policy.settled * state.old_weight + 1.0
         after.weight = policy.fading * state.weight + 1.0
         after.days += 1
     after.day, after.seen, after.asked = day, "", None
@@ -173,6 +174,8 @@ def _lifts(after: State, asked: Read) -> bool:
 
 
 def _fresh(state: State, marks: tuple[str, ...]) -> tuple[bool, ...]:
+    if len(marks) == 1:
+        return (not state.has(marks[0]),)
     known: set[str] = set()
     fresh = []
     for mark in marks:
@@ -223,7 +226,7 @@ def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[
         found.append("walk")
     if today > most:
         found.append("daily_limit")
-    if after.lifted == after.day:
+    if after.lifted == after.day and after.asked is None:  # by the owner's surest proof, or the desk
         return tuple(found)
     if asked.crowd is not None and asked.crowd.is_too_much(new, policy):
         found.append("read_fan_in")

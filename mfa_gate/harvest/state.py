@@ -104,7 +104,7 @@ class State:
     def lift(self) -> None:
         """Read again: what stopped it is forgotten, what it reads of late is usual, this day's limit is the ceiling."""
         self.settle()
-        self.stopped = self.why = None
+        self.stopped = self.why = self.asked = None
         self.ahead = self.far_ahead = self.miss = self.walk = self.drift = 0.0
         self.lifted = self.day
 
