@@ -200,11 +200,15 @@ def _signs_in(thief: Thief, victim: Victim, clock: Clock) -> bool:
     return thief.proves(victim.code(clock()))
 
 
-def _goes_on(thief: Thief, victim: Victim, clock: Clock) -> bool:
-    """Prove the factor again, where that is what is asked for."""
+def _goes_on(thief: Thief, victim: Victim, clock: Clock, not_before: float | None = None) -> bool:
+    """Prove the factor again, where that is what is asked for, by the next code that the app shows.
+
+    Args:
+        not_before: when that is; in 30 seconds by default.
+    """
     if thief.code not in ("read_quota_reached", "step_up_required"):
         return False
-    clock.advance(30)
+    clock.now = max(clock.now, clock.now + 30 if not_before is None else not_before)
     return thief.proves(victim.code(clock()))
 
 
@@ -224,12 +228,13 @@ def _race(
     began, counts, misses = clock(), [0] * len(thieves), [0] * len(thieves)
     while any(missed < 3 for missed in misses):
         clock.advance(pace)
+        next_code = clock.now + 30  # for all of them: one who waits does not hold up the others
         for which, (thief, victim) in enumerate(zip(thieves, world.victims, strict=True)):
             if misses[which] >= 3:
                 continue
             number = next(numbers)
             shown = thief.reads(number)
-            if not shown and proves and thief.last != 404 and _goes_on(thief, victim, clock):
+            if not shown and proves and thief.last != 404 and _goes_on(thief, victim, clock, next_code):
                 shown = thief.reads(number)
             counts[which] += shown
             misses[which] = 0 if shown or thief.last == 404 else misses[which] + 1
