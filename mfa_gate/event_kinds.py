@@ -46,6 +46,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "authenticator_imported": _kind(
         N_("an authenticator of an earlier system was taken over"), _IAM, "creation", "id", "renew"
     ),
+    "token_resynchronised": _kind(N_("the clock of a code token was found"), _IAM, "change", "id", "seconds", "why"),
     "authenticator_removed": _kind(N_("an authenticator was removed"), _IAM, "deletion", "id"),
     "authenticator_renamed": _kind(N_("an authenticator was renamed"), _IAM, "change", "id"),
     "recovery_codes_renewed": _kind(N_("recovery codes were drawn"), _IAM, "change"),

@@ -193,7 +193,7 @@ def steps_are_spent_by_reading_first(patch: Patch) -> None:
         seen.steps = {row.id: row.last_step for row in found}
         return found
 
-    def spend(tx: Any, authenticator_id: str, step: int, spent: str) -> bool:
+    def spend(tx: Any, authenticator_id: str, step: int, spent: str, _drift: object) -> bool:
         if seen.steps[authenticator_id] >= step:
             return False
         statement = text("UPDATE mfa_totp_seeds SET last_step = :step, spent = :spent WHERE authenticator_id = :id")
@@ -205,7 +205,7 @@ def steps_are_spent_by_reading_first(patch: Patch) -> None:
 
 
 def only_the_last_step_is_spent(patch: Patch) -> None:
-    def spend(tx: Any, authenticator_id: str, step: int, spent: str) -> bool:
+    def spend(tx: Any, authenticator_id: str, step: int, spent: str, _drift: object) -> bool:
         statement = text(
             "UPDATE mfa_totp_seeds SET last_step = :step, spent = :spent "
             "WHERE authenticator_id = :id AND last_step <> :step"

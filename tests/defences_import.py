@@ -18,7 +18,7 @@ def an_old_list_stands_beside_what_is_there(patch: Patch) -> None:
 def codes_of_before_still_open(patch: Patch) -> None:
     row, mark = imports.TOTPRow, imports.step_mark
     patch.setattr(imports, "TOTPRow", lambda *values: row(*values)._replace(last_step=0))
-    patch.setattr(imports, "step_mark", lambda flow, seed, _step: mark(flow, seed, 0))
+    patch.setattr(imports, "step_mark", lambda flow, seed, _step, drift: mark(flow, seed, 0, drift))
 
 
 def seeds_open_whatever_their_shape(patch: Patch) -> None:

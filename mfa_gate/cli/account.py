@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from ..exc import WrongCode
 from ..flows import Case
-from .output import account_argument, in_app, parts, tell, time_of
+from .output import Failed, account_argument, in_app, parts, tell, time_of
 
 
 @click.group()
@@ -112,6 +113,28 @@ def unlock(account_id: str, reason: str, as_json: bool) -> None:
         else f"{account_id} was not locked. The wrong codes that were typed for it are forgotten."
     )
     tell(as_json, {"account": account_id, "unlocked": unlocked}, sentence)
+
+
+@account.command("resync")
+@account_argument
+@click.argument("codes", nargs=2, metavar="CODE NEXT-CODE")
+@click.option("--reason", required=True, help="Why, for the record.")
+@in_app
+def resync(account_id: str, codes: tuple[str, str], reason: str, as_json: bool) -> None:
+    """Find the clock of the code token of ACCOUNT by two codes that it shows one after the other.
+
+    A token that is used is followed as its clock gets off. This is for one that lay in a drawer for a year.
+    """
+    parts().activation.portal_account(account_id)
+    try:
+        off = parts().imports.resynchronise(account_id, codes, reason)
+    except WrongCode:
+        raise Failed(
+            f"No code token of {account_id} has shown these two codes in a row within the last hours, or they were "
+            "used already. Wait for the next two."
+        ) from None
+    sentence = f"The token of {account_id} is {abs(off)} s {'fast' if off > 0 else 'slow'}, and followed from now on."
+    tell(as_json, {"account": account_id, "seconds": off}, sentence if off else f"The token of {account_id} is right.")
 
 
 @account.command("forget")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ from .tables import readable, table
 ACCOUNTS: Final = ("account", "upn")
 SECRETS: Final = ("secret", "secret key", "totp_secret", "tf_totp_secret", "us_totp_secrets")
 GIVEN: Final = {"algorithm": ("algorithm",), "digits": ("digits",), "period": ("period", "time interval")}
-LABELS: Final = ("label", "serial number")
+SERIAL: Final = "serial number"  # which code tokens have, and apps have not
+LABELS: Final = ("label", SERIAL)
 Line = tuple[int, Mapping[str, Any]]
 _PROBLEMS: Final[Mapping[Taken, str]] = {
     "enrolled": "the account {} has an authenticator already: its owner adds another one with an activation code",
@@ -172,9 +174,10 @@ class _Taking:
             secret = secret.get("authenticator")  # Flask-Security's unified sign-in: one for each way codes are sent
         given = {name: _first(fields, names) for name, names in GIVEN.items()}
         try:
-            return read(secret, given=given, secrets=self._secrets)
+            exported = read(secret, given=given, secrets=self._secrets)
         except BadSeed as bad:
             raise Problem(str(bad)) from None
+        return replace(exported, is_token=_first(fields, (SERIAL,)) is not None)
 
 
 def _json(text: str) -> Any:

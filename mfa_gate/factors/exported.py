@@ -28,11 +28,13 @@ class Exported:
     """One seed.
 
     Attributes:
+        is_token: its codes are shown by a thing with a clock of its own, which nobody sets.
         renew: it is shorter than what is made today (RFC 4226 §4 R6), so its owner should set up the app anew.
     """
 
     seed: bytes = field(repr=False)
     shape: Shape
+    is_token: bool = False
 
     @property
     def renew(self) -> bool:

@@ -7,6 +7,7 @@ import re
 import secrets
 from base64 import b32encode
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import pyotp
@@ -20,6 +21,7 @@ STEP: Final = 30  # seconds, RFC 6238 §5.2
 DIGITS: Final = 6
 ALGORITHMS: Final = {"sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}  # RFC 6238 §1.2
 DRIFT_STEPS: Final = 120  # how far off a phone's clock is still told, one hour either way
+TOKEN_STEPS: Final = 240  # how far off the clock of a code token may be, two hours and more
 _SEPARATORS: Final = re.compile(r"[\s\-\u2010-\u2015]+")
 
 
@@ -120,6 +122,42 @@ def complete(seed: bytes, code: str, now: float, window: int, shape: Shape = USU
     if step is None:
         raise WrongCode
     return step
+
+
+def followed(drift: int | None, step: int, now: float, shape: Shape) -> int | None:
+    """How many steps the clock of a code token is off, after a code of it was right (RFC 6238 §6).
+
+    Args:
+        drift: before; None for what has no clock of its own, as a phone, and stays so.
+        step: the time step of the code.
+        now: seconds since the epoch.
+        shape: how its codes are made.
+    """
+    if drift is None:
+        return None
+    return max(-TOKEN_STEPS, min(TOKEN_STEPS, step - int(now) // shape.period))
+
+
+def in_a_row(seed: bytes, codes: tuple[str, str], now: float, shape: Shape = USUAL) -> int:
+    """The time step of the second of two codes that a token has shown one after the other (RFC 4226 §7.4).
+
+    Args:
+        seed: the shared secret.
+        codes: as typed.
+        now: seconds since the epoch.
+        shape: how codes are made of this seed.
+
+    Raises:
+        WrongCode: its clock has not shown these, or is farther off than `TOKEN_STEPS`.
+    """
+    first, second = (normalise(code, shape.digits) for code in codes)
+    made, middle = _TOTP(seed, shape), int(now) // shape.period
+    steps = range(max(0, middle - TOKEN_STEPS), middle + TOKEN_STEPS)
+    shown = [made.generate_otp(step) for step in (*steps, steps.stop)]
+    for step, pair in zip(steps, pairwise(shown), strict=True):
+        if pair == (first, second):
+            return step + 1
+    raise WrongCode
 
 
 def confirm(seed: bytes, code: str, now: float, window: int) -> int:

@@ -7,13 +7,14 @@ from contextlib import suppress
 from typing import Literal
 
 from ..audit import Who
-from ..exc import NotFound, SealBroken
+from ..exc import NotFound, SealBroken, WrongCode
+from ..factors import totp
 from ..factors.exported import Exported
 from ..store import Transaction, accounts, authenticators, sessions
 from ..store.authenticators import TOTPRow
 from .ceremony import Ceremony
 from .enrolment import clean_label
-from .sign_in import open_seed, seed_context, step_mark
+from .sign_in import open_seed, seed_context, shape_of, step_mark
 
 Taken = Literal["imported", "already", "enrolled", "frozen", "not_offered"]
 
@@ -65,8 +66,9 @@ class Imports(Ceremony):
                 shape.digits,
                 shape.period,
                 exported.renew,
+                0 if exported.is_token else None,
             )
-            authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
+            authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step, row.drift)), now)
             sessions.stop_observing(tx, account_id, "")
             house.audit.record(
                 tx,
@@ -78,6 +80,47 @@ class Imports(Ceremony):
                 renew=exported.renew,
             )
         return "imported"
+
+    def resynchronise(self, account_id: str, codes: tuple[str, str], reason: str) -> int:
+        """Find the clock of an account's code token by two codes that it has shown one after the other.
+
+        Both are spent by it, and so is every earlier one.
+
+        Args:
+            account_id: whose.
+            codes: as the token has shown them.
+            reason: why, for the record.
+
+        Returns:
+            How many seconds its clock is off.
+
+        Raises:
+            WrongCode: no token of the account has shown these, or they were used already.
+            Unavailable: the store does not answer.
+        """
+        now = self.house.clock()
+        with self.house.store.begin() as tx:
+            held = accounts.hold(tx, account_id)
+            for row in authenticators.totp_of_account(tx, account_id) if held else ():
+                off = self._found(tx, row, codes, now)
+                if off is not None and held is not None:
+                    who, kind = Who(held.subject), "token_resynchronised"
+                    self.house.audit.record(tx, kind, now, who, method="otp", id=row.id, seconds=off, why=reason)
+                    return off
+        raise WrongCode
+
+    def _found(self, tx: Transaction, row: TOTPRow, codes: tuple[str, str], now: float) -> int | None:
+        """How many seconds the clock of a token is off; None where these are not its codes."""
+        if row.drift is None:
+            return None
+        shape = shape_of(row)
+        try:
+            step = totp.in_a_row(open_seed(self, row), codes, now, shape)
+        except (WrongCode, SealBroken):
+            return None
+        drift = totp.followed(row.drift, step, now, shape) or 0
+        spent = authenticators.spend_step(tx, row.id, step, step_mark(self, row, step, drift), drift)
+        return drift * shape.period if spent else None
 
     def holders(self) -> dict[bytes, str]:
         """Whose each seed in the store is; one that does not open is left out.

@@ -88,7 +88,7 @@ class Keys(Ceremony):
             if keyring.is_current(row.seed) and keyring.is_current(row.spent):
                 continue
             sealed = keyring.seal(seed, seed_context(row.subject, row.id, shape_of(row)))
-            authenticators.reseal(tx, row.id, sealed, step_mark(self, row, row.last_step))
+            authenticators.reseal(tx, row.id, sealed, step_mark(self, row, row.last_step, row.drift))
             resealed += 1
         return resealed
 

@@ -31,6 +31,7 @@ NETWORK: Final = 60  # characters of the name of a network
 class _Match:
     row: TOTPRow
     step: int
+    drift: int | None
 
 
 class SignIn(Proving):
@@ -171,8 +172,10 @@ class SignIn(Proving):
         broken = False
         for row in rows:
             try:
-                seed, now, window = open_seed(self, row), self.house.clock(), self.house.settings.totp_window
-                return _Match(row, totp.complete(seed, code, now, window, shape_of(row)))
+                seed, shape, now = open_seed(self, row), shape_of(row), self.house.clock()
+                there = now + shape.period * (row.drift or 0)  # where its clock was last
+                step = totp.complete(seed, code, there, self.house.settings.totp_window, shape)
+                return _Match(row, step, totp.followed(row.drift, step, now, shape))
             except WrongCode:
                 continue
             except SealBroken:
@@ -188,7 +191,9 @@ class SignIn(Proving):
         house, now, row = self.house, self.house.clock(), match.row
         with house.store.begin() as tx:
             held = self.hold(tx, visit.there())
-            if not authenticators.spend_step(tx, row.id, match.step, step_mark(self, row, match.step)):
+            if not authenticators.spend_step(
+                tx, row.id, match.step, step_mark(self, row, match.step, match.drift), match.drift
+            ):
                 raise WrongCode(reason="spent")
             proof = Proof("otp", now, row.id)
             risen = self.proven_again(tx, visit, account, held, proof, device, attempt)
@@ -240,9 +245,13 @@ def seed_context(subject: str, authenticator_id: str, shape: Shape = USUAL) -> s
     return f"totp {subject} {authenticator_id}{unusual}"
 
 
-def step_mark(flow: Ceremony, row: TOTPRow, step: int) -> str:
-    """The keyed hash that belongs to a last spent step."""
-    return flow.house.keyring.hash("totp step", f"{row.subject} {row.id} {step}")
+def step_mark(flow: Ceremony, row: TOTPRow, step: int, drift: int | None = None) -> str:
+    """The keyed hash that belongs to a last spent step, and to how far off the clock was."""
+    return flow.house.keyring.hash("totp step", _marked(row, step, drift))
+
+
+def _marked(row: TOTPRow, step: int, drift: int | None) -> str:
+    return f"{row.subject} {row.id} {step}" + ("" if drift is None else f" {drift}")
 
 
 def open_seed(flow: Ceremony, row: TOTPRow) -> bytes:
@@ -252,6 +261,6 @@ def open_seed(flow: Ceremony, row: TOTPRow) -> bytes:
         SealBroken: it is another row's, altered, or its counter was changed by hand.
     """
     keyring = flow.house.keyring
-    if not keyring.matches("totp step", f"{row.subject} {row.id} {row.last_step}", row.spent):
+    if not keyring.matches("totp step", _marked(row, row.last_step, row.drift), row.spent):
         raise SealBroken("the counter of a seed was changed")
     return keyring.open(row.seed, seed_context(row.subject, row.id, shape_of(row)))

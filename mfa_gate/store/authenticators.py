@@ -24,6 +24,7 @@ class TOTPRow(NamedTuple):
     digits: int = 6
     period: int = 30
     renew: bool = False
+    drift: int | None = None
 
 
 class AuthenticatorRow(NamedTuple):
@@ -66,6 +67,7 @@ _TOTP = select(
     totp_seeds.c.digits,
     totp_seeds.c.period,
     totp_seeds.c.renew,
+    totp_seeds.c.drift,
 ).select_from(authenticators.join(totp_seeds).join(accounts))
 _TOTP_OF_ACCOUNT = Statement(
     _TOTP.where(authenticators.c.account_id == bindparam("account")).order_by(authenticators.c.id)
@@ -73,11 +75,11 @@ _TOTP_OF_ACCOUNT = Statement(
 _SPEND = Statement(
     update(totp_seeds)
     .where(totp_seeds.c.authenticator_id == bindparam("id"), totp_seeds.c.last_step < bindparam("step"))
-    .values(last_step=bindparam("step"), spent=bindparam("new_spent"))
+    .values(last_step=bindparam("step"), spent=bindparam("new_spent"), drift=bindparam("new_drift"))
 )
 
 
-_OF_SEED = ("seed", "last_step", "spent", "algorithm", "digits", "period", "renew")
+_OF_SEED = ("seed", "last_step", "spent", "algorithm", "digits", "period", "renew", "drift")
 
 
 def methods(tx: Transaction, account_id: str) -> frozenset[str]:
@@ -109,9 +111,9 @@ def all_totp(tx: Transaction, *, hold: bool = False) -> list[TOTPRow]:
     return [TOTPRow(*row) for row in tx.execute(statement.with_for_update(of=totp_seeds) if hold else statement)]
 
 
-def spend_step(tx: Transaction, authenticator_id: str, step: int, spent: str) -> bool:
+def spend_step(tx: Transaction, authenticator_id: str, step: int, spent: str, drift: int | None) -> bool:
     """Spend a time step: true for exactly one of any number of parallel uses, and never for an older step."""
-    return _SPEND.changes_one(tx, {"id": authenticator_id, "step": step, "new_spent": spent})
+    return _SPEND.changes_one(tx, {"id": authenticator_id, "step": step, "new_spent": spent, "new_drift": drift})
 
 
 def add_totp(tx: Transaction, row: TOTPRow, now: float) -> None:

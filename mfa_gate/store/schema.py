@@ -118,7 +118,7 @@ authenticators: Final = Table(
 # which methods an account has is asked at every step, however many keys that are
 Index("mfa_authenticators_methods", authenticators.c.account_id, authenticators.c.method)
 
-# `spent` is a keyed hash over the last step, so that a counter lowered by hand is seen
+# `spent` is a keyed hash over the last step and the drift, so that what is changed by hand is seen
 totp_seeds: Final = Table(
     "mfa_totp_seeds",
     metadata,
@@ -135,6 +135,8 @@ totp_seeds: Final = Table(
     Column("digits", Integer, nullable=False, server_default="6"),
     Column("period", Integer, nullable=False, server_default="30"),
     Column("renew", Boolean, nullable=False, server_default=false()),
+    # steps that the clock of a code token is off; None where a network sets the clock
+    Column("drift", Integer),
 )
 
 # `binding` is a keyed hash over account, row, credential and key, so that a key moved to another row is seen

@@ -1,0 +1,109 @@
+"""Code tokens: their clocks get off by and by, and nobody can set them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.portal import Portal
+from tests.test_import import OTHER, SECRET, opens, take, token, written
+
+MONTH = 30 * 86_400.0
+STEP = 30.0
+
+
+def shown(portal: Portal, off: float, secret: str = SECRET) -> str:
+    """What a token shows whose clock is so many seconds fast."""
+    portal.clock.advance(off)
+    code = token(portal, secret)
+    portal.clock.advance(-off)
+    return code
+
+
+@pytest.fixture
+def with_token(portal: Portal, tmp_path: Path) -> Portal:
+    """Anne has a code token, bob an app that was taken over."""
+    take(portal, written(tmp_path, f"upn,serial number,secret key,time interval\nanne,42,{SECRET},30\n"))
+    take(portal, written(tmp_path, f"account,secret\nbob,{OTHER}\n", "apps.csv"))
+    portal.clock.advance(MONTH)
+    return portal
+
+
+def resync(portal: Portal, *codes: str, account: str = "anne") -> tuple[int, str]:
+    words = ["mfa", "account", "resync", account, *codes, "--reason", "it lay in a drawer"]
+    done = portal.app.test_cli_runner().invoke(args=words)
+    assert done.exception is None or isinstance(done.exception, SystemExit), "a traceback"
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_a_token_is_followed_as_its_clock_gets_off(with_token: Portal, direction: int) -> None:
+    for months in range(1, 8):
+        assert opens(with_token, shown(with_token, direction * STEP * months)), months
+        with_token.clock.advance(MONTH)
+    assert not opens(with_token, shown(with_token, 0)), "it accepts no more codes than before"
+
+
+def test_a_phone_is_not_followed_since_a_network_sets_its_clock(with_token: Portal) -> None:
+    assert opens(with_token, shown(with_token, -STEP, OTHER), "bob")
+    with_token.clock.advance(MONTH)
+    assert not opens(with_token, shown(with_token, -2 * STEP, OTHER), "bob")
+
+
+def test_a_code_opens_once_wherever_the_clock_of_its_token_is(with_token: Portal) -> None:
+    code = shown(with_token, STEP)
+    assert opens(with_token, code)
+    for wait in (0, STEP, STEP, STEP):
+        with_token.clock.advance(wait)
+        assert not opens(with_token, code)
+
+
+@pytest.mark.parametrize("off", [-100 * STEP, 100 * STEP])
+def test_a_token_from_the_drawer_is_found_by_two_codes_in_a_row(with_token: Portal, off: float) -> None:
+    assert not opens(with_token, shown(with_token, off))
+    codes = shown(with_token, off), shown(with_token, off + STEP)
+    exit_code, output = resync(with_token, *codes)
+    assert (exit_code, f"{int(abs(off + STEP))} s {'fast' if off > 0 else 'slow'}" in output) == (0, True), output
+    assert with_token.events()[-1] == ("token_resynchronised", "success", None)
+    with_token.clock.advance(60)
+    assert not any(opens(with_token, code) for code in codes), "they were used by that"
+    with_token.clock.advance(3600)
+    assert opens(with_token, shown(with_token, off + STEP))
+
+
+@pytest.mark.parametrize(
+    ("account", "first", "second"),
+    [
+        ("anne", 0.0, 2 * STEP),
+        ("anne", STEP, 0.0),
+        ("anne", 300 * STEP, 301 * STEP),
+        ("bob", 0.0, STEP),
+        ("carol", 0.0, STEP),
+    ],
+    ids=["not in a row", "the wrong way round", "too far off", "of an app", "of nobody"],
+)
+def test_no_other_codes_set_a_clock(with_token: Portal, account: str, first: float, second: float) -> None:
+    secret = OTHER if account == "bob" else SECRET
+    exit_code, output = resync(
+        with_token, shown(with_token, first, secret), shown(with_token, second, secret), account=account
+    )
+    assert exit_code == 2
+    assert "Traceback" not in output
+    assert with_token.events()[-1][0] != "token_resynchronised"
+
+
+def test_two_codes_set_a_clock_once(with_token: Portal) -> None:
+    codes = shown(with_token, 0), shown(with_token, STEP)
+    assert [resync(with_token, *codes)[0] for _ in range(2)] == [0, 2]
+
+
+def test_a_clock_that_was_set_in_the_store_by_hand_is_seen(with_token: Portal) -> None:
+    with_token.sql("UPDATE mfa_totp_seeds SET drift = 5 WHERE drift IS NOT NULL")
+    assert not opens(with_token, shown(with_token, 5 * STEP))
+    assert not opens(with_token, shown(with_token, 0))
+
+
+def test_an_app_that_was_made_a_token_in_the_store_is_seen(with_token: Portal) -> None:
+    with_token.sql("UPDATE mfa_totp_seeds SET drift = 0 WHERE drift IS NULL")
+    assert not opens(with_token, shown(with_token, 0, OTHER), "bob")
