@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.portal import Portal
-from tests.test_import import OTHER, SECRET, opens, take, token, written
+from tests.conftest import MakePortal
+from tests.portal import KEYS, Portal
+from tests.test_import import NEW, OTHER, SECRET, opens, take, token, written
 
 MONTH = 30 * 86_400.0
 STEP = 30.0
@@ -107,3 +108,15 @@ def test_a_clock_that_was_set_in_the_store_by_hand_is_seen(with_token: Portal) -
 def test_an_app_that_was_made_a_token_in_the_store_is_seen(with_token: Portal) -> None:
     with_token.sql("UPDATE mfa_totp_seeds SET drift = 0 WHERE drift IS NULL")
     assert not opens(with_token, shown(with_token, 0, OTHER), "bob")
+
+
+def test_rotated_keys_still_know_where_the_clock_of_a_token_is(make: MakePortal, with_token: Portal) -> None:
+    for months in range(1, 4):
+        assert opens(with_token, shown(with_token, -STEP * months))
+        with_token.clock.advance(MONTH)
+    rotated = make(MFA_GATE_KEYS=f"{NEW},{KEYS}")
+    done = rotated.app.test_cli_runner().invoke(args=["mfa", "keys", "rotate"])
+    assert done.exit_code == 0, done.output
+    alone = make(MFA_GATE_KEYS=NEW)
+    alone.clock.now = with_token.clock.now
+    assert opens(alone, shown(alone, -STEP * 4))
