@@ -93,6 +93,8 @@ class Sessions:
         self._store = store
         self._keyring = keyring
         self._settings = settings
+        # a session's cookie comes with each of its requests, and its signature stays as right as it was
+        self._named = lru_cache(maxsize=4096)(self._id_hash)
         # every guarded request asks for them
         idle, lifetime = settings.idle, settings.lifetime
         self._times = {group: policy.times(group, idle, lifetime) for group in policy.groups}
@@ -110,10 +112,10 @@ class Sessions:
         """
         if not cookie or len(cookie) > 200:
             return None
-        token = self._keyring.unsign(PURPOSE, cookie)
-        if token is None:
+        id_hash = self._named(cookie)
+        if id_hash is None:
             return None
-        row = self._store.reader.session(_hash(token))
+        row = self._store.reader.session(id_hash)
         if row is None:
             return None
         session = _session(row)
@@ -121,6 +123,11 @@ class Sessions:
         if now >= session.ends_at or now - session.last_seen >= idle:
             return None
         return session
+
+    def _id_hash(self, cookie: str) -> str | None:
+        """The hash of the id that a cookie holds; None where it is not signed by us."""
+        token = self._keyring.unsign(PURPOSE, cookie)
+        return _hash(token) if token is not None else None
 
     def open(
         self,
