@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
 from .browsers import family
@@ -43,6 +44,8 @@ class Audit:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
         self._heads = Heads()
+        # the keyed hash that an address is kept as; the same one comes again and again
+        self.source: Callable[[str], str] = lru_cache(maxsize=1024)(partial(keyring.hash, "address"))
 
     def record(
         self,
@@ -70,7 +73,7 @@ class Audit:
         """
         if kind not in KINDS or not data.keys() <= KINDS[kind].fields:
             raise ValueError(f"{kind!r} is not a kind of event, or has no {sorted(data)}")
-        source = self._keyring.hash("address", who.address) if who.address else None
+        source = self.source(who.address) if who.address else None
         about = _written(data) if data else "{}"
         row = events.EventRow(float(now), kind, who.subject, who.sign_in, source, method, outcome, reason, about)
         if tx.chain is None:

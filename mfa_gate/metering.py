@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.routing import Rule
 
 from .exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
 from .flows.ceremony import log
@@ -44,7 +45,9 @@ class Metering:
             Refusal: they must not be shown; the answer is replaced, whatever the view does.
             RuntimeError: the answer has begun already.
         """
-        here = visitor()
+        self._charge(visitor(), kind, records)
+
+    def _charge(self, here: Visitor, kind: str, records: Iterable[object]) -> None:
         if here.has_answered:
             raise RuntimeError("count_reads comes too late: the answer has begun. Count before the view returns")
         try:
@@ -58,15 +61,14 @@ class Metering:
             raise self._refused(here, Unavailable()) from None
         here.has_charged = True
 
-    def before(self, kind: str, argument: str) -> Response | None:
+    def before(self, here: Visitor, kind: str, argument: str) -> Response | None:
         """Charge the record that an argument of the view names; the answer, where that is refused."""
-        here = visitor()
-        values = request.view_args or {}
+        values = here.request.view_args or {}
         try:
             if argument not in values:
                 log.error("@gate.reads(record=%r): %s has no such argument", argument, request.endpoint)
                 raise self._refused(here, NotMetered())
-            self.charge(kind, [values[argument]])
+            self._charge(here, kind, [values[argument]])
         except Refusal as refusal:
             return self._guard.answer(here, refusal)
         here.looked_up = (kind, values[argument])
@@ -91,23 +93,25 @@ class Metering:
     def after(self, response: Response) -> Response:
         """What is sent in the place of a view's answer, or that answer. Never raises: it would be sent then."""
         asked = this_request()
-        here, rule = visitor_of(asked), asked.url_rule
-        if rule is not None and here.looked_up is None and here.refused_read is None:
-            # every request comes by here: a view that is known to need no charge passes in a moment
-            view = self._unmetered.get(rule.endpoint)
-            if view is not None and view is self._app.view_functions.get(rule.endpoint):
-                here.has_answered = True
-                return response
+        here = visitor_of(asked)
         try:
-            if response.status_code == NOT_FOUND and here.looked_up is not None and here.refused_read is None:
+            if here.looked_up is not None and here.refused_read is None and response.status_code == NOT_FOUND:
                 self._missed_quietly(here)
-            refusal = here.refused_read or self._uncharged(here, response)
-            sent = response if refusal is None else self._instead(here, refusal, response)
+            if here.refused_read is None and (here.has_charged or self._is_unmetered(asked.url_rule)):
+                sent = response  # as nearly every request, in a moment
+            else:
+                refusal = here.refused_read or self._uncharged(here, response)
+                sent = response if refusal is None else self._instead(here, refusal, response)
         except Exception:
             log.exception("the answer of %s could not be held against what was read", request.endpoint)
             sent = OwnAnswer("closed\n", Unavailable.status, mimetype="text/plain")
         here.has_answered = True
         return sent
+
+    def _is_unmetered(self, rule: Rule | None) -> bool:
+        """Whether the view of a rule was seen to need no charge, and is the same one still."""
+        view = self._unmetered.get(rule.endpoint) if rule is not None else None
+        return view is not None and rule is not None and view is self._app.view_functions.get(rule.endpoint)
 
     def _missed_quietly(self, here: Visitor) -> None:
         """A 404 of a view that looks up one record: there is none. Why that was one too many is kept."""

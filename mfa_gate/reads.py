@@ -6,6 +6,7 @@ Each line of the ledger is stored before the answer leaves. Whatever is refused 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -38,6 +39,7 @@ from .store.reads import Outcome, ReadRow
 LONGEST: Final = 512  # characters of a record's id
 MOST: Final = 1_000  # records in one list: more than anybody may read in a day
 KIND: Final = range(1, 49)  # characters
+KNOWN: Final = 1024  # states that a process remembers
 RECORD: Final = "record"  # purpose of the keyed hash of a record's id
 _PREFIX: Final = "record prefix"
 _CROWD: Final = "crowd"
@@ -58,6 +60,7 @@ class Reads(Ceremony):
         self.policy = policy
         self._heads = Heads()
         self._news = News()
+        self._known: OrderedDict[str, State] = OrderedDict()  # what was written here last, by its text; never altered
 
     def charge(self, visit: Visit, kind: str, records: Iterable[object]) -> None:
         """Charge records before they are shown. All of them, or none.
@@ -91,7 +94,7 @@ class Reads(Ceremony):
         held = reading.hold(tx, session.account_id, *self.house.sessions.stored(session), self.house.clock())
         if held is None or held.locked_at is not None:
             raise SignInRequired
-        state = self._state(held.state)
+        state = self._known.pop(held.state or "", None) or self._state(held.state)
         if state is None:
             return self._stopped(tx, visit, held.subject, State(at=self.house.clock(), why="state"), ("state",))
         was = state.stopped
@@ -101,7 +104,7 @@ class Reads(Ceremony):
             if was is not None and after.stopped == was:
                 return self._still_stopped(tx, session, after)
             return self._stopped(tx, visit, held.subject, after, verdict.reasons)
-        reading.keep(tx, session.account_id, after.dump())
+        reading.keep(tx, session.account_id, self._remembered(after))
         if verdict.action == "prompt":
             return self._prompted(tx, visit, held.subject, after, verdict)
         if not held.is_there:
@@ -188,6 +191,14 @@ class Reads(Ceremony):
         except StateBroken:
             return None
 
+    def _remembered(self, state: State) -> str:
+        """A state as text, from which it need not be read at the account's next look-up."""
+        text = state.dump()
+        self._known[text] = state
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        return text
+
     # --- what follows ---------------------------------------------------------------------------------------------
 
     def _enter(
@@ -195,7 +206,7 @@ class Reads(Ceremony):
     ) -> None:
         """Write the ledger."""
         keyring, now, session = self.house.keyring, self.house.clock(), visit.there()
-        source = keyring.hash("address", visit.address) if visit.address else None
+        source = self.house.audit.source(visit.address) if visit.address else None
         lent = self._heads.take()
         tx.at_end(lent.give_back)
         head = lent.head

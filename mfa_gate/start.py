@@ -159,7 +159,7 @@ class Start:
         """Let a view show its record (None), or answer: for the wrappers of marked views."""
         here = visitor()
         refused = self.guard.enforce(Requirement(), here) if here.admitted is None else None
-        return refused if refused is not None else self.metering.before(kind, argument)
+        return refused if refused is not None else self.metering.before(here, kind, argument)
 
     def try_login(self, username: str) -> LoginTry:
         return LoginTry(username)

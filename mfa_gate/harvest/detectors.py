@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from math import exp, log, sqrt
 from typing import Final
 
@@ -103,8 +104,8 @@ def _lacks_quota(after: State, asked: Read, policy: HarvestPolicy, new: int) -> 
 
 def _kept(after: State, asked: Read, fresh: tuple[bool, ...], new: int) -> None:
     """What was not read today before is read now, by this session."""
-    marks = "".join(mark for mark, is_new in zip(asked.marks, fresh, strict=True) if is_new)
-    after.seen = (after.seen + marks)[: MOST * CHARS]
+    marks = asked.marks if new == len(asked.marks) else compress(asked.marks, fresh)
+    after.seen = (after.seen + "".join(marks))[: MOST * CHARS]
     if asked.session is not None and asked.proven_at is not None:
         after.spend(asked.session, asked.proven_at, (after.used(asked.session, asked.proven_at) or 0) + new)
 
