@@ -112,7 +112,7 @@ def _fill(file: Path, accounts: int, lines: int) -> None:
         "SELECT 'other-' || i, lower(hex(randomblob(16))), 0 FROM n",
         (accounts,),
     )
-    state = State(int(time.time() // 86_400) - 1, "c0ffe" * 25).dump()
+    state = State(int(time.time() // 86_400) - 1, seen="c0ffe" * 25).dump()
     store.execute(
         "INSERT INTO mfa_reading (account_id, state) SELECT id, ? FROM mfa_accounts WHERE id LIKE 'other-%'",
         (state,),

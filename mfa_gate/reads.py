@@ -28,7 +28,7 @@ from .exc import (
 from .flows import Visit
 from .flows.ceremony import Ceremony, House, News
 from .flows.ledger import PURPOSE
-from .harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, read
+from .harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, weigh
 from .harvest.policy import CHARS
 from .netinfo import prefixes
 from .rules import DAY
@@ -60,7 +60,7 @@ class Reads(Ceremony):
         self.policy = policy
         self._heads = Heads()
         self._news = News()
-        self._known: OrderedDict[str, State] = OrderedDict()  # what was written here last, by its text; never altered
+        self._known: OrderedDict[str, State] = OrderedDict()  # what was written here last, by its text
 
     def charge(self, visit: Visit, kind: str, records: Iterable[object]) -> None:
         """Charge records before they are shown. All of them, or none.
@@ -99,20 +99,21 @@ class Reads(Ceremony):
             return self._stopped(tx, visit, held.subject, State(at=self.house.clock(), why="state"), ("state",))
         was = state.stopped
         crowd = self._crowd(tx, visit, held.subject)
-        after, verdict = read(state, self._read(session, kind, ids, hashes, crowd and crowd[1]), self.policy)
+        verdict = weigh(state, self._read(session, kind, ids, hashes, crowd and crowd[1]), self.policy)
         if verdict.action == "stop":
-            if was is not None and after.stopped == was:
-                return self._still_stopped(tx, session, after)
-            return self._stopped(tx, visit, held.subject, after, verdict.reasons)
-        reading.keep(tx, session.account_id, self._remembered(after))
+            if was is not None and state.stopped == was:
+                return self._still_stopped(tx, session, state)
+            return self._stopped(tx, visit, held.subject, state, verdict.reasons)
+        reading.keep(tx, session.account_id, self._remembered(state))
         if verdict.action == "prompt":
-            return self._prompted(tx, visit, held.subject, after, verdict)
+            return self._prompted(tx, visit, held.subject, state, verdict)
         if not held.is_there:
             raise SignInRequired
         if crowd is not None:
             source, together = crowd
             crowds.keep(tx, source, replace(together, records=together.records + sum(verdict.fresh)))
-        self._reported(tx, visit, held.subject, verdict)
+        if verdict.reasons or verdict.nears:
+            self._reported(tx, visit, held.subject, verdict)
         if was is not None:
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), visit.who(held.subject))
         outcomes: list[Outcome] = ["first" if new else "again" for new in verdict.fresh]

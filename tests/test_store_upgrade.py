@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, MetaData, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from mfa_gate import Unavailable
+from mfa_gate.harvest import State
 from mfa_gate.store import Store
 from mfa_gate.store.migrate import HEAD, MIGRATIONS, VERSION_TABLE
 from mfa_gate.store.schema import metadata
@@ -75,13 +77,13 @@ def engine_on() -> Iterator[Callable[[str], Engine]]:
 EngineOn = Callable[[str], Engine]
 
 
-def make_first(engine: Engine) -> None:
-    """The tables as the first version made them."""
+def make_first(engine: Engine, version: str = FIRST) -> None:
+    """The tables as the first version made them, or another."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, FIRST)
+        command.upgrade(config, version)
 
 
 def upgrade(url: str) -> None:
@@ -288,6 +290,37 @@ def test_an_upgraded_store_is_like_one_made_new(old: Old, new_store: NewStore, e
     if upgraded.dialect.name == "sqlite":
         assert without_rowid(upgraded) == without_rowid(made)
         assert "mfa_sessions" in without_rowid(upgraded)
+
+
+def test_what_is_kept_of_an_accounts_reading_goes_on_after_the_upgrade_that_packs_it(
+    new_store: NewStore, engine_on: EngineOn
+) -> None:
+    url = new_store()
+    engine, seen = engine_on(url), "ab+/9" * 3
+    make_first(engine, "0009")
+    kept = [
+        20_001, seen, 1.5, 2.25, 3.0, 4.0, 5.0, 6, 7.5, 8.5, 9.5, 10.5, 11.5,
+        "prefi", None, None, 12.5, -1, 13, 14.5, [["é 1", 15.5, 16], ["s 2", 17.5, 18]], 19.5,
+    ]  # fmt: skip
+    states = {"anne": json.dumps(kept), "bob": json.dumps([*kept[:14], 99.5, "pace", *kept[16:]]), "carol": "broken"}
+    with engine.begin() as connection:
+        for name, state in states.items():
+            values = {"id": name, "subject": f"subject of {name}", "state": state}
+            connection.execute(
+                text("INSERT INTO mfa_accounts (id, subject, created_at) VALUES (:id, :subject, 0)"), values
+            )
+            connection.execute(text("INSERT INTO mfa_reading (account_id, state) VALUES (:id, :state)"), values)
+    upgrade(url)
+    with engine.connect() as connection:
+        rows_there = connection.execute(text("SELECT account_id, state FROM mfa_reading")).all()
+    found = {row[0]: row[1] for row in rows_there}
+    anne, bob = State.load(found["anne"]), State.load(found["bob"])
+    assert anne == State(
+        20_001, 1.5, 2.25, 3.0, 4.0, 5.0, 6, 7.5, 8.5, 9.5, 10.5, 11.5, -1, 13, 14.5, 19.5, None, 12.5,
+        "prefi", None, seen, (("é 1", 15.5, 16), ("s 2", 17.5, 18)),
+    )  # fmt: skip
+    assert (bob.stopped, bob.why) == (99.5, "pace")
+    assert found["carol"] == "broken"
 
 
 def test_an_upgrade_that_breaks_half_way_leaves_the_store_as_it_was(old: Old, engine_on: EngineOn) -> None:

@@ -313,7 +313,7 @@ class Tour:
         """Days of reading, and a stop that nobody has lifted."""
         house, now = self.portal.app.extensions["mfa_gate"].house, self.portal.clock()
         today = int(now // DAY)
-        stopped = State(today, "c0ffe" * 40, now, total=900.0, weight=30.0, days=30, stopped=now, why="pace")
+        stopped = State(today, now, seen="c0ffe" * 40, total=900.0, weight=30.0, days=30, stopped=now, why="pace")
         with house.store.begin() as tx:
             held = reading.hold(tx, account)
             assert held is not None

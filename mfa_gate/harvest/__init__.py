@@ -10,7 +10,7 @@ The state is O(1): `state.dump()` is at most 6 KB, however long the account live
 from __future__ import annotations
 
 from .crowd import Crowd
-from .detectors import limit, may_lift, mean, missed, quota, read
+from .detectors import limit, may_lift, mean, missed, quota, read, weigh
 from .policy import HarvestPolicy
 from .state import Allowance, State, StateBroken
 from .verdict import REASONS, Action, Read, Verdict
@@ -31,4 +31,5 @@ __all__ = [
     "missed",
     "quota",
     "read",
+    "weigh",
 ]

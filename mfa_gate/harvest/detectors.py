@@ -64,17 +64,23 @@ def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdi
     Returns:
         The state afterwards, which is to be kept whatever the verdict is, and the verdict.
     """
-    after = _turned(state, asked, policy)
+    after = state.copy()
+    return after, weigh(after, asked, policy)
+
+
+def weigh(after: State, asked: Read, policy: HarvestPolicy) -> Verdict:
+    """The same on a state that nobody else has, which becomes the one afterwards."""
+    _turn(after, asked, policy)
     if after.stopped is not None and not _lifts(after, asked):
-        return after, Verdict("stop", (after.why or "state",), (), after.today)
+        return Verdict("stop", (after.why or "state",), (), after.today)
     fresh = _fresh(after, asked.marks)
     new = sum(fresh)
     if new and asked.crowd is not None and asked.crowd.asks(asked.proven_at) and not policy.reports("read_fan_in"):
-        return after, Verdict("prompt", ("read_fan_in",), fresh, after.today)
+        return Verdict("prompt", ("read_fan_in",), fresh, after.today)
     if _lacks_quota(after, asked, policy, new):
         if after.today + new > limit(after, policy, asked.group):
             after.asked = after.at  # one proof answers both
-        return after, Verdict("prompt", ("quota",), fresh, after.today)
+        return Verdict("prompt", ("quota",), fresh, after.today)
     if new:
         _paced(after, new, policy)
         after.miss = max(0.0, after.miss + log((1.0 - policy.misses) / (1.0 - policy.miss)))
@@ -84,14 +90,14 @@ def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdi
     if stops == ("daily_limit",) and after.days < policy.warm:
         if asked.proven_at is None or after.asked is None or asked.proven_at <= after.asked:
             after.asked = after.at
-            return after, Verdict("prompt", stops, fresh, after.today)
+            return Verdict("prompt", stops, fresh, after.today)
         after.lifted, found = after.day, ()
     elif stops:
         after.stopped, after.why = after.at, stops[0]
-        return after, Verdict("stop", stops, fresh, after.today)
+        return Verdict("stop", stops, fresh, after.today)
     if new:
         _kept(after, asked, fresh, new)
-    return after, Verdict("pass", found, fresh, after.today, _nears(after, new, policy))
+    return Verdict("pass", found, fresh, after.today, _nears(after, new, policy))
 
 
 def _lacks_quota(after: State, asked: Read, policy: HarvestPolicy, new: int) -> bool:
@@ -130,25 +136,23 @@ def missed(state: State, policy: HarvestPolicy) -> tuple[State, str | None]:
     return after, "misses"
 
 
-def _turned(state: State, asked: Read, policy: HarvestPolicy) -> State:
-    """The state on the day of a look-up; a day that is over is learnt, up to its limit, and adds to the drift."""
-    after = state.copy()
-    after.at = max(state.at, asked.now)
-    day = int(after.at // DAY)
+def _turn(state: State, asked: Read, policy: HarvestPolicy) -> None:
+    """Go on to the day of a look-up; a day that is over is learnt, up to its limit, and adds to the drift."""
+    state.at = max(state.at, asked.now)
+    day = int(state.at // DAY)
     if day == state.day:
-        return after
+        return
     if state.seen:
         usual, records = _settled(state, policy, asked.group), float(state.today)
-        after.drift = _drift(state, usual, records, policy)
         learnt = min(records, _adaptive(state, policy, asked.group))
-        after.total = policy.fading * state.total + learnt
-        if after.drift <= policy.drift_alarm / 3.0:  # what may be a harvest is not usual until it turns out to be none
-            after.old_total = policy.settled * state.old_total + learnt
-            after.old_weight = policy.settled * state.old_weight + 1.0
-        after.weight = policy.fading * state.weight + 1.0
-        after.days += 1
-    after.day, after.seen, after.asked = day, "", None
-    return after
+        state.drift = _drift(state, usual, records, policy)
+        state.total = policy.fading * state.total + learnt
+        state.weight = policy.fading * state.weight + 1.0
+        if state.drift <= policy.drift_alarm / 3.0:  # what may be a harvest is not usual until it turns out to be none
+            state.old_total = policy.settled * state.old_total + learnt
+            state.old_weight = policy.settled * state.old_weight + 1.0
+        state.days += 1
+    state.day, state.seen, state.asked = day, "", None
 
 
 def _drift(state: State, usual: float, records: float, policy: HarvestPolicy) -> float:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import struct
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, fields
-from math import isfinite
+from math import isfinite, isnan, nan
 from operator import attrgetter, itemgetter
-from types import NoneType
 from typing import Any, Final
 
 from ..exc import MFAGateError
 from .policy import CHARS, MOST
 
 SESSIONS: Final = 8  # that a state knows of
-_FEW: Final = 100
-_written: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class StateBroken(MFAGateError):
@@ -35,24 +33,23 @@ class State:
 
     Attributes:
         day: number of the UTC day that `seen` is of.
-        seen: the marks of today's records, five characters each.
         at: latest time that was seen, so that a clock that goes back gains nothing.
         total, weight: faded sums of working days' records, and of working days.
         old_total, old_weight: the same, faded more slowly.
         days: working days so far.
         ahead, far_ahead: when the pace over minutes and over hours is even again (GCRA's theoretical arrival times).
         miss, walk, drift: the detectors' sums (CUSUM).
-        last: prefix of the latest record.
-        stopped, why: since when it reads nothing, and why.
-        asked: when a proof was asked for as the day's limit was reached.
         lifted: number of the day whose limit a proof or the desk has lifted to the ceiling.
         allowed, allowed_until: an exception of the desk's.
+        spent_before: sessions that `spent` does not know and that have proven a factor no later have nothing left.
+        stopped, why: since when it reads nothing, and why.
+        asked: when a proof was asked for as the day's limit was reached.
+        last: prefix of the latest record.
+        seen: the marks of today's records, five characters each.
         spent: of the latest sessions that read: name, when it has proven a factor last, and records since.
-        spent_before: sessions that are not among them and have proven one no later have nothing left.
     """
 
     day: int = 0
-    seen: str = ""
     at: float = 0.0
     total: float = 0.0
     weight: float = 0.0
@@ -64,15 +61,16 @@ class State:
     miss: float = 0.0
     walk: float = 0.0
     drift: float = 0.0
-    last: str = ""
-    stopped: float | None = None
-    why: str | None = None
-    asked: float | None = None
     lifted: int = -1
     allowed: int = 0
     allowed_until: float = 0.0
-    spent: tuple[tuple[str, float, int], ...] = ()
     spent_before: float = 0.0
+    stopped: float | None = None
+    asked: float | None = None
+    last: str = ""
+    why: str | None = None
+    seen: str = ""
+    spent: tuple[tuple[str, float, int], ...] = ()
 
     @property
     def today(self) -> int:
@@ -117,7 +115,21 @@ class State:
         return State(*_VALUES(self))
 
     def dump(self) -> str:
-        return _written(_VALUES(self))
+        """As text: the numbers in base64, as a few of them take as long in JSON as all the rest; then a line each.
+
+        Raises:
+            ValueError: a mark or a name has a line break in it.
+        """
+        spent, seen = self.spent, self.seen
+        stopped = nan if self.stopped is None else self.stopped
+        asked = nan if self.asked is None else self.asked
+        sessions = [number for _, at, records in spent for number in (at, records)]
+        numbers = _LAYOUTS[len(spent)].pack(*_NUMBERS(self), stopped, asked, len(seen), *sessions)
+        lines = [b2a_base64(numbers, newline=False).decode(), self.last, self.why or "", *map(_name, spent), seen]
+        text = "\n".join(lines)
+        if text.count("\n") >= len(lines):
+            raise ValueError("a mark, a prefix or the name of a session has a line break in it")
+        return text
 
     @classmethod
     def load(cls, text: str | None) -> State:
@@ -129,15 +141,23 @@ class State:
         if text is None:
             return cls()
         try:
-            values = json.loads(text)
-            if tuple(map(type, values)) not in _known and not _fits(values):
-                raise ValueError
-            values[_SPENT] = tuple((str(name), float(at), int(records)) for name, at, records in values[_SPENT])
-            state = cls(*values)
-            if not state._holds():
-                raise ValueError
-        except (ValueError, TypeError, RecursionError, OverflowError):
+            packed, last, why, *names, seen = text.split("\n")
+            numbers = _LAYOUTS[len(names)].unpack(a2b_base64(packed, strict_mode=True))
+        except (ValueError, IndexError, struct.error):
             raise StateBroken("a state of reading cannot be read") from None
+        stopped, asked, length, *sessions = numbers[_PLAIN:]
+        values: Any = (
+            *numbers[:_PLAIN],
+            None if isnan(stopped) else stopped,
+            None if isnan(asked) else asked,
+            last,
+            why or None,
+            seen,
+            tuple(zip(names, sessions[::2], sessions[1::2], strict=True)),
+        )
+        state = cls(*values)
+        if length != len(seen) or not state._holds():
+            raise StateBroken("a state of reading cannot be read")
         return state
 
     def _holds(self) -> bool:
@@ -147,32 +167,16 @@ class State:
             and self.weight >= 0 <= self.total
             and len(self.seen) % CHARS == 0
             and self.today <= MOST
-            and len(self.spent) <= SESSIONS + 1
         )
 
 
-_NAMES: Final = tuple(one.name for one in fields(State))
-_TYPES: Final = tuple(one.type for one in fields(State))
-_SPENT: Final = _NAMES.index("spent")
-_VALUES: Final = attrgetter(*_NAMES)
-_NUMBERS: Final = attrgetter(*(name for name, type_ in zip(_NAMES, _TYPES, strict=True) if type_ in ("int", "float")))
-_JSON: Final[dict[object, tuple[type, ...]]] = {
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "float | None": (int, float, NoneType),
-    "str | None": (str, NoneType),
-}
+_VALUES: Final = attrgetter(*(one.name for one in fields(State)))
+# the numbers that are always there; after them two that may be none, how long `seen` is, and two for each session
+_FORMS: Final = {one.name: "q" if one.type == "int" else "d" for one in fields(State) if one.type in ("int", "float")}
+_NUMBERS: Final = attrgetter(*_FORMS)
+_PLAIN: Final = len(_FORMS)
+_LAYOUTS: Final = [
+    struct.Struct("<" + "".join(_FORMS.values()) + "ddq" + "dq" * knows) for knows in range(SESSIONS + 1)
+]
+_name: Final = itemgetter(0)
 _proven_at: Final = itemgetter(1)
-_known: set[tuple[type, ...]] = set()  # rows of types that fit, of which there are few
-
-
-def _fits(values: Any) -> bool:
-    """Whether these are the types of a state's values."""
-    types = tuple(map(type, values))
-    fitting = len(types) == len(_NAMES) and all(
-        type_ in _JSON.get(wanted, (list,)) for type_, wanted in zip(types, _TYPES, strict=True)
-    )
-    if fitting and len(_known) < _FEW:
-        _known.add(types)
-    return fitting
