@@ -253,12 +253,14 @@ class _Begun:
             self._held.rollback()
         except Exception:
             self._held.invalidate()
-        self._give_back()
+            self._held.close()
+        else:
+            self._give_back()
 
     def _give_back(self) -> None:
         connections, home = self._connections, self._home
         # after a fork in the middle the child's list is another one: this connection is the parent's
-        if connections.on_sqlite and home is connections.idle.waiting and len(home) < KEPT and self._held.is_valid:
+        if connections.on_sqlite and home is connections.idle.waiting and len(home) < KEPT:
             home.append(self._held)
         else:
             self._held.close()

@@ -53,8 +53,8 @@ class ChainedRead(NamedTuple):
 
 
 _NAMES = (*ReadRow._fields, "chain", "seq", "link", "mac")
-_INSERT = Statement(insert(reads).values({name: bindparam(f"{name}_") for name in _NAMES}).inline())
 _BINDS = tuple(f"{name}_" for name in _NAMES)
+_INSERT = Statement(insert(reads).values(dict(zip(_NAMES, map(bindparam, _BINDS), strict=True))).inline())
 _ALL = select(reads.c.id, *(reads.c[name] for name in _NAMES))
 
 
