@@ -115,13 +115,13 @@ def rows_of_risk(times: Mapping[str, Times]) -> list[Row]:
 
 
 def rows_of_reads(times: Mapping[str, Times]) -> list[Row]:
-    """Lines for what a metered read adds to a guarded one, and how that grows with the store."""
+    """Lines for a metered read over a guarded one, beside the floor's sign-in, and how that grows with the store."""
     added_by = {name: added(times, f"metered, {name}", f"guarded, {name}") for name in (reads.SMALL, reads.LARGE)}
     means = {name: added_on_average(times, f"metered, {name}", f"guarded, {name}") for name in added_by}
     small, large = added_by.values()
     what = "a metered read adds"
     return [
-        _row(what, reads.SMALL, small, means[reads.SMALL], [1.0], most=150.0),
+        _row(what, reads.SMALL, small, means[reads.SMALL], _over(small, added(times, "floor", "bare")), most=150.0),
         _row(what, reads.LARGE, large, means[reads.LARGE], _over(large, small), 1.05),
     ]
 
@@ -168,7 +168,8 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
             rows += rows_of_risk(interleave(risk_costs.variants(_new(folder / "risk")), rounds, arguments.calls))
         if "reads" in arguments.only:
             stores = reads.variants(_new(folder / "reads"), arguments.accounts, arguments.lines)
-            rows += rows_of_reads(interleave(stores, rounds, arguments.calls))
+            beside = sign_in.least(_new(folder / "floor"))
+            rows += rows_of_reads(interleave([*stores, *beside], rounds, ACCOUNTS))
             rows.append(row_of_reports(reads.reports(stores[-1].app, rounds)))
     if "import" in arguments.only:
         rows += rows_of_imports(imports.interleave(2 * rounds + 1))

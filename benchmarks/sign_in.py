@@ -25,12 +25,21 @@ def variants(folder: Path) -> list[Variant]:
     Args:
         folder: for the databases.
     """
-    made = [Variant("bare", bare("bare"), _bare, _opened), _floor(folder)]
+    made = least(folder)
     for name, page in (("gate", False), ("gate, page", True)):
         (own := folder / name.replace(", ", "-")).mkdir()
         pending = _Pending(own)
         made.append(Variant(name, pending.app, pending.pages if page else pending.programs, _opened))
     return made
+
+
+def least(folder: Path) -> list[Variant]:
+    """The bare POST and the floor.
+
+    Args:
+        folder: for the database.
+    """
+    return [Variant("bare", bare("bare"), _bare, _opened), _floor(folder)]
 
 
 def _opened(_status: str, headers: Headers) -> bool:
