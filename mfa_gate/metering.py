@@ -102,6 +102,8 @@ class Metering:
             else:
                 refusal = here.refused_read or self._uncharged(here, response)
                 sent = response if refusal is None else self._instead(here, refusal, response)
+            if here.admitted is not None:
+                keep_nowhere(sent)
         except Exception:
             log.exception("the answer of %s could not be held against what was read", request.endpoint)
             sent = OwnAnswer("closed\n", Unavailable.status, mimetype="text/plain")
@@ -152,3 +154,10 @@ class Metering:
         if isinstance(refusal, SignInRequired) or (isinstance(refusal, ReadsStopped) and refusal.data.get("ended")):
             here.leaves()
         return refusal
+
+
+def keep_nowhere(response: Response) -> None:
+    """No proxy and no back button shows the answer of a guarded view, unless the portal says how it may be kept."""
+    # `in headers` would make an exception of one that is missing
+    if "cache-control" not in [name.lower() for name, _ in response.headers]:
+        response.headers.add("Cache-Control", "no-store")

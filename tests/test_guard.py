@@ -135,7 +135,7 @@ def test_refusals_never_carry_a_host_of_the_request(portal: Portal, browser: Bro
 # --- caches ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_the_guard_lets_through_is_the_portals_own_answer(make: MakePortal) -> None:
+def test_what_the_guard_lets_through_is_kept_nowhere_unless_the_portal_says_how(make: MakePortal) -> None:
     portal = make()
 
     @portal.app.get("/own-cache")
@@ -144,10 +144,18 @@ def test_what_the_guard_lets_through_is_the_portals_own_answer(make: MakePortal)
         response.headers["Cache-Control"] = "private, max-age=60"
         return response
 
+    @portal.app.get("/open")
+    @portal.gate.public
+    def open_to_all() -> str:
+        return "open"
+
     browser = portal.browser()
     browser.sign_in(portal.enrolled())
     assert browser.get("/own-cache").headers["Cache-Control"] == "private, max-age=60"
-    assert "Content-Security-Policy" not in browser.get("/").headers
+    own = browser.get("/")
+    assert own.headers.getlist("Cache-Control") == ["no-store"]
+    assert "Content-Security-Policy" not in own.headers, "it is the portal's own answer"
+    assert "Cache-Control" not in browser.get("/open").headers
     assert "no-store" not in browser.get("/mfa/static/mfa_gate.css").headers.get("Cache-Control", "")
 
 
