@@ -5,7 +5,7 @@ Each line of the ledger is stored before the answer leaves. Whatever is refused 
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -330,7 +330,7 @@ def record_hash(hashed: str) -> str:
 
 def _mark(hashed: str) -> str:
     """As much of a keyed hash as a state keeps: six bits a character."""
-    return b64encode(bytes.fromhex(hashed.partition(".")[2][: 2 * CHARS])).decode()[:CHARS]
+    return b2a_base64(bytes.fromhex(hashed.partition(".")[2][: 2 * CHARS]))[:CHARS].decode()
 
 
 def _ids(kind: str, records: Iterable[object]) -> list[str]:

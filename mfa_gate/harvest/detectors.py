@@ -69,7 +69,11 @@ def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdi
 
 
 def weigh(after: State, asked: Read, policy: HarvestPolicy) -> Verdict:
-    """The same on a state that nobody else has, which becomes the one afterwards."""
+    """The same on a state that nobody else has; it becomes the one afterwards.
+
+    Returns:
+        The verdict.
+    """
     _turn(after, asked, policy)
     if after.stopped is not None and not _lifts(after, asked):
         return Verdict("stop", (after.why or "state",), (), after.today)
