@@ -11,6 +11,7 @@ import pytest
 from flask import Blueprint
 
 from mfa_gate import ConfigurationError
+from mfa_gate.flows import Visit
 from mfa_gate.harvest import HarvestPolicy, State
 from mfa_gate.rules import DAY
 from mfa_gate.testing import SoftwareKey
@@ -139,6 +140,19 @@ def state(portal: Portal, account: str = "anne") -> dict[str, Any]:
 
 
 class TestTheQuota:
+    @pytest.mark.abuse("A54")
+    def test_what_another_worker_has_charged_counts_here_at_the_next_look_up(
+        self, portal: Portal, reader: tuple[Browser, str], make: MakePortal
+    ) -> None:
+        here, there = (app.extensions["mfa_gate"] for app in (portal.app, open_records(make).app))
+        for number in range(70):
+            portal.clock.advance(PACE)
+            worker = there if number % 3 == 1 else here  # each has what it wrote last of anne in mind
+            session = here.house.sessions.read(reader[0].gate_cookie, portal.clock())
+            worker.reads.charge(Visit(session, "127.0.0.1"), "patient", [number])
+        assert state(portal)["today"] == 70
+        assert opens(reader[0], 70).json["code"] == "read_quota_reached"
+
     @pytest.mark.abuse("A54")
     def test_a_session_reads_its_quota_and_then_proves_a_factor_again(
         self, portal: Portal, reader: tuple[Browser, str]
