@@ -18,6 +18,7 @@ from mfa_gate.exc import Unavailable
 from mfa_gate.flows.log import LogBroken
 from mfa_gate.rules import DAY
 
+from .breaking import Fault, breaking
 from .portal import KEYS, Portal
 
 NEW = "new:" + "B" * 43
@@ -96,24 +97,15 @@ def test_a_transaction_that_is_rolled_back_leaves_no_gap(portal: Portal) -> None
     assert end.seq == 4
 
 
-def test_after_a_commit_of_which_nobody_knows_a_new_chain_begins(
-    portal: Portal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_commit_of_which_nobody_knows_a_new_chain_begins(portal: Portal) -> None:
     """Whether its line is there or not, no other line follows it."""
-    house = portal.app.extensions["mfa_gate"].house
+
+    def lost() -> None:
+        raise Unavailable
+
     record(portal, 2)
-    begun = type(house.store.begin())
-    with monkeypatch.context() as broken_pipe:
-
-        def lost(self: Any, step: Callable[..., object], *values: object) -> None:
-            step(*values)
-            if not values:  # the commit
-                self._undo()
-                raise Unavailable
-
-        broken_pipe.setattr(begun, "_or_undo", lost)
-        with pytest.raises(Unavailable):
-            record(portal)
+    with breaking(portal, Fault(commit_at=1, done=True, happen=lost)), pytest.raises(Unavailable):
+        record(portal)
     record(portal, 2)
     assert [end.seq for end in log_of(portal).verify().ends.values()] == [3, 2]
 
