@@ -117,9 +117,10 @@ class Guard:
             required |= parts.house.policy.requirement(session.group, now)
         if session.risk != "usual":
             required |= self._unusual
-        if session.level >= required.level and required.max_age is None and required.methods is None:
-            return None  # as most views ask for no more
-        return StepUpRequired(asked=required) if failing(session.level, session.proofs, required, now) else None
+        looks_at_proofs = required.max_age is not None or required.methods is not None
+        if failing(session.level, session.proofs if looks_at_proofs else (), required, now):
+            return StepUpRequired(asked=required)
+        return None
 
     def _observe(self, session: Session) -> None:
         """Record, once for each session and view, what will be refused when the group is no longer only observed."""

@@ -100,7 +100,7 @@ class Metering:
             if here.refused_read is None and (here.has_charged or self._is_unmetered(asked.url_rule)):
                 sent = response  # as nearly every request, in a moment
             else:
-                refusal = here.refused_read or self._uncharged(here, response)
+                refusal = here.refused_read or self._uncharged(response)
                 sent = response if refusal is None else self._instead(here, refusal, response)
             if here.admitted is not None:
                 keep_nowhere(sent)
@@ -122,9 +122,9 @@ class Metering:
         except Refusal:
             return
 
-    def _uncharged(self, here: Visitor, response: Response) -> Refusal | None:
+    def _uncharged(self, response: Response) -> Refusal | None:
         rule = request.url_rule
-        if rule is None or here.has_charged or isinstance(response, OwnAnswer):
+        if rule is None or isinstance(response, OwnAnswer):
             return None
         if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None

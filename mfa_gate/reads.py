@@ -112,8 +112,7 @@ class Reads(Ceremony):
         if crowd is not None:
             source, together = crowd
             crowds.keep(tx, source, replace(together, records=together.records + sum(verdict.fresh)))
-        if verdict.reasons or verdict.nears:
-            self._reported(tx, visit, held.subject, verdict)
+        self._reported(tx, visit, held.subject, verdict)
         if was is not None:
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), visit.who(held.subject))
         outcomes: list[Outcome] = ["first" if new else "again" for new in verdict.fresh]

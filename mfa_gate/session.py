@@ -119,8 +119,7 @@ class Sessions:
         if row is None:
             return None
         session = _session(row)
-        idle, _ = self._times.get(session.group or "", self._others)
-        if now >= session.ends_at or now - session.last_seen >= idle:
+        if now >= session.ends_at or now - session.last_seen >= self.times(session.group)[0]:
             return None
         return session
 

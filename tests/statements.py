@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, event
 
-from mfa_gate.store import Transaction
 from mfa_gate.store.statement import Statement
 
 
@@ -19,18 +18,18 @@ def passing_through(engine: Engine, change: Callable[[str], str]) -> Iterator[No
     def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
         return change(statement), parameters
 
-    run = Statement.run
+    prepared = Statement.prepared
 
-    def changed(self: Statement, tx: Transaction, values: Mapping[str, Any]) -> Any:
-        sql, in_order = self._compiled.get(tx.dialect.name) or self.prepared(tx.dialect)
-        return tx.driver.execute(change(sql), values if in_order is None else in_order(values))
+    def changed(self: Statement, dialect: Any) -> Any:
+        sql, in_order = prepared(self, dialect)
+        return change(sql), in_order
 
     event.listen(engine, "before_cursor_execute", listen, retval=True)
-    Statement.run = changed  # type: ignore[method-assign]
+    Statement.prepared = changed  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Statement.run = run  # type: ignore[method-assign]
+        Statement.prepared = prepared  # type: ignore[method-assign]
         event.remove(engine, "before_cursor_execute", listen)
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -573,10 +571,23 @@ def test_many_threads_each_see_their_own_session(portal: Portal) -> None:
     assert wrong == []
 
 
-def test_under_greenlets_no_connection_is_held(portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    patched = SimpleNamespace(is_module_patched=lambda name: name == "threading")
-    monkeypatch.setitem(sys.modules, "gevent.monkey", patched)
-    for _ in range(40):
-        assert anne.get("/").status_code == 200
-    anne.step("sign-out")
-    assert is_signed_out(anne.get("/"))
+def test_a_read_in_the_middle_of_another_has_a_connection_of_its_own(
+    portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under greenlets, many of which share one thread."""
+    store, query, used = portal.app.extensions["mfa_gate"].house.store, reader._query, []
+
+    def interrupted(connection: Any, sql: str, values: Any) -> Any:
+        used.append(connection)
+        if len(used) == 1:
+            assert store.reader.session("0" * 64) is None
+            with store.begin() as tx:
+                used.append(tx.driver)
+        return query(connection, sql, values)
+
+    assert anne.get("/").status_code == 200
+    monkeypatch.setattr(reader, "_query", interrupted)
+    assert anne.get("/").status_code == 200
+    first, *meanwhile = used[:3]
+    assert len(meanwhile) == 2
+    assert all(other is not first for other in meanwhile)

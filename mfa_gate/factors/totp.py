@@ -124,17 +124,14 @@ def complete(seed: bytes, code: str, now: float, window: int, shape: Shape = USU
     return step
 
 
-def followed(drift: int | None, step: int, now: float, shape: Shape) -> int | None:
-    """How many steps the clock of a code token is off, after a code of it was right (RFC 6238 §6).
+def drift_of(step: int, now: float, shape: Shape) -> int:
+    """How many steps the clock of a code token is off that shows the code of a time step now (RFC 6238 §6).
 
     Args:
-        drift: before; None for what has no clock of its own, as a phone, and stays so.
         step: the time step of the code.
         now: seconds since the epoch.
         shape: how its codes are made.
     """
-    if drift is None:
-        return None
     return max(-TOKEN_STEPS, min(TOKEN_STEPS, step - int(now) // shape.period))
 
 

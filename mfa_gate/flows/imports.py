@@ -101,9 +101,11 @@ class Imports(Ceremony):
         now = self.house.clock()
         with self.house.store.begin() as tx:
             held = accounts.hold(tx, account_id)
-            for row in authenticators.totp_of_account(tx, account_id) if held else ():
+            if held is None:
+                raise WrongCode
+            for row in authenticators.totp_of_account(tx, account_id):
                 off = self._found(tx, row, codes, now)
-                if off is not None and held is not None:
+                if off is not None:
                     who, kind = Who(held.subject), "token_resynchronised"
                     self.house.audit.record(tx, kind, now, who, method="otp", id=row.id, seconds=off, why=reason)
                     return off
@@ -118,7 +120,7 @@ class Imports(Ceremony):
             step = totp.in_a_row(open_seed(self, row), codes, now, shape)
         except (WrongCode, SealBroken):
             return None
-        drift = totp.followed(row.drift, step, now, shape) or 0
+        drift = totp.drift_of(step, now, shape)
         spent = authenticators.spend_step(tx, row.id, step, step_mark(self, row, step, drift), drift)
         return drift * shape.period if spent else None
 

@@ -175,7 +175,7 @@ class SignIn(Proving):
                 seed, shape, now = open_seed(self, row), shape_of(row), self.house.clock()
                 there = now + shape.period * (row.drift or 0)  # where its clock was last
                 step = totp.complete(seed, code, there, self.house.settings.totp_window, shape)
-                return _Match(row, step, totp.followed(row.drift, step, now, shape))
+                return _Match(row, step, None if row.drift is None else totp.drift_of(step, now, shape))
             except WrongCode:
                 continue
             except SealBroken:

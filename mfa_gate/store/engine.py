@@ -214,24 +214,15 @@ class _Begun:
             self._held = self._fresh()
         self._tx = tx = Transaction(connections.engine, self._held)
         if self._begin is not None:
-            try:
-                tx.driver.execute(self._begin)
-            except BaseException as failed:
-                self._undo()
-                if isinstance(failed, connections.errors):
-                    raise Unavailable from failed
-                raise
+            self._or_undo(tx.driver.execute, self._begin)
         return tx
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is None:
             try:
-                self._tx.driver.commit()
-            except BaseException as failed:
-                self._undo()
+                self._or_undo(self._tx.driver.commit)
+            except BaseException:
                 self._tx.ended(None)
-                if isinstance(failed, self._connections.errors):
-                    raise Unavailable from failed
                 raise
             self._give_back()
             self._tx.ended(True)
@@ -246,6 +237,15 @@ class _Begun:
             return self._connections.engine.raw_connection()
         except self._connections.errors as error:
             raise Unavailable from error
+
+    def _or_undo(self, step: Callable[..., object], *values: object) -> None:
+        try:
+            step(*values)
+        except BaseException as error:
+            self._undo()
+            if isinstance(error, self._connections.errors):
+                raise Unavailable from error
+            raise
 
     def _undo(self) -> None:
         """Roll back; a connection that cannot even do that is not used again."""

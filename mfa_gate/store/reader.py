@@ -32,7 +32,7 @@ class Reader:
         self._engine = connections.engine
         self._shares: Final = connections.on_sqlite
         self._idle = connections.idle if self._shares else Idle()
-        mark = "?" if connections.on_sqlite else "%s"
+        mark = "?" if self._shares else "%s"
         columns = ", ".join(SessionRow._fields)
         self._session: Final = f"SELECT {columns} FROM {sessions.name} WHERE id_hash = {mark}"  # noqa: S608  (own names)
         columns = ", ".join(DeviceRow._fields)

@@ -29,7 +29,7 @@ class Statement:
 
     def run(self, tx: Transaction, values: Mapping[str, Any]) -> Any:
         """The driver's cursor after it, to be read to its end."""
-        sql, in_order = self._compiled.get(tx.dialect.name) or self.prepared(tx.dialect)
+        sql, in_order = self.prepared(tx.dialect)
         return tx.driver.execute(sql, values if in_order is None else in_order(values))
 
     def changes_one(self, tx: Transaction, values: Mapping[str, Any]) -> bool:
@@ -38,9 +38,11 @@ class Statement:
 
     def prepared(self, dialect: Dialect) -> _Prepared:
         """Its text for a kind of database, and what puts values in order where that takes them by position."""
-        compiled = self._statement.compile(dialect=dialect)
-        order: list[str] | None = getattr(compiled, "positiontup", None)
-        known = self._compiled[dialect.name] = (str(compiled), None if order is None else _picking(order))
+        known = self._compiled.get(dialect.name)
+        if known is None:
+            compiled = self._statement.compile(dialect=dialect)
+            order: list[str] | None = getattr(compiled, "positiontup", None)
+            known = self._compiled[dialect.name] = (str(compiled), None if order is None else _picking(order))
         return known
 
 

@@ -13,15 +13,19 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
+PAGE = 1_000  # states in memory at once, however many accounts there are
 _reading = sa.table("mfa_reading", sa.column("account_id", sa.String), sa.column("state", sa.Text))
 
 
 def upgrade() -> None:
-    connection = op.get_bind()
-    for account_id, text in connection.execute(sa.select(_reading)).fetchall():
-        state = _packed(text)
-        if state is not None:
-            connection.execute(_reading.update().where(_reading.c.account_id == account_id).values(state=state))
+    connection, last = op.get_bind(), ""
+    page = sa.select(_reading).order_by(_reading.c.account_id).limit(PAGE)
+    while rows := connection.execute(page.where(_reading.c.account_id > last)).fetchall():
+        for account_id, text in rows:
+            state = _packed(text)
+            if state is not None:
+                connection.execute(_reading.update().where(_reading.c.account_id == account_id).values(state=state))
+        last = rows[-1].account_id
 
 
 def _packed(text: str) -> str | None:
