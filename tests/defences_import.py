@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from mfa_gate.flows import imports, keys, sign_in
+from mfa_gate.store.schema import totp_seeds
 
 Patch = pytest.MonkeyPatch
 
@@ -31,8 +34,26 @@ def seeds_open_whatever_their_shape(patch: Patch) -> None:
         patch.setattr(module, "seed_context", context)
 
 
+def two_codes_of_a_token_set_its_clock_again_and_again(patch: Patch) -> None:
+    mine = {**vars(imports.authenticators), "spend_step": _kept_whatever_was_spent}
+    patch.setattr(imports, "authenticators", SimpleNamespace(**mine))
+
+
+def _kept_whatever_was_spent(tx: Any, authenticator_id: str, step: int, spent: str, drift: int | None) -> bool:
+    values = {"last_step": step, "spent": spent, "drift": drift}
+    tx.execute(update(totp_seeds).where(totp_seeds.c.authenticator_id == authenticator_id).values(values))
+    return True
+
+
+def nobody_vouches_for_the_clock_of_a_token(patch: Patch) -> None:
+    really = sign_in._marked
+    patch.setattr(sign_in, "_marked", lambda row, step, _drift: really(row, step, None))
+
+
 DEFENCES = {
     "A2import": an_old_list_stands_beside_what_is_there,
     "A18import": codes_of_before_still_open,
+    "A18resync": two_codes_of_a_token_set_its_clock_again_and_again,
+    "A48drift": nobody_vouches_for_the_clock_of_a_token,
     "A48shape": seeds_open_whatever_their_shape,
 }

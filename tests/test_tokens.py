@@ -52,6 +52,7 @@ def test_a_phone_is_not_followed_since_a_network_sets_its_clock(with_token: Port
     assert not opens(with_token, shown(with_token, -2 * STEP, OTHER), "bob")
 
 
+@pytest.mark.abuse("A18")
 def test_a_code_opens_once_wherever_the_clock_of_its_token_is(with_token: Portal) -> None:
     code = shown(with_token, STEP)
     assert opens(with_token, code)
@@ -94,17 +95,20 @@ def test_no_other_codes_set_a_clock(with_token: Portal, account: str, first: flo
     assert with_token.events()[-1][0] != "token_resynchronised"
 
 
+@pytest.mark.abuse("A18")
 def test_two_codes_set_a_clock_once(with_token: Portal) -> None:
     codes = shown(with_token, 0), shown(with_token, STEP)
     assert [resync(with_token, *codes)[0] for _ in range(2)] == [0, 2]
 
 
+@pytest.mark.abuse("A48")
 def test_a_clock_that_was_set_in_the_store_by_hand_is_seen(with_token: Portal) -> None:
     with_token.sql("UPDATE mfa_totp_seeds SET drift = 5 WHERE drift IS NOT NULL")
     assert not opens(with_token, shown(with_token, 5 * STEP))
     assert not opens(with_token, shown(with_token, 0))
 
 
+@pytest.mark.abuse("A48")
 def test_an_app_that_was_made_a_token_in_the_store_is_seen(with_token: Portal) -> None:
     with_token.sql("UPDATE mfa_totp_seeds SET drift = 0 WHERE drift IS NULL")
     assert not opens(with_token, shown(with_token, 0, OTHER), "bob")
