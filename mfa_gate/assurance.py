@@ -1,4 +1,4 @@
-"""What the proofs of a session amount to, and which part of a requirement they fail. Pure."""
+"""What the proofs of a session amount to, and whether that satisfies a requirement. Pure."""
 
 from __future__ import annotations
 
@@ -95,8 +95,6 @@ class Requirement:
 
 CLOCK_SKEW: Final = 90.0  # seconds by which the clocks of two workers may differ
 
-Failing = Literal["level", "age", "method"]
-
 
 def requirement(level: Level, max_age: timedelta | None) -> Requirement:
     """Check what a developer wrote and make a `Requirement` of it.
@@ -134,8 +132,8 @@ def strongest(methods: Iterable[str]) -> Level:
     return max((METHODS[amr].ceiling for amr in methods if amr != RECOVERY), default=Level.PASSWORD)
 
 
-def failing(level: Level, proofs: Iterable[Proof], required: Requirement, now: float) -> Failing | None:
-    """Which part of a requirement a session fails, or None.
+def satisfies(level: Level, proofs: Iterable[Proof], required: Requirement, now: float) -> bool:
+    """Whether a session is at least at a requirement's level, by proofs that count and one that is fresh enough.
 
     Args:
         level: what the session amounts to.
@@ -144,14 +142,13 @@ def failing(level: Level, proofs: Iterable[Proof], required: Requirement, now: f
         now: seconds since the epoch.
     """
     if level < required.level:
-        return "level"
+        return False
     if required.methods is not None:
         proofs = [proof for proof in proofs if required.counts(proof.method)]
         if level_of(proofs) < required.level:
-            return "method"
+            return False
     if required.max_age is None:
-        return None
-    fresh = any(
+        return True
+    return any(
         required.reached_by(proof.method) and -CLOCK_SKEW <= now - proof.at < required.max_age for proof in proofs
     )
-    return None if fresh else "age"

@@ -8,7 +8,7 @@ from flask import Flask, Request, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.exceptions import NotFound as NothingThere
 
-from .assurance import Level, Requirement, failing
+from .assurance import Level, Requirement, satisfies
 from .exc import NoMethod, NotFound, Refusal, SignInRequired, StepUpRequired, Unavailable, WrongMethod
 from .flows.ceremony import log
 from .marks import Marks
@@ -118,9 +118,9 @@ class Guard:
         if session.risk != "usual":
             required |= self._unusual
         looks_at_proofs = required.max_age is not None or required.methods is not None
-        if failing(session.level, session.proofs if looks_at_proofs else (), required, now):
-            return StepUpRequired(asked=required)
-        return None
+        if satisfies(session.level, session.proofs if looks_at_proofs else (), required, now):
+            return None
+        return StepUpRequired(asked=required)
 
     def _observe(self, session: Session) -> None:
         """Record, once for each session and view, what will be refused when the group is no longer only observed."""

@@ -177,16 +177,16 @@ def enrolment_in_any_state(patch: Patch) -> None:
 
 
 def any_proof_will_do(patch: Patch) -> None:
-    patch.setattr(guard, "failing", lambda *_: None)
+    patch.setattr(guard, "satisfies", lambda *_: True)
 
 
 def age_alone_counts(patch: Patch) -> None:
-    failing = guard.failing
+    satisfies = guard.satisfies
 
     def by_age(level: Level, proofs: Any, required: Requirement, now: float) -> Any:
-        return failing(level, proofs, Requirement(Level.MFA, required.max_age), now)
+        return satisfies(level, proofs, Requirement(Level.MFA, required.max_age), now)
 
-    patch.setattr(guard, "failing", by_age)
+    patch.setattr(guard, "satisfies", by_age)
 
 
 def a_password_will_do_where_policy_says_so(patch: Patch) -> None:
@@ -268,7 +268,7 @@ def identities_are_not_compared(patch: Patch) -> None:
             return self._stranger(here, session, None)
         now = here.parts.house.clock()
         here.parts.life.present(session, now)
-        return StepUpRequired() if guard.failing(session.level, session.proofs, required, now) else None
+        return None if guard.satisfies(session.level, session.proofs, required, now) else StepUpRequired()
 
     patch.setattr(Guard, "_decide", decide)
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from mfa_gate import session as sessions
-from mfa_gate.assurance import METHODS, Level, Proof, Requirement, failing, level_of, strongest
+from mfa_gate.assurance import METHODS, Level, Proof, Requirement, level_of, satisfies, strongest
 from mfa_gate.exc import ActivationRequired, LastAuthenticator, NotFound, StepUpRequired
 from mfa_gate.flows import Enrolment, Own, Removed, WebAuthn
 from mfa_gate.flows.ceremony import CHANGE_AGE, Ceremony
@@ -113,7 +113,7 @@ def rights(
             if progress.state != "signed_in":
                 raise self.refusal_for(progress.state)
             required = Requirement(strongest(progress.methods), CHANGE_AGE)
-            lacking = failing(session.level, session.proofs, required, now) is not None
+            lacking = not satisfies(session.level, session.proofs, required, now)
             if lacking and not self.recovered(session, now):
                 raise StepUpRequired(requirement=required)
             if recovery_is_proof and self.recovered(session, now):

@@ -10,7 +10,7 @@ import pytest
 from flask import has_request_context, request
 
 from mfa_gate import guard
-from mfa_gate.assurance import Level, Requirement, failing
+from mfa_gate.assurance import Level, Requirement, satisfies
 from mfa_gate.flows import WebAuthn
 from mfa_gate.web import answers
 
@@ -37,10 +37,10 @@ def any_address_will_do(patch: Patch) -> None:
 
 
 def a_code_is_as_good_as_a_key(patch: Patch) -> None:
-    def failing_for_less(level: Level, proofs: Any, required: Any, now: float) -> Any:
-        return failing(level, proofs, dataclasses.replace(required, level=min(required.level, Level.MFA)), now)
+    def satisfies_by_less(level: Level, proofs: Any, required: Any, now: float) -> Any:
+        return satisfies(level, proofs, dataclasses.replace(required, level=min(required.level, Level.MFA)), now)
 
-    patch.setattr(guard, "failing", failing_for_less)
+    patch.setattr(guard, "satisfies", satisfies_by_less)
 
 
 def a_code_is_offered_for_everything(patch: Patch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfa_gate import ConfigurationError, GroupPolicy, Level, Policy
-from mfa_gate.assurance import METHODS, Proof, Requirement, failing
+from mfa_gate.assurance import CLOCK_SKEW, METHODS, Proof, Requirement, level_of, satisfies
 
 NOW = 1_700_000_000.0
 AMRS = sorted(METHODS.keys() - {"pwd"})
@@ -37,21 +37,47 @@ def test_requirements_have_no_order_to_get_wrong(a: Requirement, b: Requirement,
 
 @given(requirements, requirements, proofs)
 def test_adding_a_requirement_never_lets_more_through(a: Requirement, b: Requirement, made: list[Proof]) -> None:
-    from mfa_gate.assurance import level_of
-
     level = level_of(made)
-    if failing(level, made, a | b, NOW) is None:
-        assert failing(level, made, a, NOW) is None
-        assert failing(level, made, b, NOW) is None
+    if satisfies(level, made, a | b, NOW):
+        assert satisfies(level, made, a, NOW)
+        assert satisfies(level, made, b, NOW)
 
 
 @given(requirements, proofs)
 def test_a_proof_that_does_not_count_is_as_good_as_none(required: Requirement, made: list[Proof]) -> None:
-    from mfa_gate.assurance import level_of
-
     counting = [proof for proof in made if required.counts(proof.method)]
-    if failing(level_of(made), made, required, NOW) is None:
-        assert failing(level_of(counting), counting, required, NOW) is None
+    if satisfies(level_of(made), made, required, NOW):
+        assert satisfies(level_of(counting), counting, required, NOW)
+
+
+@pytest.mark.parametrize(
+    ("required", "passes"),
+    [
+        (Requirement(methods=frozenset({"pop"})), True),
+        (Requirement(methods=frozenset({"otp"})), True),
+        (Requirement(methods=frozenset({"hwk"})), False),
+        (Requirement(Level.PHISHING_RESISTANT, methods=frozenset({"pop"})), True),
+        (Requirement(Level.PHISHING_RESISTANT, methods=frozenset({"otp"})), False),
+        (Requirement(max_age=100.0), True),
+        (Requirement(max_age=100.0, methods=frozenset({"otp"})), True),
+        (Requirement(max_age=100.0, methods=frozenset({"pop"})), False),
+        (Requirement(max_age=500.0, methods=frozenset({"pop"})), False),
+        (Requirement(max_age=500.1, methods=frozenset({"pop"})), True),
+        (Requirement(Level.PHISHING_RESISTANT, max_age=100.0), False),
+        (Requirement(Level.HARDWARE), False),
+    ],
+)
+def test_what_satisfies_a_requirement_counts_is_great_enough_and_young_enough(
+    required: Requirement, passes: bool
+) -> None:
+    made = [Proof("pwd", NOW - 900), Proof("pop", NOW - 500, "key"), Proof("otp", NOW - 50, "app")]
+    assert satisfies(level_of(made), made, required, NOW) == passes
+
+
+@pytest.mark.parametrize(("ahead", "passes"), [(CLOCK_SKEW, True), (CLOCK_SKEW + 0.1, False)])
+def test_a_proof_from_the_future_is_fresh_within_what_two_clocks_may_differ_by(ahead: float, passes: bool) -> None:
+    made = [Proof("pwd", NOW), Proof("otp", NOW + ahead, "app")]
+    assert satisfies(level_of(made), made, Requirement(max_age=100.0), NOW) == passes
 
 
 def test_a_method_counts_until_its_day() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..account import Account
-from ..assurance import Level, Requirement, failing
+from ..assurance import Level, Requirement, satisfies
 from ..exc import NotPermitted, OwnAccount, ReasonMissing, StepUpRequired
 from ..flows import Activation, Cases, Life, Visit
 from ..flows.ceremony import Ceremony, House
@@ -72,7 +72,7 @@ class Acting(Ceremony):
             self.signed_in(tx, session)
             held = self.hold(tx, session)
             role = desk.role_of(tx, account.id)
-        if failing(session.level, session.proofs, required, self.house.clock()):
+        if not satisfies(session.level, session.proofs, required, self.house.clock()):
             raise StepUpRequired(requirement=required)
         if role < LEAST[verb]:
             raise NotPermitted(reason="role")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..account import Account
-from ..assurance import METHODS, RECOVERY, Level, Requirement, failing, strongest
+from ..assurance import METHODS, RECOVERY, Level, Requirement, satisfies, strongest
 from ..audit import Audit, Who
 from ..devices import Devices
 from ..exc import (
@@ -288,7 +288,7 @@ class Ceremony:
             StepUpRequired: it is, and there is no recovery code of the last minutes; `data["requirement"]` says which.
         """
         now, required = self.house.clock(), Requirement(strongest(methods), CHANGE_AGE)
-        if not failing(session.level, session.proofs, required, now):
+        if satisfies(session.level, session.proofs, required, now):
             return False
         if not self.recovered(session, now):
             raise StepUpRequired(requirement=required)
