@@ -18,7 +18,7 @@ from .risk import Risk
 from .settings import Settings
 from .store import Store, Transaction
 from .store import sessions as rows
-from .store.sessions import NOWHERE, Origin, SessionRow
+from .store.sessions import Origin, SessionRow
 
 PURPOSE = "session"
 _written = json.JSONEncoder(separators=(",", ":")).encode
@@ -134,11 +134,11 @@ class Sessions:
         account_id: str,
         now: float,
         *,
-        group: str | None = None,
-        observed_until: float | None = None,
-        origin: Origin = NOWHERE,
-        risk: Risk = "usual",
-        context: str | None = None,
+        group: str | None,
+        observed_until: float | None,
+        origin: Origin,
+        risk: Risk,
+        context: str | None,
     ) -> tuple[str, Session]:
         """Open a session that has proven the first factor.
 

@@ -170,6 +170,17 @@ def test_session_times_of_a_group_are_the_shorter_ones(with_policy: Any) -> None
     assert bob.get("/").text == "home of bob"
 
 
+def test_a_session_of_a_group_ends_after_the_groups_time_however_much_it_is_used(with_policy: Any) -> None:
+    policy = Policy({"doctor": GroupPolicy(lifetime=timedelta(minutes=30))})
+    portal = with_policy(policy, anne="doctor", bob="nurse")
+    anne, bob = signed_in(portal, portal.enrolled()), signed_in(portal, portal.enrolled("bob"), "bob")
+    portal.clock.advance(29 * 60 - 30)
+    assert anne.get("/").text == "home of anne"
+    portal.clock.advance(60)
+    assert code(anne) == (401, "sign_in_required")
+    assert bob.get("/").text == "home of bob"
+
+
 # --- roll-out ------------------------------------------------------------------------------------------------------
 
 OBSERVED = Policy({"doctor": GroupPolicy(observe_until=UNTIL)})
