@@ -217,8 +217,9 @@ class TestAtTheDoor:
         assert "pw-anne" not in kept
         assert sha1("pw-anne")[:16] not in kept.upper()
 
-    def test_in_report_only_it_is_told_and_changes_nothing(self, make: MakePortal, file: Path) -> None:
-        quiet = RiskPolicy(report_only=frozenset({"leaked"}))
+    @pytest.mark.parametrize("reported", ["leaked", "all"])
+    def test_in_report_only_it_is_told_and_changes_nothing(self, make: MakePortal, file: Path, reported: str) -> None:
+        quiet = RiskPolicy(report_only=frozenset({reported}))
         portal = leaky(make(leaked=Leaked(LeakedFile(file)), risk=quiet))
         owner, secret, _ = with_both(portal)
         owner.password()

@@ -168,8 +168,9 @@ class TestFanIn:
         portal.browser("203.0.113.66").password(names[2])
         assert "fan_in" not in self.last(portal)["reasons"]
 
-    def test_in_report_only_it_is_told_and_changes_nothing(self, make: MakePortal) -> None:
-        portal = make(risk=RiskPolicy(report_only=frozenset({"fan_in"}), high=100.0))
+    @pytest.mark.parametrize("reported", ["fan_in", "all"])
+    def test_in_report_only_it_is_told_and_changes_nothing(self, make: MakePortal, reported: str) -> None:
+        portal = make(risk=RiskPolicy(report_only=frozenset({reported}), high=100.0))
         for name in self.established(portal, 3):
             portal.browser("203.0.113.66").password(name)
         found = self.last(portal)

@@ -260,8 +260,11 @@ class TestReportOnly:
         assert (assessed(portal)["risk"], assessed(portal)["would_be"]) == ("usual", "high")
         assert "new_country" in assessed(portal)["reasons"]
 
-    def test_moves_inside_a_session_report_and_refuse_nothing(self, make: MakePortal, networks: Networks) -> None:
-        portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({"session"})))
+    @pytest.mark.parametrize("reported", ["session", "all"])
+    def test_moves_inside_a_session_report_and_refuse_nothing(
+        self, make: MakePortal, networks: Networks, reported: str
+    ) -> None:
+        portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({reported})))
         browser, secret = usual(portal)
         browser.sign_in(secret)
         portal.told()

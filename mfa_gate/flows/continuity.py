@@ -35,7 +35,7 @@ class Continuity(Ceremony):
             row = accounts.find(tx, session.account_id)
             shown = sessions.shown(tx, session.id_hash)
             reasons = house.habits.moved(row.habits if row else None, shown, place, now)
-            asked = reasons and not house.habits.policy.report_only & {"session", "all"}
+            asked = reasons and not house.habits.policy.reports("session")
             if not asked:
                 sessions.goes_on(tx, session.id_hash, context)
             if reasons and self._moves.is_new(session.sign_in, context):

@@ -99,12 +99,12 @@ class SignIn(Proving):
     ) -> Assessment:
         """How unusual a right password is, by its account's habits, by its source's, and by itself."""
         habits, place, kept = self.house.habits, visit.place, row.habits if row else None
-        found, quiet = habits.assess(kept, place, now, device=known is not None), habits.policy.report_only
+        found, policy = habits.assess(kept, place, now, device=known is not None), habits.policy
         strange = known is None and habits.is_new_place(kept, place, now)
         if row is not None and strange and self.house.pressure.opens(tx, visit.address, row.subject, now):
-            found = found.at_least("high", "fan_in", only_reported=bool(quiet & {"fan_in", "all"}))
+            found = found.at_least("high", "fan_in", only_reported=policy.reports("fan_in"))
         if leaked:
-            found = found.at_least("raised", "leaked_password", only_reported=bool(quiet & {"leaked", "all"}))
+            found = found.at_least("raised", "leaked_password", only_reported=policy.reports("leaked"))
         return found
 
     def _network(self, address: str | None) -> str | None:

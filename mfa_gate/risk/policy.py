@@ -72,6 +72,7 @@ class RiskPolicy:
     ja4_header: str | None = None
     proxies: frozenset[str] = frozenset()
     pressure: PressurePolicy = field(default_factory=PressurePolicy)
+    report_only: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         features = {"device", *CHAINS}
@@ -89,4 +90,6 @@ class RiskPolicy:
         if not (self.novelty > 0 and self.age > 0 and self.least < 0 < self.most):
             raise ConfigurationError("RiskPolicy: novelty and age are above 0, least is below it, and most above")
 
-    report_only: frozenset[str] = frozenset()
+    def reports(self, name: str) -> bool:
+        """Whether what goes by this name is only told."""
+        return not self.report_only.isdisjoint((name, "all"))
