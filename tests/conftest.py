@@ -12,6 +12,7 @@ import pytest
 from mfa_gate.store import Store
 from mfa_gate.testing import Clock
 from tests.defences import take_out_from_environment
+from tests.events import incomplete
 from tests.portal import Browser, Portal, make_portal
 from tests.postgres import Postgres
 
@@ -74,7 +75,7 @@ MakePortal = Callable[..., Portal]
 
 
 @pytest.fixture
-def make(database_url: str, tmp_path: Path) -> Iterator[MakePortal]:
+def make(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakePortal]:
     """Make portals (workers of one portal) on this test's store."""
     made: list[Portal] = []
 
@@ -87,6 +88,8 @@ def make(database_url: str, tmp_path: Path) -> Iterator[MakePortal]:
     yield factory
     for portal in made:
         portal.app.extensions["mfa_gate"].house.store.close()
+    if database_url.startswith("sqlite") and not request.node.get_closest_marker("events_by_hand"):
+        assert incomplete(database_url.removeprefix("sqlite:///")) == [], "an event says less than its kind promises"
 
 
 @pytest.fixture

@@ -1,70 +1,32 @@
 """`make mutants`: alters the code that decides, a piece at a time (mutmut), and counts which changes a test notices.
 
-python -m tests.mutants [--sample N] [--seed S] [--of MODULE ...] [NAME ...]
+python -m tests.mutants [--of MODULE ...] [--sample N [--seed S]] [--seconds S] [--tree DIR] [--survivors FILE] NAME ...
 
-There are thousands, so a sample is drawn, the same for the same seed. Each runs the tests of its module on SQLite,
-without browsers, until one fails.
+Each change is tried with the tests that run the function it is in, on SQLite and without browsers, until one fails;
+`tests.mutating` does that.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
-AT_ONCE: Final = 2
-PASSKEYS: Final = (
-    "passkeys passkeys_bodies passkeys_challenge passkeys_kept passkeys_others passkeys_refused passkeys_settings "
-    "webauthn_factor webauthn_malformed webauthn_registration attestation no_downgrade related_origins"
-)
-OWN: Final = "own own_ended own_fresh own_removed own_rights own_sessions stale_sessions"
-# what is likely to notice a change soon comes first
-TESTS: Final = {
-    "assurance": f"guard {OWN} policy policy_views no_downgrade testing",
-    "session": f"sessions {OWN} guard policy_views sessions_page",
-    "guard": "guard identity policy_views flask_login targets sessions stale_sessions limits faults marks",
-    "flows/activation": "activation letters enrolment cli desk recovery_lost audit_chain",
-    "flows/cases": "desk cli sessions_page",
-    "flows/ceremony": f"enrolment {OWN} guard no_downgrade recovery_lost totp policy_views sessions passkeys",
-    "flows/enrolment": "enrolment totp activation pages audit_chain policy_views inputs secrets",
-    "flows/imports": "import",
-    "flows/keys": "keyring passkeys_kept cli",
-    "flows/life": "sessions own_sessions cli desk notices audit_chain limits activation policy_views races",
-    "flows/log": "audit_chain cli",
-    "flows/notices": "notices notices_send policy",
-    "flows/own": f"{OWN} recovery_renewed passkeys_kept audit_chain notices",
-    "flows/password": "first_factor limits devices",
-    "flows/proving": "devices totp sessions limits notices passkeys",
-    "flows/recovery": "recovery notices recovery_draws recovery_lost recovery_renewed limits codes_saved",
-    "flows/sign_in": "totp sessions limits devices identity guard secrets policy_views import keyring audit_chain",
-    "flows/status": "policy_views cli",
-    "flows/webauthn": PASSKEYS,
-    "factors/exported": "import",
-    "factors/recovery": "recovery_factor recovery recovery_draws",
-    "factors/totp": "totp_vectors totp import enrolment",
-    "factors": PASSKEYS,
-    "harvest": "harvest reads reads_fan_in desk_reads",
-    "metering": "reads",
-    "reads": "reads reads_fan_in reports desk_reads alerts reads_races",
-}
-ALWAYS: Final = ("faults_anywhere",)
-CONFIGURATION: Final = """
+DECIDES: Final = ("assurance", "session", "guard", "flows", "factors")
+READS: Final = ("harvest", "reads", "metering")
+CONFIGURATION: Final = f"""
 [tool.mutmut]
 source_paths = ["mfa_gate"]
-only_mutate = [
-    "mfa_gate/assurance.py", "mfa_gate/session.py", "mfa_gate/guard.py", "mfa_gate/flows/*", "mfa_gate/factors/*",
-    "mfa_gate/harvest/*", "mfa_gate/reads.py", "mfa_gate/metering.py"
-]
+only_mutate = {json.dumps([f"mfa_gate/{name}{end}" for name in DECIDES + READS for end in (".py", "/*")])}
 also_copy = ["tests", "demo_app", "benchmarks", "docs", "README.md"]
 """
 GENERATE: Final = """
@@ -79,72 +41,109 @@ if __name__ == "__main__":
     setup_source_paths()
     create_mutants(2)
 """
+SHOW: Final = """
+import sys
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+for name in sys.stdin.read().split():
+    lines = get_diff_for_mutant(name).splitlines()[2:]
+    print("", name, *(line for line in lines if line[:1] in "+-"), sep="\\n")
+"""
 
 
 def generate(folder: Path) -> list[str]:
-    """The tree with every mutant in it, and their names."""
-    shutil.copytree(
-        ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__")
-    )
-    with (folder / "pyproject.toml").open("a") as file:
-        file.write(CONFIGURATION)
-    (folder / "generate.py").write_text(GENERATE)
-    subprocess.run([sys.executable, "generate.py"], cwd=folder, check=True, capture_output=True)
+    """The tree with every mutant in it, unless it is there, and their names."""
+    if not folder.exists():
+        shutil.copytree(
+            ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__")
+        )
+        with (folder / "pyproject.toml").open("a") as file:
+            file.write(CONFIGURATION)
+        (folder / "generate.py").write_text(GENERATE)
+        subprocess.run([sys.executable, "generate.py"], cwd=folder, check=True, capture_output=True)
     made = sorted((folder / "mutants").rglob("*.meta"))
     return [name for file in made for name in json.loads(file.read_text())["exit_code_by_key"]]
 
 
-def _module(name: str) -> tuple[str, str]:
-    """The room and the module of a mutant."""
-    module = re.sub(r"^mfa_gate\.", "", name.rpartition(".")[0]).replace(".", "/")
-    return module.partition("/")[0], module
+def module_of(name: str) -> str:
+    """The module of a mutant, or the room that it is in."""
+    return name.split(".")[1]
 
 
-def tests_of(name: str) -> list[str]:
-    """The tests of a mutant's module."""
-    room, module = _module(name)
-    own = TESTS.get(module) or TESTS[room]
-    return [f"tests/test_{word}.py" for word in dict.fromkeys([*own.split(), *ALWAYS])]
+def tried(folder: Path, names: Sequence[str], seconds: float) -> Iterator[tuple[str, str]]:
+    """Each mutant and what became of it, as it becomes known: "noticed", "survives", or "untested".
 
-
-def is_noticed(folder: Path, name: str) -> bool:
-    """Whether a test fails with this mutant in the code, or hangs."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "30"]
-    done = subprocess.run(
-        [*command, "-m", "not browser", "-k", "sqlite or not postgresql", *tests_of(name)],
+    Args:
+        folder: the tree.
+        names: of the mutants.
+        seconds: what the tests of one may take together, by what they take without it.
+    """
+    (folder / "names").write_text("\n".join(names))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutating", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    chosen = ["-m", "not browser", "-k", "sqlite or not postgresql", "-o", "tmp_path_retention_policy=failed"]
+    # joined by "=": pytest takes what stands alone for a path of tests, and looks for its own root there
+    own = [f"--mutants={folder / 'names'}", f"--seconds={seconds}", f"--basetemp={folder / 'tmp'}"]
+    own.append(f"--learnt={folder / 'learnt'}")
+    with subprocess.Popen(
+        [*command, *chosen, *own, "--capture=sys", "--timeout", "20", "tests"],
         cwd=folder / "mutants",
-        env={**os.environ, "MUTANT_UNDER_TEST": name, "PYTHONPATH": str(folder / "mutants")},
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode not in (0, 1):
-        raise RuntimeError(done.stdout.decode()[-2000:])
-    return done.returncode == 1
+        env={**_environment(), "PYTHONPATH": str(folder / "mutants")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            word, _, name = line.strip().partition(" ")
+            if word in ("noticed", "survives", "untested"):
+                yield name, word
+            elif word == "without":
+                print(line.strip(), flush=True)
+    if running.returncode not in (0, 1):
+        raise SystemExit("the tests could not be run")
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {name: value for name, value in os.environ.items() if name != "MUTANT_UNDER_TEST"}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="How many changes are noticed.")
-    parser.add_argument("--sample", type=int, default=300)
+    parser.add_argument("--of", action="append", default=[], help="only of this module or room; may be repeated")
+    parser.add_argument("--sample", type=int, help="only so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--of", action="append", default=[], help="only of this module, such as harvest; may be repeated"
-    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="of tests for each mutant, at most")
+    parser.add_argument("--tree", type=Path, help="make the changed code there, or go on with what is there")
+    parser.add_argument("--survivors", type=Path, help="write what was not noticed there, with its change")
     parser.add_argument("names", nargs="*", help="only these mutants")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "tree"
-        names = [name for name in generate(folder) if not arguments.of or _module(name)[0] in arguments.of]
-        if is_noticed(folder, names[0].rpartition("__mutmut_")[0] + "__mutmut_0"):
-            parser.error("the tests fail without a mutant too")
-        drawn = arguments.names or random.Random(arguments.seed).sample(names, min(arguments.sample, len(names)))
-        print(f"{len(drawn)} of {len(names)} mutants, seed {arguments.seed}", flush=True)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            left = 0
-            for name, noticed in zip(drawn, pool.map(lambda name: is_noticed(folder, name), drawn), strict=True):
-                left += not noticed
-                print(f"{'noticed ' if noticed else 'SURVIVES'} {name}", flush=True)
-    print(f"{len(drawn) - left} of {len(drawn)} noticed.")
-    return 1 if left > len(drawn) / 10 else 0
+        folder = arguments.tree or Path(place) / "tree"
+        names = [name for name in generate(folder) if module_of(name) in (arguments.of or DECIDES)]
+        drawn = arguments.names or names
+        if arguments.sample is not None:
+            drawn = random.Random(arguments.seed).sample(names, min(arguments.sample, len(names)))
+        print(f"{len(drawn)} of {len(names)} mutants", flush=True)
+        ended: dict[str, str] = {}
+        for name, word in tried(folder, drawn, arguments.seconds):
+            ended[name] = word
+            print(f"{word:8} {name}", flush=True)
+        left = [name for name in drawn if ended.get(name) != "noticed"]
+        if arguments.survivors is not None:
+            shown = subprocess.run(
+                [sys.executable, "-c", SHOW],
+                input="\n".join(left),
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            arguments.survivors.write_text(shown.stdout)
+    missed, of = Counter(map(module_of, left)), Counter(map(module_of, drawn))
+    for module, count in sorted(of.items()):
+        print(f"{module}: {count - missed[module]} of {count} noticed ({100 * (1 - missed[module] / count):.1f} %)")
+    print(f"{len(drawn) - len(left)} of {len(drawn)} noticed.")
+    return 1 if len(left) > len(drawn) / 10 else 0
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ def log_of(portal: Portal) -> Any:
     return portal.app.extensions["mfa_gate"].log
 
 
+pytestmark = pytest.mark.events_by_hand
+
+
 def run(portal: Portal, *args: str) -> tuple[int, Any]:
     done = portal.app.test_cli_runner().invoke(args=["mfa", *args, "--json"])
     told = done.output.strip()

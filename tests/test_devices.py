@@ -387,6 +387,23 @@ def test_an_operator_opens_both_lanes(portal: Portal) -> None:
 # --- the end of a device ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("by_key", [False, True])
+def test_an_enrolment_that_signs_in_keeps_its_browser_known(portal: Portal, by_key: bool) -> None:
+    browser, _ = known(portal)
+    devices, before = portal.sql("SELECT series FROM mfa_devices"), device_cookie(browser)
+    browser.step("sign-out")
+    portal.sql("DELETE FROM mfa_authenticators")  # as in a store that was brought back from before
+    browser.activate()
+    if by_key:
+        assert browser.add_key().status_code == 200
+    else:
+        begun = browser.begin_enrolment()
+        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+        assert browser.api("POST", "totp/enrol/complete", body).status_code == 200
+    assert device_cookie(browser) != before
+    assert portal.sql("SELECT series FROM mfa_devices") == devices
+
+
 def test_forgetting_an_account_forgets_its_devices(portal: Portal) -> None:
     known(portal)
     with portal.app.app_context():

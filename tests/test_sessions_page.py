@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -104,6 +105,21 @@ def test_all_others_are_ended_from_the_page(portal: Portal) -> None:
     assert end(desk, "end-others") == 303
     assert [other.get("/", headers=JSON).status_code for other in others] == [401] * 3
     assert desk.get("/").text == "home of anne"
+
+
+def test_ending_all_others_makes_strangers_of_all_other_browsers(portal: Portal) -> None:
+    secret = portal.enrolled()
+    tablet, phone = signed_in(portal, secret, IPHONE), signed_in(portal, secret, IPHONE)
+    tablet.step("sign-out")
+    desk = signed_in(portal, secret)
+    assert end(desk, "end-others") == 303
+    portal.told()
+    for browser, is_known in ((desk, True), (phone, False), (tablet, False)):
+        portal.clock.advance(30)
+        browser.step("sign-out")
+        browser.sign_in(secret)
+        (row,) = portal.sql("SELECT data FROM mfa_events WHERE kind = 'second_factor' ORDER BY id DESC LIMIT 1")
+        assert json.loads(row[0])["device"] == ("known" if is_known else "new")
 
 
 def test_a_session_of_somebody_else_is_not_found(portal: Portal) -> None:
