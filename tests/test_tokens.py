@@ -52,6 +52,27 @@ def test_a_phone_is_not_followed_since_a_network_sets_its_clock(with_token: Port
     assert not opens(with_token, shown(with_token, -2 * STEP, OTHER), "bob")
 
 
+@pytest.mark.parametrize(
+    ("columns", "words", "is_followed"),
+    [
+        ("account,secret", ("--tokens",), True),
+        ("account,secret", ("--apps",), False),
+        ("account,serial number,secret", ("--apps",), False),
+        ("account,serial number,secret", ("--tokens",), True),
+    ],
+)
+def test_the_operator_may_say_what_the_seeds_of_a_list_are_in(
+    portal: Portal, tmp_path: Path, columns: str, words: tuple[str, ...], is_followed: bool
+) -> None:
+    values = {"account": "anne", "serial number": "42", "secret": SECRET}
+    line = ",".join(values[name] for name in columns.split(","))
+    take(portal, written(tmp_path, f"{columns}\n{line}\n"), *words)
+    portal.clock.advance(MONTH)
+    assert opens(portal, shown(portal, -STEP))
+    portal.clock.advance(MONTH)
+    assert opens(portal, shown(portal, -2 * STEP)) == is_followed
+
+
 @pytest.mark.abuse("A18")
 def test_a_code_opens_once_wherever_the_clock_of_its_token_is(with_token: Portal) -> None:
     code = shown(with_token, STEP)

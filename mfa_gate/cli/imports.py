@@ -52,6 +52,9 @@ def imports() -> None:
 @click.option(
     "--sample", nargs=2, metavar="ACCOUNT CODE", help="A code of now, which the file must make for an account."
 )
+@click.option(
+    "--tokens/--apps", default=None, help="What the seeds are in; by default tokens where a line has a serial number."
+)
 @in_app
 def totp(
     file: Path,
@@ -59,6 +62,7 @@ def totp(
     secret_column: str | None,
     secrets_file: Path | None,
     sample: tuple[str, str] | None,
+    tokens: bool | None,
     as_json: bool,
 ) -> None:
     """Take over TOTP seeds from FILE: CSV, a JSON list, or JSON Lines.
@@ -70,7 +74,7 @@ def totp(
         raise Failed("passlib cannot tell wrong secrets from right ones: add --sample ACCOUNT CODE, the code of now.")
     accounts = (account_column.strip().lower(),) if account_column else ACCOUNTS
     columns = (secret_column.strip().lower(),) if secret_column else SECRETS
-    taking = _Taking(parts(), accounts, columns, _secrets(secrets_file))
+    taking = _Taking(parts(), accounts, columns, _secrets(secrets_file), tokens)
     counted: Counter[str] = Counter(imported=0, already=0, renew=0)
     problems = []
     lines = list(_lines(file))
@@ -99,12 +103,18 @@ class _Taking:
     """The taking over of one file, which names nobody and no secret twice."""
 
     def __init__(
-        self, here: Parts, accounts: tuple[str, ...], columns: tuple[str, ...], secrets: dict[str, str]
+        self,
+        here: Parts,
+        accounts: tuple[str, ...],
+        columns: tuple[str, ...],
+        secrets: dict[str, str],
+        tokens: bool | None,
     ) -> None:
         self._parts = here
         self._accounts = accounts
         self._columns = columns
         self._secrets = secrets
+        self._tokens = tokens
         self._named: set[str] = set()
         self._seeds: set[bytes] = set()
         self._held = here.imports.holders()
@@ -177,7 +187,8 @@ class _Taking:
             exported = read(secret, given=given, secrets=self._secrets)
         except BadSeed as bad:
             raise Problem(str(bad)) from None
-        return replace(exported, is_token=_first(fields, (SERIAL,)) is not None)
+        has_serial = _first(fields, (SERIAL,)) is not None
+        return replace(exported, is_token=has_serial if self._tokens is None else self._tokens)
 
 
 def _json(text: str) -> Any:
