@@ -254,7 +254,7 @@ def removed_keys_still_prove(patch: Patch) -> None:
 
 
 def switched_off_methods_answer(patch: Patch) -> None:
-    patch.setattr(Ceremony, "offered", lambda *_, **__: None)
+    patch.setattr(Ceremony, "offered", lambda *_: None)
 
 
 def switched_off_methods_are_offered(patch: Patch) -> None:

@@ -51,7 +51,7 @@ HOME: Final = {
     "flows/password": "first_factor limits devices",
     "flows/proving": "devices totp sessions limits notices passkeys",
     "flows/recovery": "recovery notices recovery_draws recovery_lost recovery_renewed limits codes_saved",
-    "flows/sign_in": "totp sessions limits devices identity guard secrets policy_views import keyring risk tokens",
+    "flows/sign_in": "totp sessions limits devices identity guard secrets policy_views keyring risk tokens pressure",
     "flows/status": "policy_views cli",
     "flows/webauthn": PASSKEYS,
     "factors/exported": "import",

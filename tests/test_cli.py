@@ -404,6 +404,18 @@ def test_check_of_a_portal_in_order(portal: Portal) -> None:
     assert KEYS.partition(":")[2] not in words
 
 
+def test_purge_says_how_much_of_what_it_has_cleared_away(portal: Portal) -> None:
+    portal.browser().password()
+    portal.clock.advance(400 * 86_400)
+    cleared = document(portal, "purge")
+    assert cleared.keys() == {
+        *("sessions", "enrolments", "challenges", "activations", "notices", "alerts", "devices", "desk", "counters"),
+        *("pressure", "crowds", "events", "reads"),
+    }
+    assert cleared["sessions"] == 1
+    assert cleared["events"] > 0
+
+
 @pytest.mark.parametrize(
     ("config", "about"),
     [

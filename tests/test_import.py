@@ -128,6 +128,22 @@ def test_what_flask_security_keeps_is_opened_with_its_secrets(
     assert opens(portal, token(portal, SECRET))
 
 
+@pytest.mark.parametrize("sealed", [True, False])
+def test_passlib_says_how_its_codes_are_made(portal: Portal, tmp_path: Path, sealed: bool) -> None:
+    secrets = {"1": "a made-up secret of the wallet"}
+    made = PasslibTOTP.using(secrets=secrets)(key=SECRET, format="base32", digits=8, alg="sha256", period=60)
+    row = {"account": "anne", "secret": made.to_json(encrypt=sealed)}
+    shape = ("--totp=sha256", "-d8", "-s60s")
+    wallet, code = (
+        written(tmp_path, json.dumps(secrets), "wallet.json"),
+        token(portal, SECRET, *shape),
+    )
+    words = ("--secrets", str(wallet), "--sample", "anne", code)
+    assert take(portal, written(tmp_path, json.dumps([row]), "seeds.json"), *words).exit_code == 0
+    portal.clock.advance(60)
+    assert opens(portal, token(portal, SECRET, *shape))
+
+
 def test_a_sealed_secret_without_its_wallet_is_told(portal: Portal, tmp_path: Path) -> None:
     row = of_flask_security(PasslibTOTP.using(secrets={"1": "a"}), "tf_totp_secret")
     file = written(tmp_path, json.dumps(row), "users.jsonl")

@@ -10,6 +10,7 @@ import pytest
 
 from mfa_gate import Account, GroupPolicy, Level, Policy
 from mfa_gate.rules import DAY
+from mfa_gate.testing import SoftwareKey
 
 from .conftest import MakePortal
 from .portal import BASE_URL, JSON, Browser, Portal
@@ -122,6 +123,37 @@ def test_a_level_and_an_age_of_a_group_hold_at_every_view(with_policy: Any) -> N
     answer = browser.get("/", headers=JSON)
     assert answer.status_code == 401
     assert 'max_age="600"' in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.abuse("A9")
+@pytest.mark.parametrize("group", ["doctor", "nurse"])
+def test_a_policy_takes_nothing_from_what_a_view_asks_for(with_policy: Any, group: str) -> None:
+    portal = with_policy(Policy({"doctor": GroupPolicy(max_age=timedelta(hours=1))}), anne=group)
+    browser = signed_in(portal, portal.enrolled())
+    assert code(browser, "/safe") == (403, "no_suitable_method")
+    assert code(browser, "/bank")[0] == 200
+    portal.clock.advance(600)
+    assert code(browser, "/bank") == (401, "step_up_required")
+    assert code(browser)[0] == 200
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_what_stops_counting_while_it_is_set_up_is_not_enrolled(with_policy: Any, by_key: bool) -> None:
+    other = "totp" if by_key else "webauthn"
+    portal = with_policy(Policy({"doctor": GroupPolicy(methods=(other,))}), anne="nurse")
+    browser = portal.browser()
+    browser.activate()
+    if by_key:
+        begun = browser.api("POST", "webauthn/enrol/begin").json
+        join(portal, "doctor")
+        answer = browser.api("POST", "webauthn/enrol/complete", SoftwareKey(BASE_URL).register(begun))
+    else:
+        begun = browser.begin_enrolment()
+        join(portal, "doctor")
+        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+        answer = browser.api("POST", "totp/enrol/complete", body)
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+    assert portal.sql("SELECT * FROM mfa_authenticators") == []
 
 
 def test_the_challenge_offers_what_counts(with_policy: Any) -> None:

@@ -231,7 +231,16 @@ def test_the_state_of_the_backup_may_change() -> None:
 
 @pytest.mark.parametrize(
     ("stored", "given", "counted"),
-    [(0, 0, False), (0, 1, True), (4, 5, True), (5, 5, True), (5, 4, True), (5, 0, True), (2**32 - 1, 1, True)],
+    [
+        (0, 0, False),
+        (0, 1, True),
+        (4, 5, True),
+        (5, 5, True),
+        (5, 4, True),
+        (5, 0, True),
+        (2**32 - 1, 1, True),
+        (0, 0x01020304, True),
+    ],
 )
 def test_a_count_is_told_and_never_refused(stored: int, given: int, counted: bool) -> None:
     key = SoftwareKey(ORIGIN)

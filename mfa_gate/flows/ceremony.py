@@ -222,14 +222,20 @@ class Ceremony:
         rp = self.house.relying_party
         return "pop" if method == "hwk" and (rp is None or rp.attestation is None) else method
 
-    def offered(self, method: str, group: str | None = None, *, adds: bool = False) -> None:
+    def offered(self, method: str) -> None:
         """Raises:
-        NotFound: the portal has switched this method off; or it is to be added, and does not count for this group.
+        NotFound: the portal has switched this method off.
         """
         if method not in self.house.settings.methods:
             raise NotFound
+
+    def addable(self, method: str, group: str | None) -> None:
+        """Raises:
+        NotFound: the portal has switched this method off, or it does not count for this group.
+        """
+        self.offered(method)
         required = self.house.policy.requirement(group, self.house.clock())
-        if adds and not any(required.counts(amr) for amr in AMR[method]):
+        if not any(required.counts(amr) for amr in AMR[method]):
             raise NotFound
 
     @staticmethod

@@ -47,9 +47,10 @@ class Enrolment(Proving):
             EnrolmentRequired, ActivationRequired, StepUpRequired: the session may not enrol.
             NotFound: the portal has switched this method off.
         """
-        self.offered("totp", visit.session.group if visit.session else None, adds=True)
+        self.offered("totp")
         session = visit.there()
         account = self.account_of(session)
+        self.addable("totp", account.group)
         house, now = self.house, self.house.clock()
         begun = totp.begin(house.settings.name, account.email or account.name)
         with house.store.begin() as tx:
@@ -79,9 +80,10 @@ class Enrolment(Proving):
             WrongCode, ClockDrift: not confirmed; the enrolment stays open.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
-        self.offered("totp", visit.session.group if visit.session else None, adds=True)
+        self.offered("totp")
         session = visit.there()
         account = self.account_of(session)
+        self.addable("totp", account.group)
         name = clean_label(label)
         device = self.device_of(visit, account.id)
         house, now = self.house, self.house.clock()

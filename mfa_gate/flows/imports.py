@@ -42,7 +42,7 @@ class Imports(Ceremony):
         house, now, name = self.house, self.house.clock(), clean_label(label)
         account = house.load_account(account_id)
         try:
-            self.offered("totp", account.group if account else None, adds=True)
+            self.addable("totp", account.group if account else None)
         except NotFound:
             return "not_offered"
         with house.store.begin() as tx:

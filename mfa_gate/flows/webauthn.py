@@ -117,7 +117,7 @@ class WebAuthn(Proving):
         """
         rp, session = self._relying_party(), visit.there()
         account = self.account_of(session)
-        self.offered("webauthn", account.group, adds=True)
+        self.addable("webauthn", account.group)
         with self.house.store.begin() as tx:
             self.hold(tx, session)
             self.may_change(tx, session, level=_level(rp), adds=True)
@@ -143,7 +143,7 @@ class WebAuthn(Proving):
         """
         rp, session = self._relying_party(), visit.there()
         account = self.account_of(session)
-        self.offered("webauthn", account.group, adds=True)
+        self.addable("webauthn", account.group)
         name = clean_label(label)
         device = self.device_of(visit, account.id)
         house, now = self.house, self.house.clock()
