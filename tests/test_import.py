@@ -39,7 +39,8 @@ def written(folder: Path, text: str, name: str = "seeds.csv") -> Path:
 
 def token(portal: Portal, secret: str, *options: str) -> str:
     """What a code token of another maker shows now."""
-    command = ["oathtool", "--totp", "--base32", f"--now=@{int(portal.clock())}", *options, secret]
+    how = [] if any(option.startswith("--totp") for option in options) else ["--totp"]
+    command = ["oathtool", *how, "--base32", f"--now=@{int(portal.clock())}", *options, secret]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -81,10 +82,7 @@ def test_a_code_token_opens_with_the_codes_that_its_maker_says(
     done = take(portal, written(tmp_path, f"{header}\n{row.format(SECRET)}\n"))
     assert done.exit_code == 0, done.output
     portal.clock.advance(60)
-    command = ["oathtool", "--base32", f"--now=@{int(portal.clock())}", *options, SECRET]
-    if not any(option.startswith("--totp") for option in options):
-        command.insert(1, "--totp")
-    code = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    code = token(portal, SECRET, *options)
     assert opens(portal, code)
     assert not opens(portal, code), "the same code twice"
 
