@@ -7,12 +7,25 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import Final
 
+from mfa_gate.assurance import METHODS
 from mfa_gate.event_kinds import KINDS
 
 # who at the desk it was, and by which way, where it was the desk; and why it failed, where it did
 SOMETIMES: Final = {"by", "via", "signing_in"}
 OF_KIND: Final = {"second_factor": {"device", "left"}, "reads_lifted": {"why"}}
+# what somebody does in a browser has a sign-in and a source, whoever causes the others
+IN_A_SESSION: Final = {
+    *("second_factor", "activation_redeemed", "authenticator_added", "authenticator_removed", "authenticator_renamed"),
+    *("recovery_codes_renewed", "sign_count_went_back", "identity_mismatch", "observed", "leaked_password"),
+    *("session_moved", "unusual_sign_in", "reads_asked", "reads_stopped", "reads_near_ceiling", "reads_reported"),
+    *("desk_looked", "desk_refused", "spoken_code_asked", "spoken_code_approved", "spoken_code_declined"),
+}
+BY_A_METHOD: Final = {
+    *("first_factor", "second_factor", "authenticator_added", "authenticator_removed", "authenticator_imported"),
+    *("recovery_codes_renewed", "token_resynchronised"),
+}
 IN_PART: Final = {"first_factor", "authenticator_added"}  # what failed says less
+_EVENTS: Final = "SELECT kind, outcome, subject, sign_in, source, method, data FROM mfa_events"
 
 
 def incomplete(file: str) -> list[tuple[str, list[str]]]:
@@ -23,12 +36,15 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
     """
     found = []
     with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as store:
-        for kind, outcome, subject, data in store.execute("SELECT kind, outcome, subject, data FROM mfa_events"):
+        for kind, outcome, subject, sign_in, source, method, data in store.execute(_EVENTS):
             if kind not in KINDS or (kind in IN_PART and outcome != "success"):
                 continue
             with suppress(ValueError, AttributeError):
                 said = {name for name, value in json.loads(data).items() if value is not None}
                 missing = KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said
-                if missing or subject is None:
+                missing |= {"subject"} if subject is None else set()
+                missing |= {"session"} if kind in IN_A_SESSION and None in (sign_in, source) else set()
+                missing |= {"method"} if kind in BY_A_METHOD and method not in METHODS else set()
+                if missing:
                     found.append((kind, sorted(missing)))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 
 import pytest
@@ -254,6 +255,8 @@ def test_additions_are_frozen_for_three_days(portal: Portal) -> None:
         browser.password()
         assert browser.prove(key).status_code == 200
         assert (browser.api("POST", "webauthn/enrol/begin").status_code == 403) is frozen
+        done = portal.app.test_cli_runner().invoke(args=["mfa", "account", "show", "anne", "--json"])
+        assert (json.loads(done.output)["frozen_until"] is not None) is frozen
 
 
 @pytest.mark.abuse("A63")

@@ -285,14 +285,14 @@ def test_hints_stand_in_both_options(make: MakePortal) -> None:
 
 
 def test_what_the_key_told_is_kept(portal: Portal, browser: Browser) -> None:
-    key = key_of(backup_eligible=True, transports=("internal", "hybrid"), count=7)
+    key = key_of(backup_eligible=True, transports=("internal", "smart-card"), count=7)
     browser.activate()
     answer = answer_to("enrol", key, begin(browser, "enrol"))
     send(browser, "enrol", answer, label="Laptop")
     (row,) = credentials(portal)
     assert (row.credential_id, row.sign_count, row.rp_id) == (answer["id"], 7, "portal.example")
     assert UUID(row.aaguid).bytes == AAGUID
-    assert json.loads(row.transports) == ["internal", "hybrid"]
+    assert json.loads(row.transports) == ["internal", "smart-card"]
     assert (bool(row.backup_eligible), bool(row.backed_up)) == (True, False)
     assert (bool(row.uv_initialised), bool(row.attested), bool(row.discoverable)) == (True, False, True)
     assert (row.label, row.method) == ("Laptop", "pop")

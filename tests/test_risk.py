@@ -17,7 +17,7 @@ from mfa_gate.rules import DAY
 from mfa_gate.testing import SoftwareKey
 
 from .networks import ABROAD, HOME, PHONE, Networks
-from .portal import BASE_URL, Browser, Portal
+from .portal import BASE_URL, JSON, Browser, Portal
 from .statements import statements
 from .web import engine_of
 
@@ -176,6 +176,16 @@ class TestAtTheDoor:
         portal.told()
         assert later(stranger, 3).status_code == 200
         assert later(stranger, 1).headers["Location"].endswith("/mfa/challenge")
+
+    def test_such_a_session_is_asked_for_no_less_than_others(self, portal: Portal) -> None:
+        _, secret = usual(portal)
+        stranger = at(portal, "90.200.9.9", CHROME)
+        stranger.sign_in(secret)
+        portal.told()
+        assert stranger.get("/safe", headers=JSON).json["code"] == "no_suitable_method"
+        assert stranger.get("/bank").status_code == 200
+        portal.clock.advance(600)
+        assert stranger.get("/bank", headers=JSON).json["code"] == "step_up_required"
 
     def test_what_was_new_becomes_usual_by_being_proven(self, portal: Portal) -> None:
         _, secret, key = with_key(portal)
