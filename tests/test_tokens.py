@@ -135,16 +135,16 @@ def test_an_app_that_was_made_a_token_in_the_store_is_seen(with_token: Portal) -
     assert not opens(with_token, shown(with_token, 0, OTHER), "bob")
 
 
-def test_what_vouches_for_the_last_code_of_an_app_is_what_it_was_before_tokens_were_followed(
-    with_token: Portal,
-) -> None:
+def test_what_is_kept_of_an_app_is_understood_as_it_was_before_there_were_tokens(with_token: Portal) -> None:
     (row,) = with_token.sql(
-        "SELECT subject, authenticator_id, last_step, spent FROM mfa_totp_seeds JOIN mfa_authenticators "
+        "SELECT subject, authenticator_id, seed, last_step, spent FROM mfa_totp_seeds JOIN mfa_authenticators "
         "ON mfa_authenticators.id = authenticator_id JOIN mfa_accounts ON mfa_accounts.id = account_id "
         "WHERE drift IS NULL"
     )
     keyring = with_token.app.extensions["mfa_gate"].house.keyring
-    assert row.spent == keyring.hash("totp step", f"{row.subject} {row.authenticator_id} {row.last_step}")
+    name = f"{row.subject} {row.authenticator_id}"
+    assert row.spent == keyring.hash("totp step", f"{name} {row.last_step}")
+    assert keyring.open(row.seed, f"totp {name}")
 
 
 def test_rotated_keys_still_know_where_the_clock_of_a_token_is(make: MakePortal, with_token: Portal) -> None:
