@@ -241,6 +241,29 @@ def test_ones_own_proof_does_not_serve_for_a_victims_session(portal: Portal, sec
     assert browser.get("/").text == "home of anne"
 
 
+def test_a_half_sign_in_goes_on_while_the_portal_names_the_same_one(portal: Portal, secret: str) -> None:
+    browser = portal.browser()
+    plain_login(browser)
+    browser.get("/")
+    pending = portal.sql("SELECT id_hash FROM mfa_sessions")
+    for _ in range(3):
+        assert browser.get("/").location == CHALLENGE
+    assert portal.sql("SELECT id_hash FROM mfa_sessions") == pending
+    assert len(pending) == 1
+
+
+@pytest.mark.abuse("A55")
+def test_a_half_sign_in_is_nothing_for_somebody_else_whom_the_portal_names(portal: Portal, secret: str) -> None:
+    other, browser = portal.enrolled("bob"), portal.browser()
+    plain_login(browser)
+    assert browser.get("/").location == CHALLENGE
+    plain_login(browser, "bob")
+    assert browser.get("/").location == CHALLENGE
+    assert browser.step("challenge", code=portal.code(secret)).status_code != 303
+    assert browser.step("challenge", code=portal.code(other)).status_code == 303
+    assert browser.get("/").text == "home of bob"
+
+
 def test_logout_user_ends_the_gates_session_and_every_copy(portal: Portal, secret: str) -> None:
     browser = portal.browser()
     browser.sign_in(secret)

@@ -229,6 +229,8 @@ def test_an_observed_group_is_let_in_by_its_password_and_that_is_recorded(with_p
     assert browser.get("/safe").status_code == 200
     kinds = [kind for kind, _, _ in portal.events()]
     assert kinds.count("observed") == 2  # once for each view
+    views = portal.sql("SELECT data FROM mfa_events WHERE kind = 'observed' ORDER BY id")
+    assert [json.loads(row[0])["view"] for row in views] == ["home", "safe"]
     sign_ins = portal.sql("SELECT DISTINCT sign_in FROM mfa_events WHERE kind IN ('observed', 'first_factor')")
     assert len(sign_ins) == 1  # of this very one
 
