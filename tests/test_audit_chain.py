@@ -37,6 +37,10 @@ def run(portal: Portal, *args: str) -> tuple[int, Any]:
     return done.exit_code, json.loads(told.splitlines()[-1]) if told.startswith("{") else told
 
 
+def run_in_words(portal: Portal, *args: str) -> str:
+    return portal.app.test_cli_runner().invoke(args=["mfa", *args]).output
+
+
 def record(portal: Portal, times: int = 1, subject: str | None = None) -> None:
     """Write events, each in a transaction of its own."""
     house = portal.app.extensions["mfa_gate"].house
@@ -261,6 +265,16 @@ def test_lines_from_before_there_were_chains_are_counted_apart(portal: Portal) -
     record(portal, 2)
     found = log_of(portal).verify()
     assert (found.lines, found.unchained) == (5, 3)
+
+
+def test_verify_says_from_when_to_when(portal: Portal) -> None:
+    begun = portal.clock()
+    for _ in range(3):
+        record(portal)
+        portal.clock.advance(3600)
+    found = log_of(portal).verify()
+    assert (found.first, found.last) == (begun, begun + 7200)
+    assert "from 2023-11-14T22:13:20.000Z to 2023-11-15T00:13:20.000Z" in run_in_words(portal, "audit", "verify")
 
 
 @pytest.mark.abuse("A49")

@@ -269,6 +269,7 @@ def test_a_locked_account_is_told_so_only_after_the_right_password(portal: Porta
     answer = browser.password()
     assert answer.status_code == 403
     assert "<code>account_closed</code>" in answer.text
+    assert portal.events()[-1] == ("first_factor", "refused", "locked")
     assert browser.gate_cookie is None
     assert "stolen laptop" not in answer.text
     assert json_login(browser, "anne", "pw-anne").json["code"] == "account_closed"

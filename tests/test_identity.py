@@ -405,6 +405,7 @@ def test_forget_leaves_nothing_that_names_the_account(portal: Portal, browser: B
         assert f"'{name}'" not in repr(after)
         assert name.lower() not in repr(after["mfa_events"]).lower()
     assert subject in repr(after["mfa_events"])
+    assert portal.sql("SELECT subject FROM mfa_events WHERE kind = 'account_forgotten'") == [(subject,)]
     assert browser.get("/").location == LOGIN
 
 

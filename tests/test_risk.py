@@ -269,6 +269,9 @@ class TestReportOnly:
         assert thief.sign_in(secret).status_code == 303
         assert (assessed(portal)["risk"], assessed(portal)["would_be"]) == ("usual", "high")
         assert "new_country" in assessed(portal)["reasons"]
+        evidence = assessed(portal)["evidence"].values()
+        assert any(value != int(value) for value in evidence)
+        assert all(value == round(value, 2) for value in evidence)
 
     @pytest.mark.parametrize("reported", ["session", "all"])
     def test_moves_inside_a_session_report_and_refuse_nothing(
