@@ -169,7 +169,7 @@ class Guard:
             progress = here.parts.sign_in.progress(session)
             methods = answers.allowed(progress, required)
             if not methods:
-                return answers.refuse(NoMethod(), required)
+                return answers.refuse(NoMethod())
             sealed = held.hold(here.parts, request, session, required.level) if answers.wants_page() else None
             if sealed is not None:
                 return pages.challenge_page(here, progress, methods, sealed=sealed, status=401)
