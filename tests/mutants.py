@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -86,7 +87,7 @@ def tried(folder: Path, names: Sequence[str], seconds: float) -> Iterator[tuple[
     with subprocess.Popen(
         [*command, *chosen, *own, "--capture=sys", "--timeout", "20", "tests"],
         cwd=folder / "mutants",
-        env={**_environment(), "PYTHONPATH": str(folder / "mutants")},
+        env={**os.environ, "PYTHONPATH": str(folder / "mutants")},
         stdout=subprocess.PIPE,
         text=True,
     ) as running:
@@ -101,18 +102,12 @@ def tried(folder: Path, names: Sequence[str], seconds: float) -> Iterator[tuple[
         raise SystemExit("the tests could not be run")
 
 
-def _environment() -> dict[str, str]:
-    import os
-
-    return {name: value for name, value in os.environ.items() if name != "MUTANT_UNDER_TEST"}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="How many changes are noticed.")
     parser.add_argument("--of", action="append", default=[], help="only of this module or room; may be repeated")
-    parser.add_argument("--sample", type=int, help="only so many, drawn by --seed")
+    parser.add_argument("--sample", type=int, default=600, help="so many, drawn by --seed; 0 for all (default: 600)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of tests for each mutant, at most")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of tests for each mutant, at most (default: 30)")
     parser.add_argument("--tree", type=Path, help="make the changed code there, or go on with what is there")
     parser.add_argument("--survivors", type=Path, help="write what was not noticed there, with its change")
     parser.add_argument("names", nargs="*", help="only these mutants")
@@ -120,9 +115,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = arguments.tree or Path(place) / "tree"
         names = [name for name in generate(folder) if module_of(name) in (arguments.of or DECIDES)]
-        drawn = arguments.names or names
-        if arguments.sample is not None:
-            drawn = random.Random(arguments.seed).sample(names, min(arguments.sample, len(names)))
+        drawn = arguments.names or random.Random(arguments.seed).sample(names, len(names))[: arguments.sample or None]
         print(f"{len(drawn)} of {len(names)} mutants", flush=True)
         ended: dict[str, str] = {}
         for name, word in tried(folder, drawn, arguments.seconds):

@@ -309,6 +309,14 @@ def test_an_altered_checkpoint_is_refused(portal: Portal, change: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_checkpoint_says_when_it_was_made_and_of_how_much(portal: Portal) -> None:
+    several_chains(portal)
+    document = json.loads(log_of(portal).checkpoint())
+    assert document.keys() == {"at", "lines", "heads", "mac"}
+    assert (document["at"], document["lines"], len(document["heads"])) == (portal.clock(), 14, 3)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
 def test_no_checkpoint_is_made_of_a_broken_record_or_over_a_file(portal: Portal, tmp_path: Path) -> None:
     several_chains(portal)
     file = tmp_path / "checkpoint.json"
