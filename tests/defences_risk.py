@@ -13,7 +13,7 @@ from mfa_gate.flows.continuity import Continuity
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.pressure import Pressure
 from mfa_gate.session import Session
-from mfa_gate.store import accounts
+from mfa_gate.store import accounts, sessions
 
 Patch = pytest.MonkeyPatch
 
@@ -52,10 +52,16 @@ def breadth_is_not_looked_at(patch: Patch) -> None:
     patch.setattr(Pressure, "opens", lambda *_: False)
 
 
+def a_session_counts_where_it_only_began(patch: Patch) -> None:
+    really = sessions.goes_on
+    patch.setattr(sessions, "goes_on", lambda tx, id_hash, context, _shown: really(tx, id_hash, context, None))
+
+
 DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A53e": every_method_fits_every_risk,
     "A53f": a_password_teaches_what_is_usual,
     "A66": breadth_is_not_looked_at,
     "A67": a_session_counts_wherever_it_shows_up,
+    "A67b": a_session_counts_where_it_only_began,
     "A67e": a_session_that_moved_enrols_still,
 }

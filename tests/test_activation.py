@@ -239,6 +239,18 @@ def test_an_enrolment_must_be_confirmed_within_half_an_hour_to_the_second(
     assert len(portal.sql("SELECT id FROM mfa_authenticators")) == (answer[0] == 200)
 
 
+def test_whoever_is_signed_in_stays_so_after_the_half_hour_of_a_code(portal: Portal) -> None:
+    key, code, browser = portal.key(), portal.activation_code(), portal.browser()
+    browser.password()
+    assert browser.prove(key).status_code == 200
+    assert browser.api("POST", "activation/verify", {"code": code}).status_code == 200
+    portal.told()
+    portal.clock.advance(HALF_AN_HOUR - 1)
+    assert browser.get("/").text == "home of anne"
+    portal.clock.advance(2)
+    assert browser.get("/").text == "home of anne"
+
+
 def test_a_code_redeemed_in_its_last_second_still_has_its_half_hour(portal: Portal) -> None:
     code = portal.activation_code()
     portal.clock.advance(DAY - 1)

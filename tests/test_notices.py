@@ -9,6 +9,7 @@ import re
 import pytest
 
 from mfa_gate.flows.notices import FROZEN, LINK
+from mfa_gate.testing import SoftwareKey
 
 from .portal import BASE_URL, JSON, Browser, Portal
 
@@ -257,6 +258,25 @@ def test_additions_are_frozen_for_three_days(portal: Portal) -> None:
         assert (browser.api("POST", "webauthn/enrol/begin").status_code == 403) is frozen
         done = portal.app.test_cli_runner().invoke(args=["mfa", "account", "show", "anne", "--json"])
         assert (json.loads(done.output)["frozen_until"] is not None) is frozen
+
+
+@pytest.mark.abuse("A63")
+@pytest.mark.parametrize("by_key", [False, True])
+def test_what_was_begun_before_it_was_not_me_is_not_completed_after_it(portal: Portal, by_key: bool) -> None:
+    key, browser = portal.key(), portal.browser()
+    code = portal.activation_code()
+    browser.password()
+    assert browser.prove(key).status_code == 200
+    browser.api("POST", "activation/verify", {"code": code})
+    begun = browser.api("POST", "webauthn/enrol/begin" if by_key else "totp/enrol/begin").json
+    assert portal.browser().post("/mfa/not-me", {"link": link_of(portal)}).status_code == 200
+    if by_key:
+        answer = browser.api("POST", "webauthn/enrol/complete", SoftwareKey(BASE_URL).register(begun))
+    else:
+        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+        answer = browser.api("POST", "totp/enrol/complete", body)
+    assert (answer.status_code, answer.json["code"]) == (401, "sign_in_required")
+    assert len(portal.sql("SELECT id FROM mfa_authenticators")) == 1
 
 
 @pytest.mark.abuse("A63")

@@ -283,6 +283,21 @@ def test_the_first_enrolment_ends_what_passwords_alone_let_in(with_policy: Any) 
     assert owner.get("/").text == "home of anne"
 
 
+@pytest.mark.parametrize(("lifetime", "hours"), [(None, 12), (timedelta(hours=2), 2)])
+def test_an_observed_session_lasts_as_long_as_any_other_of_its_group(
+    with_policy: Any, lifetime: timedelta | None, hours: int
+) -> None:
+    observed = GroupPolicy(observe_until=UNTIL, lifetime=lifetime)
+    portal = with_policy(Policy({"doctor": observed}), anne="doctor")
+    browser = portal.browser()
+    browser.password()
+    for _ in range(2 * hours - 1):
+        portal.clock.advance(1800)
+        assert browser.get("/").text == "home of anne"
+    portal.clock.advance(1800)
+    assert code(browser) == (401, "sign_in_required")
+
+
 @pytest.mark.parametrize("group", ["nurse", "Doctor", "doctor ", "", None])
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_group_that_is_not_known_is_enforced(with_policy: Any, group: str | None) -> None:

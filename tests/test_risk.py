@@ -415,6 +415,16 @@ class TestInsideTheSession:
         assert away.step("activate", code=code).status_code == 303
         assert away.state == "enrolling"
 
+    @pytest.mark.abuse("A67")
+    def test_where_a_sign_in_only_began_is_a_strange_place_to_its_session(self, portal: Portal) -> None:
+        browser, secret = usual(portal)
+        begun = moved(browser, PHONE)
+        begun.password()
+        at_home = moved(begun, HOME)
+        assert at_home.step("challenge", code=portal.code(secret)).status_code == 303
+        assert at_home.get("/").status_code == 200
+        assert moved(at_home, PHONE).get("/").status_code in (303, 401)
+
     def test_a_browser_update_asks_for_nothing(self, owner: tuple[Browser, str]) -> None:
         assert moved(owner[0], agent=FIREFOX.format(141)).get("/").status_code == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -207,6 +208,14 @@ def test_a_session_in_use_ends_absolutely_to_the_second(portal: Portal, anne: Br
     assert anne.get("/").status_code == 200
     portal.clock.advance(1)
     assert is_signed_out(anne.get("/"))
+
+
+def test_a_proof_made_again_stands_in_the_place_of_the_earlier_one(portal: Portal, anne: Browser, secret: str) -> None:
+    for _ in range(3):
+        portal.clock.advance(60)
+        assert anne.step("challenge", code=portal.code(secret)).status_code == 303
+    (row,) = portal.sql("SELECT proofs FROM mfa_sessions")
+    assert [(method, at) for method, at, _ in json.loads(row[0])][1:] == [("otp", portal.clock())]
 
 
 def test_a_step_up_does_not_prolong_a_session(portal: Portal, anne: Browser, secret: str) -> None:

@@ -37,7 +37,9 @@ class Continuity(Ceremony):
             reasons = house.habits.moved(row.habits if row else None, shown, place, now)
             asked = reasons and not house.habits.policy.reports("session")
             if not asked:
-                sessions.goes_on(tx, session.id_hash, context)
+                # one that has proven nothing yet is no longer held against where it began
+                anew = None if _opens_something(session, now) else house.habits.shown(place, now)
+                sessions.goes_on(tx, session.id_hash, context, anew)
             if reasons and self._moves.is_new(session.sign_in, context):
                 who = Who(row.subject if row else None, session.sign_in, visit.address, visit.agent)
                 outcome: Outcome = "refused" if asked and _opens_something(session, now) else "success"

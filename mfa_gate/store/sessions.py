@@ -128,9 +128,10 @@ def shown(tx: Transaction, id_hash: str) -> str | None:
     return found
 
 
-def goes_on(tx: Transaction, id_hash: str, context: str) -> None:
-    """Note that a session is its owner's in another place as well."""
-    tx.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(context=context))
+def goes_on(tx: Transaction, id_hash: str, context: str, shown: str | None) -> None:
+    """Note that a session is its owner's in another place as well, or with `shown` in that place alone."""
+    anew = {} if shown is None else {"shown": shown}
+    tx.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(context=context, **anew))
 
 
 def set_proofs(tx: Transaction, id_hash: str, level: int, proofs: str) -> None:
