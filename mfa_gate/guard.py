@@ -180,4 +180,4 @@ def localhost_in_debug(base_url: str) -> Response | None:
     """In debug, 127.0.0.1 is sent to localhost, where WebAuthn works and the cookie is expected."""
     if request.method != "GET" or not request.host.startswith("127.0.0.1") or "//localhost" not in base_url:
         return None
-    return redirect(base_url + request.full_path.rstrip("?"), 307)  # type: ignore[return-value]
+    return redirect(base_url + request.full_path, 307)  # type: ignore[return-value]
