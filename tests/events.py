@@ -12,7 +12,8 @@ from mfa_gate.event_kinds import KINDS
 
 # who at the desk it was, and by which way, where it was the desk; and why it failed, where it did
 SOMETIMES: Final = {"by", "via", "signing_in"}
-OF_KIND: Final = {"second_factor": {"device", "left"}, "reads_lifted": {"why"}}
+OF_KIND: Final = {"second_factor": {"device", "left"}, "reads_lifted": {"why"}, "report_made": {"why"}}
+OF_NOBODY: Final = {"report_made"}  # where it was of a source or a record
 # what somebody does in a browser has a sign-in and a source, whoever causes the others
 IN_A_SESSION: Final = {
     *("second_factor", "activation_redeemed", "authenticator_added", "authenticator_removed", "authenticator_renamed"),
@@ -42,7 +43,7 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
             with suppress(ValueError, AttributeError):
                 said = {name for name, value in json.loads(data).items() if value is not None}
                 missing = KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said
-                missing |= {"subject"} if subject is None else set()
+                missing |= {"subject"} if subject is None and kind not in OF_NOBODY else set()
                 missing |= {"session"} if kind in IN_A_SESSION and None in (sign_in, source) else set()
                 missing |= {"method"} if kind in BY_A_METHOD and method not in METHODS else set()
                 if missing:

@@ -184,6 +184,7 @@ def test_a_failed_factor_is_mailed_after_ten_minutes_unless_it_was_a_slip(portal
     assert " fois" not in body(postbox.mails[1])
 
 
+@pytest.mark.events_by_hand
 @pytest.mark.abuse("A52")
 def test_a_thousand_alerts_become_a_digest_and_none_is_lost(portal: Portal, postbox: Postbox) -> None:
     by_mail(portal, postbox.port)
