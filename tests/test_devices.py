@@ -390,6 +390,20 @@ def test_an_operator_opens_both_lanes(portal: Portal, is_known: bool, most: int)
 # --- the end of a device ---------------------------------------------------------------------------------------------
 
 
+def test_a_sign_in_by_key_rotates_the_device_that_it_is_made_on(portal: Portal) -> None:
+    key, browser = portal.key(), portal.browser()
+    seen = []
+    for _ in range(2):
+        browser.password()
+        assert browser.prove(key).status_code == 200
+        seen.append((portal.sql("SELECT series FROM mfa_devices"), device_cookie(browser)))
+        browser.step("sign-out")
+        portal.clock.advance(60)
+    (first, before), (second, after) = seen
+    assert first == second
+    assert before != after
+
+
 @pytest.mark.parametrize("by_key", [False, True])
 def test_an_enrolment_that_signs_in_keeps_its_browser_known(portal: Portal, by_key: bool) -> None:
     browser, _ = known(portal)

@@ -17,6 +17,7 @@ from mfa_gate.policy import GroupPolicy, Policy
 from tests.breaking import Fault, breaking, kept, state_of
 from tests.conftest import MakePortal
 from tests.portal import KEYS, Portal
+from tests.test_notices import link_of
 
 SEED = bytes(range(1, 21))
 SECRET = b32encode(SEED).decode()
@@ -140,6 +141,16 @@ def test_passlib_says_how_its_codes_are_made(portal: Portal, tmp_path: Path, sea
     assert take(portal, written(tmp_path, json.dumps([row]), "seeds.json"), *words).exit_code == 0
     portal.clock.advance(60)
     assert opens(portal, token(portal, SECRET, *shape))
+
+
+@pytest.mark.abuse("A63")
+def test_a_list_adds_nothing_after_it_was_not_me(portal: Portal, tmp_path: Path) -> None:
+    portal.enrolled()
+    assert portal.browser().post("/mfa/not-me", {"link": link_of(portal)}).status_code == 200
+    portal.sql("DELETE FROM mfa_authenticators")
+    done = take(portal, written(tmp_path, f"account,secret\nanne,{SECRET}\n"))
+    assert (done.exit_code, seeds(portal)) == (1, 0)
+    assert "line 2: “it was not me” was pressed for the account 'anne'" in done.stderr
 
 
 def test_a_sealed_secret_without_its_wallet_is_told(portal: Portal, tmp_path: Path) -> None:

@@ -339,6 +339,7 @@ class TestInsideTheSession:
         with statements(engine_of(portal)) as seen:
             assert away.get("/").status_code == 200
         assert seen == []  # the session is where its owner is, and nothing has to be worked out any more
+        assert moved(away, ABROAD).get("/").status_code in (303, 401)
 
     @pytest.fixture
     def newcomer(self, portal: Portal) -> tuple[Browser, str]:
