@@ -30,7 +30,7 @@ _EVENTS: Final = "SELECT kind, outcome, subject, sign_in, source, method, data F
 
 
 def incomplete(file: str) -> list[tuple[str, list[str]]]:
-    """The events in a store that lack something, each with what; those that a test has written by hand are left out.
+    """The events in a store that lack something, each with what; a store or a line that a test has broken has none.
 
     Args:
         file: of the store.

@@ -1,6 +1,7 @@
 """`make mutants`: alters the code that decides, a piece at a time (mutmut), and counts which changes a test notices.
 
-python -m tests.mutants [--of MODULE ...] [--sample N [--seed S]] [--seconds S] [--tree DIR] [--survivors FILE] NAME ...
+python -m tests.mutants [--of MODULE ...] [--sample N [--seed S]] [--seconds S] [--tree DIR] [--survivors FILE]
+                        [NAME ...]
 
 Each change is tried with the tests that run the function it is in, on SQLite and without browsers, until one fails;
 `tests.mutating` does that.

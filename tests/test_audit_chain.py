@@ -19,6 +19,7 @@ from mfa_gate.flows.log import LogBroken
 from mfa_gate.rules import DAY
 
 from .breaking import Fault, breaking
+from .events import incomplete
 from .portal import KEYS, Portal
 
 NEW = "new:" + "B" * 43
@@ -535,6 +536,17 @@ def test_events_are_counted_for_prometheus(portal: Portal) -> None:
     assert counted.get_sample_value("mfa_gate_events_total", labels) == 1.0
     assert "anne" not in prometheus.generate_latest(counted).decode()
     assert receiver is not None
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_an_event_that_says_less_than_its_kind_promises_is_noticed_after_any_test(
+    portal: Portal, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "store.sqlite3")
+    assert incomplete(file) == []
+    record(portal)
+    (lacking,) = incomplete(file)
+    assert lacking == ("first_factor", ["evidence", "reasons", "risk", "score", "subject", "would_be"])
 
 
 def test_an_event_of_no_known_kind_or_with_unknown_values_is_a_mistake(portal: Portal) -> None:

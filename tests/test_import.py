@@ -133,10 +133,7 @@ def test_passlib_says_how_its_codes_are_made(portal: Portal, tmp_path: Path, sea
     made = PasslibTOTP.using(secrets=secrets)(key=SECRET, format="base32", digits=8, alg="sha256", period=60)
     row = {"account": "anne", "secret": made.to_json(encrypt=sealed)}
     shape = ("--totp=sha256", "-d8", "-s60s")
-    wallet, code = (
-        written(tmp_path, json.dumps(secrets), "wallet.json"),
-        token(portal, SECRET, *shape),
-    )
+    wallet, code = written(tmp_path, json.dumps(secrets), "wallet.json"), token(portal, SECRET, *shape)
     words = ("--secrets", str(wallet), "--sample", "anne", code)
     assert take(portal, written(tmp_path, json.dumps([row]), "seeds.json"), *words).exit_code == 0
     portal.clock.advance(60)
