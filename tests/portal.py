@@ -167,6 +167,11 @@ class Browser:
         answer: dict[str, str] = self.api("POST", "totp/enrol/begin").json
         return answer
 
+    def confirm(self, begun: dict[str, str]) -> TestResponse:
+        """Complete the enrolment of an authenticator app by its code of now, over the API; the answer to the code."""
+        body = {"enrolment": begun["enrolment"], "code": self.portal.code(begun["secret"])}
+        return self.api("POST", "totp/enrol/complete", body)
+
     @property
     def gate_cookie(self) -> str | None:
         name = self.portal.app.extensions["mfa_gate"].settings.cookie_name

@@ -207,8 +207,7 @@ def test_completing_an_enrolment_signs_in(portal: Portal, browser: Browser) -> N
 def test_the_label_may_be_left_out(portal: Portal, browser: Browser) -> None:
     browser.activate()
     begun = browser.begin_enrolment()
-    body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert browser.api("POST", "totp/enrol/complete", body).status_code == 200
+    assert browser.confirm(begun).status_code == 200
 
 
 def test_a_wrong_confirming_code_leaves_the_enrolment_open(portal: Portal, browser: Browser) -> None:
@@ -216,16 +215,14 @@ def test_a_wrong_confirming_code_leaves_the_enrolment_open(portal: Portal, brows
     begun = browser.begin_enrolment()
     answer = browser.api("POST", "totp/enrol/complete", {"enrolment": begun["enrolment"], "code": "000000"})
     assert (answer.status_code, answer.json["code"]) == (422, "wrong_code")
-    body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert browser.api("POST", "totp/enrol/complete", body).status_code == 200
+    assert browser.confirm(begun).status_code == 200
 
 
 def test_an_enrolment_that_was_replaced_is_gone(portal: Portal, browser: Browser) -> None:
     browser.activate()
     first = browser.begin_enrolment()
     browser.begin_enrolment()
-    body = {"enrolment": first["enrolment"], "code": portal.code(first["secret"])}
-    answer = browser.api("POST", "totp/enrol/complete", body)
+    answer = browser.confirm(first)
     assert (answer.status_code, answer.json["code"]) == (409, "enrolment_gone")
 
 

@@ -246,8 +246,7 @@ def with_both(portal: Portal) -> tuple[Any, str, SoftwareKey]:
     browser, key = portal.browser(), SoftwareKey(BASE_URL)
     browser.activate()
     begun = browser.begin_enrolment()
-    confirmed = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    browser.api("POST", "totp/enrol/complete", confirmed)
+    browser.confirm(begun)
     browser.add_key(key)
     for _ in range(4):
         browser.step("sign-out")

@@ -219,8 +219,7 @@ def test_failures_of_a_key_leave_the_codes_of_an_app(portal: Portal) -> None:
     browser = portal.browser(OWNER)
     browser.activate()
     begun = browser.begin_enrolment()
-    confirmation = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert browser.api("POST", "totp/enrol/complete", confirmation).status_code == 200
+    assert browser.confirm(begun).status_code == 200
     assert browser.add_key(key).status_code == 200
     stranger = portal.browser("198.51.100.7")
     stranger.password()
@@ -259,8 +258,7 @@ def test_a_closed_strangers_lane_leaves_passkeys_and_recovery_codes_to_anybody(p
     browser, key = portal.browser(OWNER), SoftwareKey(BASE_URL)
     browser.activate()
     begun = browser.begin_enrolment()
-    confirmation = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    codes = browser.api("POST", "totp/enrol/complete", confirmation).json["recovery_codes"]
+    codes = browser.confirm(begun).json["recovery_codes"]
     assert browser.add_key(key).status_code == 200
     strangers_close(portal, begun["secret"])
     elsewhere = portal.browser("192.0.2.1")
@@ -415,8 +413,7 @@ def test_an_enrolment_that_signs_in_keeps_its_browser_known(portal: Portal, by_k
         assert browser.add_key().status_code == 200
     else:
         begun = browser.begin_enrolment()
-        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-        assert browser.api("POST", "totp/enrol/complete", body).status_code == 200
+        assert browser.confirm(begun).status_code == 200
     assert device_cookie(browser) != before
     assert portal.sql("SELECT series FROM mfa_devices") == devices
 

@@ -428,10 +428,8 @@ def test_a_session_that_may_enrol_may_not_once_another_session_did(portal: Porta
     other.activate()
     assert browser.state == "anonymous"
     theirs = other.begin_enrolment()
-    sent = {"enrolment": theirs["enrolment"], "code": portal.code(theirs["secret"])}
-    assert other.api("POST", "totp/enrol/complete", sent).status_code == 200
-    mine = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert problem(browser.api("POST", "totp/enrol/complete", mine)) == (401, "sign_in_required")
+    assert other.confirm(theirs).status_code == 200
+    assert problem(browser.confirm(begun)) == (401, "sign_in_required")
 
 
 @pytest.mark.abuse("A11")
@@ -478,8 +476,7 @@ def test_signing_out_half_way_through_an_enrolment_frees_the_code_and_drops_the_
     assert stored(portal)["mfa_enrolments"] == []
     assert stored(portal)["mfa_sessions"] == []
     browser.password()
-    sent = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert problem(browser.api("POST", "totp/enrol/complete", sent)) == (401, "activation_required")
+    assert problem(browser.confirm(begun)) == (401, "activation_required")
     assert browser.step("activate", code=code).location == ENROL
 
 

@@ -218,8 +218,7 @@ def test_after_a_new_first_key_cookies_seeds_and_open_codes_still_work(make: Mak
     answer = pending.api("POST", "totp/verify", json={"code": portal.code(secret)}, headers={"X-MFA-CSRF": token})
     assert answer.status_code == 200
     enrolling = moved(before["enrolling"], rotated)
-    body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert enrolling.api("POST", "totp/enrol/complete", json=body).status_code == 200
+    assert enrolling.confirm(begun).status_code == 200
     zoe = rotated.browser()
     zoe.password("zoe")
     assert zoe.api("POST", "activation/verify", json={"code": open_code}).status_code == 200

@@ -273,8 +273,7 @@ def test_what_was_begun_before_it_was_not_me_is_not_completed_after_it(portal: P
     if by_key:
         answer = browser.api("POST", "webauthn/enrol/complete", SoftwareKey(BASE_URL).register(begun))
     else:
-        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-        answer = browser.api("POST", "totp/enrol/complete", body)
+        answer = browser.confirm(begun)
     assert (answer.status_code, answer.json["code"]) == (401, "sign_in_required")
     assert len(portal.sql("SELECT id FROM mfa_authenticators")) == 1
 

@@ -142,8 +142,7 @@ def test_an_enrolment_begun_before_the_owner_enrolled_is_not_completed_after_it(
         "VALUES ('owner', 'anne', 'otp', '', 0)"
     )
     if kind == "app":
-        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-        answer = thief.api("POST", "totp/enrol/complete", body)
+        answer = thief.confirm(begun)
     else:
         answer = thief.api("POST", "webauthn/enrol/complete", SoftwareKey(BASE_URL).register(begun))
     assert said(answer) == (401, "step_up_required")
@@ -164,8 +163,7 @@ def test_an_enrolment_begun_with_a_fresh_proof_is_not_completed_with_an_old_one(
     portal.clock.advance(50)
     before = everything(portal)
     if kind == "app":
-        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-        answer = browser.api("POST", "totp/enrol/complete", body)
+        answer = browser.confirm(begun)
     else:
         answer = browser.api("POST", "webauthn/enrol/complete", SoftwareKey(BASE_URL).register(begun))
     assert said(answer) == (401, "step_up_required")

@@ -150,8 +150,7 @@ def test_what_stops_counting_while_it_is_set_up_is_not_enrolled(with_policy: Any
     else:
         begun = browser.begin_enrolment()
         join(portal, "doctor")
-        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-        answer = browser.api("POST", "totp/enrol/complete", body)
+        answer = browser.confirm(begun)
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
     assert portal.sql("SELECT * FROM mfa_authenticators") == []
 

@@ -40,8 +40,7 @@ def enrol_first(portal: Portal, browser: Browser, over: str, kind: str) -> tuple
     browser.activate()
     if over == "the API" and kind == "app":
         begun = browser.begin_enrolment()
-        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-        answer = browser.api("POST", "totp/enrol/complete", body)
+        answer = browser.confirm(begun)
         return answer, answer.json["recovery_codes"], begun["secret"]
     if over == "the API":
         key = SoftwareKey(BASE_URL)
@@ -135,8 +134,7 @@ def test_a_portal_without_recovery_codes_tells_none(make: MakePortal) -> None:
     browser = portal.browser()
     browser.activate()
     begun = browser.begin_enrolment()
-    body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert "recovery_codes" not in browser.api("POST", "totp/enrol/complete", body).json
+    assert "recovery_codes" not in browser.confirm(begun).json
     assert recovery_hashes(portal) == []
     for path in ("recovery/verify", "recovery/renew"):
         assert said(browser.api("POST", path, {"code": "x"} if path.endswith("verify") else None)) == (404, "not_found")
@@ -159,8 +157,7 @@ def test_codes_that_are_drawn_as_the_half_hour_ends_are_told_all_the_same(
     browser.activate()
     begun = browser.begin_enrolment()
     portal.clock.advance(1799)
-    body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    answer = browser.api("POST", "totp/enrol/complete", body)
+    answer = browser.confirm(begun)
     assert answer.status_code == 200
     assert len(answer.json["recovery_codes"]) == 10
 

@@ -22,8 +22,7 @@ def test_without_any_one_defence_people_still_enrol_and_sign_in(
     anne, bob = portal.browser(), portal.browser()
     assert anne.activate().status_code == 303
     begun = anne.begin_enrolment()
-    confirmed = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    assert anne.api("POST", "totp/enrol/complete", confirmed).status_code == 200
+    assert anne.confirm(begun).status_code == 200
     portal.clock.advance(30)
     again = portal.browser()
     assert again.sign_in(begun["secret"]).status_code == 303

@@ -377,8 +377,7 @@ class TestInsideTheSession:
         away = moved(at_home, PHONE)
         assert "connexion a changé" in away.get("/mfa/activate").text
         assert away.step("activate", code=code).status_code == 303
-        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-        assert away.api("POST", "totp/enrol/complete", body).status_code == 200
+        assert away.confirm(begun).status_code == 200
         assert at_home.state == "anonymous"  # what was left behind opens nothing
 
     def test_an_owner_who_moves_while_enrolling_is_told_once(

@@ -215,8 +215,7 @@ def test_after_an_upgrade_everybody_goes_on_from_where_they_were(old: Old, tmp_p
     upgrade(old.url)
     portal = make_portal(old.url, tmp_path / "upgraded", old.clock)
     assert old.inside.on(portal).get("/").text == "home of anne"
-    body = {"enrolment": old.begun["enrolment"], "code": portal.code(old.begun["secret"])}
-    assert old.enrolling.on(portal).api("POST", "totp/enrol/complete", body).status_code == 200
+    assert old.enrolling.on(portal).confirm(old.begun).status_code == 200
     used, fresh = portal.browser(), portal.browser()
     assert used.sign_in(old.secret).status_code == 422  # this code was spent before
     portal.clock.advance(60)

@@ -57,8 +57,7 @@ def _ready_to_leave(portal: Portal, browser: Browser) -> dict[str, str]:
 def _ready_for_recovery(portal: Portal, browser: Browser) -> dict[str, str]:
     browser.activate()
     begun = browser.begin_enrolment()
-    sent = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    codes = browser.api("POST", "totp/enrol/complete", sent).json["recovery_codes"]
+    codes = browser.confirm(begun).json["recovery_codes"]
     browser.step("sign-out")
     browser.password()
     return {"code": codes[0]}
