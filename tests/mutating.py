@@ -1,7 +1,7 @@
 """A plugin of pytest's for `tests.mutants`: tries mutants, each in a fork of a process that has collected every test.
 
-First each test runs once without a mutant, to see which functions it runs, and how long it takes. Tests that fail
-there are not asked again; nor are the slowest.
+First each test runs once without a mutant, to see which lines it runs, and how long it takes. Tests that fail there are
+not asked again; nor are the slowest. A mutant is tried with those that run the statement that it alters.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any, Final
 
 import pytest
-from mutmut.mutation import trampoline
+
+from tests.altered import lines_altered
 
 AT_ONCE: Final = os.cpu_count() or 2
 SLOW: Final = 8.0  # seconds of a test that is not asked
@@ -70,12 +73,12 @@ class Learnt:
 
     Attributes:
         seconds: of each test, by its number.
-        by_function: the tests that run a function.
+        by_line: the tests that run a line, of a file.
         file: which file a test is in.
     """
 
     seconds: dict[int, float] = field(default_factory=dict)
-    by_function: dict[str, list[int]] = field(default_factory=dict)
+    by_line: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     file: dict[int, str] = field(default_factory=dict)
 
 
@@ -137,7 +140,8 @@ class Mutating:
     def _chosen(self, learnt: Learnt, name: str) -> list[int]:
         """The tests of a mutant: those first that have noticed its neighbours, then those of its module."""
         near, far, own = self._noticed_by[_function(name)], self._noticed_by[_module(name)], home_of(name)
-        tests = learnt.by_function.get(_function(name), ())
+        path, lines = lines_altered(Path.cwd(), name)
+        tests = sorted({one for line in lines for one in learnt.by_line.get((path, line), ())})
         spent, chosen = 0.0, []
         mixed = random.Random(name).sample(tests, len(tests))
         for one in sorted(mixed, key=lambda one: (-near[one], -far[one], learnt.file[one] not in own)):
@@ -166,27 +170,25 @@ class Mutating:
         for pid, answer in children:
             os.waitpid(pid, 0)
             answer.seek(0)
-            for number, (seconds, functions) in pickle.loads(answer.read()).items():  # noqa: S301  (our own child's)
+            for number, (seconds, lines) in pickle.loads(answer.read()).items():  # noqa: S301  (our own child's)
                 learnt.seconds[number] = seconds
                 learnt.file[number] = session.items[number].location[0]
-                for function in functions:
-                    learnt.by_function.setdefault(function, []).append(number)
+                for line in lines:
+                    learnt.by_line.setdefault(line, []).append(number)
         return learnt
 
-    def _watched(self, session: pytest.Session, part: Sequence[int]) -> dict[int, tuple[float, set[str]]]:
-        """Seconds and functions of the tests that are of use."""
-        os.environ[UNDER] = "stats"
+    def _watched(self, session: pytest.Session, part: Sequence[int]) -> dict[int, tuple[float, set[tuple[str, int]]]]:
+        """Seconds and lines of the tests that are of use."""
         session._setupstate.teardown_exact(session.items[part[0]])
-        functions: set[str] = set()
-        trampoline.record_trampoline_hit = lambda name, caller=None: functions.add(name)
+        lines = watched_lines()
         known = {}
         for place, number in enumerate(part):
-            functions.clear()
+            lines.clear()
             begun = time.monotonic()
             passed = self._run(session, part, place)
             seconds = time.monotonic() - begun
             if passed and seconds < SLOW:
-                known[number] = (seconds, set(functions))
+                known[number] = (seconds, set(lines))
         return known
 
     @staticmethod
@@ -214,6 +216,27 @@ def _forked(work: Callable[[], object]) -> tuple[int, Any]:
         finally:
             os._exit(0)
     return pid, answer
+
+
+def watched_lines() -> set[tuple[str, int]]:
+    """The lines that are run from now on, of functions that there are mutants of."""
+    lines: set[tuple[str, int]] = set()
+    ours: dict[CodeType, bool] = {}
+
+    def line(frame: FrameType, event: str, _: object) -> Any:
+        if event == "line":
+            lines.add((frame.f_code.co_filename, frame.f_lineno))
+        return line
+
+    def call(frame: FrameType, _event: str, _: object) -> Any:
+        code = frame.f_code
+        if code not in ours:
+            ours[code] = "__mutmut_orig" in code.co_qualname
+        return line if ours[code] else None
+
+    threading.settrace(call)
+    sys.settrace(call)
+    return lines
 
 
 def _function(name: str) -> str:
