@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .software_maker import AAGUID, Maker
 
-UP, UV, BE, BS, AT = 0x01, 0x04, 0x08, 0x10, 0x40  # WebAuthn L3 §6.1
+UP, UV, BE, BS, AT, ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80  # WebAuthn L3 §6.1
 _CURVES: Final[dict[str, tuple[int, ec.EllipticCurve]]] = {
     "P-256": (1, ec.SECP256R1()),
     "P-384": (2, ec.SECP384R1()),
@@ -108,6 +108,7 @@ class SoftwareKey:
         maker: who vouches for it, where a portal asks; None: it vouches for itself.
         aaguid: its model.
         curve, rsa_bits: of the keys it makes.
+        extensions: what it says beside a credential that it makes, such as `{"credProtect": 2}` (L3 §6.1).
         held: its credentials, by id.
     """
 
@@ -125,6 +126,7 @@ class SoftwareKey:
     aaguid: bytes = AAGUID
     curve: str = "P-256"
     rsa_bits: int = 2048
+    extensions: Mapping[str, Any] = field(default_factory=dict)
     held: dict[bytes, Held] = field(default_factory=dict, repr=False)
 
     def clone(self) -> SoftwareKey:
@@ -207,15 +209,16 @@ class SoftwareKey:
         key = cose_key(private.public_key(), self.algorithm)
         inner = cbor(bent.cose(key) if bent.cose else key)
         attested = self.aaguid + len(id_).to_bytes(2, "big") + id_ + inner
-        data = self._data(rp_id, bent, AT, attested)
+        said = cbor(self.extensions) if self.extensions else b""
+        data = self._data(rp_id, bent, AT | (ED if said else 0), attested + said)
         statement: dict[str, Any] = {}
         if vouching or bent.format == "packed":
             signed = data + client_data_hash + b"\0" * bent.bad_signature
             own = {"alg": self.algorithm, "sig": signature_of(held, signed)}
             statement = self.maker.statement(signed) if self.maker else own
         name = bent.format or ("packed" if statement else "none")
-        said = statement if bent.statement is None else bent.statement
-        return id_, {"fmt": name, "attStmt": said, "authData": data}
+        shown = statement if bent.statement is None else bent.statement
+        return id_, {"fmt": name, "attStmt": shown, "authData": data}
 
     def find(self, rp_id: str, allowed: Iterable[bytes]) -> bytes | None:
         """The first of these credentials that the key holds for this RP ID; of any, if none are named."""

@@ -307,6 +307,15 @@ def test_show_tells_the_state_and_the_history_of_an_account_and_no_secret(portal
         assert hidden not in sentences + json.dumps(shown)
 
 
+def test_show_tells_how_many_recovery_codes_are_left(portal: Portal, browser: Browser) -> None:
+    browser.activate()
+    (code, *_) = browser.confirm(browser.begin_enrolment()).json["recovery_codes"]
+    other = portal.browser()
+    other.password()
+    assert other.api("POST", "recovery/verify", {"code": code}).status_code == 200
+    assert document(portal, "account", "show", "anne")["recovery_codes_left"] == 9
+
+
 def test_reset_asks_first_and_leaves_an_account_that_enrols_anew(portal: Portal, browser: Browser) -> None:
     secret = portal.enrolled()
     portal.clock.advance(30)

@@ -95,8 +95,10 @@ def test_a_code_token_opens_with_the_codes_that_its_maker_says(
         " ".join(SECRET[at : at + 4] for at in range(0, 32, 4)),
         "hex:" + SEED.hex(),
         f"otpauth://totp/Portail:anne?secret={SECRET}&issuer=Portail",
+        f" otpauth://totp/Portail:anne?secret={SECRET}\n",
+        f"  hex:{SEED.hex()} ",
     ],
-    ids=["small letters", "groups of four", "hex", "address of a key"],
+    ids=["small letters", "groups of four", "hex", "address of a key", "address with space around", "hex with space"],
 )
 def test_a_secret_is_read_in_the_ways_that_people_keep_it(portal: Portal, tmp_path: Path, secret: str) -> None:
     take(portal, written(tmp_path, json.dumps([{"account": "anne", "secret": secret}]), "seeds.json"))
@@ -214,6 +216,32 @@ def test_each_wrong_line_is_told_and_the_good_ones_are_kept(portal: Portal, tmp_
     assert [wrong["line"] for wrong in document["wrong"]] == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17]
     assert not any(row.split(",")[1] in done.output for row in rows if len(row.split(",")[1]) > 3), "a secret was told"
     assert seeds(portal) == 2
+
+
+@pytest.mark.parametrize(
+    ("secret", "says"),
+    [
+        ("", "the secret is missing"),
+        (5, "the secret is missing"),
+        (["x"], "the secret is missing"),
+        ("hex:zz", "the secret is not hexadecimal"),
+        ("{", "the secret is not readable JSON"),
+        ("JBSWY3DP", "the secret has 40 bits: between 80 and 1024 can be taken over"),
+        ("A" * 208, "the secret has 1040 bits: between 80 and 1024 can be taken over"),
+        ("otpauth://totp/x?issuer=y", "the address of the key (otpauth:) is not readable"),
+        (f"otpauth://sotp/x?secret={SECRET}", "the address of the key (otpauth:) is not readable"),
+        (f"otpauth://totp/x?secret={SECRET}{'&x=y' * 20}", "the address of the key (otpauth:) is not readable"),
+        (f"otpauth://hotp/x?secret={SECRET}", "it counts (HOTP) instead of going by the time"),
+        (f"otpauth://totp/x?secret={SECRET}&digits=7", "its codes have not 6 or 8 digits"),
+        (f"otpauth://totp/x?secret={SECRET}&period=45", "its codes have not 30 or 60 seconds"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_secret_is_told_in_a_sentence(
+    portal: Portal, tmp_path: Path, secret: object, says: str
+) -> None:
+    done = take(portal, written(tmp_path, json.dumps([{"account": "anne", "secret": secret}]), "seeds.json"))
+    assert (done.exit_code, says in done.stderr) == (1, True), done.output
 
 
 def test_a_file_taken_over_again_adds_nothing(portal: Portal, tmp_path: Path) -> None:

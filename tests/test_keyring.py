@@ -252,6 +252,13 @@ def test_once_rotated_the_old_key_may_go_and_not_before(make: MakePortal, portal
     assert alone.app.test_cli_runner().invoke(args=["mfa", "check"]).exit_code == 0
 
 
+def test_a_rotation_counts_apps_and_security_keys_together(make: MakePortal, portal: Portal) -> None:
+    portal.enrolled("anne")
+    portal.key("bob")
+    both = make(MFA_GATE_KEYS=f"{NEW},{KEYS}")
+    assert rotate(both) == '{"resealed": 2, "still_needed": []}\n'
+
+
 @pytest.mark.abuse("A60")
 @pytest.mark.parametrize("open_thing", ["activation code", "begun enrolment"])
 def test_the_old_key_stays_as_long_as_something_open_needs_it(

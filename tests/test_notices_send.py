@@ -233,6 +233,19 @@ def test_the_same_is_mailed_once_an_hour_and_something_else_at_once(portal: Port
 
 
 @pytest.mark.abuse("A52")
+def test_what_was_mailed_within_the_hour_waits_for_its_end_and_has_not_failed(portal: Portal, postbox: Postbox) -> None:
+    by_mail(portal, postbox.port)
+    secret = portal.enrolled()
+    elsewhere(portal, secret)
+    send(portal)
+    mailed = portal.clock()
+    elsewhere(portal, secret)
+    assert send(portal) == {"sent": 0, "later": 0, "given_up": 0}
+    waits = portal.sql("SELECT mail_due, mail_tries FROM mfa_outbox WHERE mail_due IS NOT NULL")
+    assert waits == [(mailed + HOUR, 0)]
+
+
+@pytest.mark.abuse("A52")
 def test_a_dead_relay_loses_nothing(portal: Portal, postbox: Postbox) -> None:
     by_mail(portal, free_port())
     elsewhere(portal, portal.enrolled())

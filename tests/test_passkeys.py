@@ -271,6 +271,12 @@ def test_each_usual_algorithm_enrols_and_signs_in(portal: Portal, algorithm: int
 
 
 @sqlite_alone
+def test_a_key_that_says_how_it_protects_its_credential_enrols_and_signs_in(portal: Portal) -> None:
+    key = portal.key(extensions={"credProtect": 2})
+    assert sign_in(portal.browser(), key).status_code == 200
+
+
+@sqlite_alone
 def test_hints_stand_in_both_options(make: MakePortal) -> None:
     portal = make(**PLAIN, MFA_GATE_HINTS=["security-key", "hybrid"])
     browser = portal.browser()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,6 +213,16 @@ def test_a_session_of_a_group_ends_after_the_groups_time_however_much_it_is_used
     assert bob.get("/").text == "home of bob"
 
 
+def test_what_has_ended_by_the_time_of_its_group_is_listed_nowhere(with_policy: Any) -> None:
+    portal = with_policy(Policy({"doctor": GroupPolicy(idle=timedelta(minutes=5))}), anne="doctor")
+    secret = portal.enrolled()
+    signed_in(portal, secret)
+    portal.clock.advance(300)
+    browser = signed_in(portal, secret)
+    assert [one["this"] for one in browser.api("GET", "sessions").json["sessions"]] == [True]
+    assert len(run(portal, "account", "show", "anne", "--json")["sessions"]) == 1
+
+
 # --- roll-out ------------------------------------------------------------------------------------------------------
 
 OBSERVED = Policy({"doctor": GroupPolicy(observe_until=UNTIL)})
@@ -401,3 +412,20 @@ def test_status_counts_who_is_enrolled_has_a_code_or_neither(with_policy: Any) -
     assert counted["groups"]["(unknown)"]["enrolled"] == 1
     assert counted["together"]["accounts"] == 4
     assert "doctor" in run(portal, "status")
+
+
+def test_status_adds_up_the_accounts_of_a_group(with_policy: Any, tmp_path: Path) -> None:
+    portal = with_policy(OBSERVED)
+    for name in ("app 1", "app 2", "code 1", "code 2", "new 1", "new 2"):
+        portal.people[name] = Account(name, name, None, "nurse")
+        portal.passwords[name] = f"pw-{name}"
+    (tmp_path / "seeds.csv").write_text("account,secret\napp 1,GEZDGNBVGY3TQOJQ\napp 2,MFRGGZDFMZTWQ2LK\n")
+    run(portal, "import", "totp", str(tmp_path / "seeds.csv"))
+    for number in "12":
+        portal.activation_code(f"code {number}")
+        portal.browser().password(f"new {number}")
+        with portal.app.app_context():
+            portal.gate.lock(f"new {number}", "x")
+    counted = run(portal, "status", "--json")["groups"]["nurse"]
+    each = {"enrolled": 2, "activated": 2, "pending": 2, "locked": 2, "renew": 2, "by_otp": 2}
+    assert counted == {"accounts": 6, **each}

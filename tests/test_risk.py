@@ -330,6 +330,19 @@ class TestInsideTheSession:
         kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
         assert kinds == ["session_moved"]
 
+    def test_each_session_that_shows_up_elsewhere_is_on_record(
+        self, portal: Portal, owner: tuple[Browser, str]
+    ) -> None:
+        browser, secret = owner
+        portal.clock.advance(30)
+        second = at(portal, browser.address)
+        second.sign_in(secret)
+        portal.told()
+        moved(browser, ABROAD).get("/")
+        moved(second, ABROAD).get("/")
+        kinds = [event for event in portal.events() if event[0] == "session_moved"]
+        assert kinds == [("session_moved", "refused", None)] * 2
+
     def test_an_owner_who_has_moved_proves_it_once(self, portal: Portal, owner: tuple[Browser, str]) -> None:
         browser, secret = owner
         portal.clock.advance(60)

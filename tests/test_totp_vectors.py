@@ -8,6 +8,7 @@ import subprocess
 from base64 import b32encode
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -140,14 +141,23 @@ def test_anything_but_six_ascii_digits_is_a_wrong_code(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "minutes"), [(2, 1), (-2, -1), (10, 5), (-10, -5), (120, 60), (-120, -60)], ids=lambda value: str(value)
+    ("steps", "minutes"), [(2, 1), (-2, -1), (3, 2), (10, 5), (-10, -5), (120, 60), (-120, -60)], ids=str
 )
-def test_a_clock_that_is_off_is_told_while_confirming(steps: int, minutes: int) -> None:
-    now = 1_700_000_000
+@pytest.mark.parametrize("into_the_step", [0, 29.9])
+def test_a_clock_that_is_off_is_told_while_confirming(steps: int, minutes: int, into_the_step: float) -> None:
+    now = 1_700_000_010 + into_the_step
     code = oathtool(b32encode(SEED).decode(), now + 30 * steps)[0]
     with pytest.raises(ClockDrift) as told:
         totp.confirm(SEED, code, now, window=1)
     assert told.value.data["minutes"] == minutes
+
+
+@pytest.mark.parametrize(("name", "shown"), [("anne@portal.example", "anne@portal.example"), (":/", "account")])
+def test_the_address_of_a_key_names_portal_and_account_in_one_label(name: str, shown: str) -> None:
+    """A colon or a slash in a name would divide the label elsewhere (Key URI Format)."""
+    address = urlsplit(totp.begin("Portail: Nord/Sud", name).uri)
+    assert unquote(address.path) == f"/Portail  Nord Sud:{shown}"
+    assert parse_qs(address.query)["issuer"] == ["Portail  Nord Sud"]
 
 
 def test_a_code_of_more_than_an_hour_away_is_just_wrong() -> None:
@@ -159,7 +169,7 @@ def test_a_code_of_more_than_an_hour_away_is_just_wrong() -> None:
         assert not isinstance(told.value, ClockDrift)
 
 
-def oathtool(secret: str, at: int, more: int = 0) -> list[str]:
+def oathtool(secret: str, at: float, more: int = 0) -> list[str]:
     """What another implementation shows at a time, and at so many steps after it."""
-    command = ["oathtool", "--totp", "--base32", f"--now=@{at}", f"--window={more}", secret]
+    command = ["oathtool", "--totp", "--base32", f"--now=@{int(at)}", f"--window={more}", secret]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
