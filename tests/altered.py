@@ -22,10 +22,10 @@ def lines_altered(root: Path, name: str) -> tuple[str, range]:
     module, _, own = name.rpartition(".")
     path = root / (module.replace(".", "/") + ".py")
     source, spans = _file(path)
-    begin, end = spans[own.rpartition("_")[0] + "_orig"]
-    was, (other, past) = source[begin:end], spans[own]
-    differ = (at for at, pair in enumerate(zip(was, source[other:past], strict=False)) if pair[0] != pair[1] and at)
-    first = next(differ, 0)
+    original = own.rpartition("_")[0] + "_orig"
+    begin, end = spans[original]
+    was, altered = source[begin:end], "\n".join(source[slice(*spans[own])]).replace(own, original).split("\n")
+    first = next((at for at, pair in enumerate(zip(was, altered, strict=False)) if pair[0] != pair[1]), 0)
     for statement in _statements("\n".join(was)):
         if first + 1 in statement:
             return str(path), range(begin + statement.start, begin + statement.stop)

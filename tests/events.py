@@ -21,12 +21,14 @@ IN_A_SESSION: Final = {
     *("session_moved", "unusual_sign_in", "reads_asked", "reads_stopped", "reads_near_ceiling", "reads_reported"),
     *("desk_looked", "desk_refused", "spoken_code_asked", "spoken_code_approved", "spoken_code_declined"),
 }
+OUTSIDE: Final = {"device_replayed", "not_me"}  # which have a source, and no sign-in that they are part of
+OF_A_SESSION: Final = {"sign_out", "account_gone"}  # reasons why just one has ended
 BY_A_METHOD: Final = {
     *("first_factor", "second_factor", "authenticator_added", "authenticator_removed", "authenticator_imported"),
     *("recovery_codes_renewed", "token_resynchronised"),
 }
 IN_PART: Final = {"first_factor", "authenticator_added"}  # what failed says less
-_EVENTS: Final = "SELECT kind, outcome, subject, sign_in, source, method, data FROM mfa_events"
+_EVENTS: Final = "SELECT kind, outcome, subject, sign_in, source, method, data, reason FROM mfa_events"
 
 
 def incomplete(file: str) -> list[tuple[str, list[str]]]:
@@ -37,7 +39,7 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
     """
     found = []
     with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as store:
-        for kind, outcome, subject, sign_in, source, method, data in store.execute(_EVENTS):
+        for kind, outcome, subject, sign_in, source, method, data, reason in store.execute(_EVENTS):
             if kind not in KINDS or (kind in IN_PART and outcome != "success"):
                 continue
             with suppress(ValueError, AttributeError):
@@ -45,6 +47,8 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
                 missing = KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said
                 missing |= {"subject"} if subject is None and kind not in OF_NOBODY else set()
                 missing |= {"session"} if kind in IN_A_SESSION and None in (sign_in, source) else set()
+                missing |= {"source alone"} if kind in OUTSIDE and (sign_in, source is None) != (None, False) else set()
+                missing |= {"sign-in"} if kind == "session_ended" and reason in OF_A_SESSION and not sign_in else set()
                 missing |= {"method"} if kind in BY_A_METHOD and method not in METHODS else set()
                 if missing:
                     found.append((kind, sorted(missing)))

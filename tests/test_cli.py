@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,7 @@ def test_lock_ends_sessions_at_once_and_unlock_lets_in_again(portal: Portal, bro
     assert "is locked and signed out" in run(portal, "account", "lock", "anne", "--reason", "again").stdout
     assert document(portal, "account", "unlock", "anne", "--reason", "phone found")["unlocked"] is True
     assert document(portal, "account", "unlock", "anne", "--reason", "phone found")["unlocked"] is False
+    assert document(portal, "account", "unlock", "nobody", "--reason", "phone found")["unlocked"] is False
     portal.clock.advance(30)
     assert portal.browser().sign_in(secret).status_code == 303
     kinds = [kind for kind, _, _ in portal.events()]
@@ -305,6 +307,18 @@ def test_show_tells_the_state_and_the_history_of_an_account_and_no_secret(portal
     assert "locked: True" in sentences
     for hidden in (secret, code, *portal.sql("SELECT seed, spent FROM mfa_totp_seeds")[0]):
         assert hidden not in sentences + json.dumps(shown)
+
+
+def test_show_tells_of_the_same_event_over_and_over_the_latest(portal: Portal, browser: Browser) -> None:
+    portal.enrolled()
+    browser.password()
+    for _ in range(3):
+        portal.clock.advance(10)
+        browser.step("challenge", code="000000")
+    history = document(portal, "account", "show", "anne")["history"]
+    (told,) = [one for one in history if one["kind"] == "second_factor"]
+    assert (told["outcome"], told["reason"]) == ("failure", "wrong_code")
+    assert datetime.fromisoformat(told["time"]).timestamp() == portal.clock()
 
 
 def test_show_tells_how_many_recovery_codes_are_left(portal: Portal, browser: Browser) -> None:

@@ -330,6 +330,13 @@ class TestInsideTheSession:
         kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
         assert kinds == ["session_moved"]
 
+    def test_its_owner_is_told_which_browser_it_was(self, portal: Portal, owner: tuple[Browser, str]) -> None:
+        moved(owner[0], ABROAD, CHROME).get("/")
+        at(portal, ABROAD, CHROME).password()
+        told = dict(tuple(row) for row in portal.sql("SELECT kind, data FROM mfa_outbox"))
+        for kind in ("session_moved", "unusual_sign_in"):
+            assert json.loads(told[kind])["browser"] == "Chrome · Windows"
+
     def test_each_session_that_shows_up_elsewhere_is_on_record(
         self, portal: Portal, owner: tuple[Browser, str]
     ) -> None:
@@ -585,6 +592,8 @@ class TestWithTheRestOfTheHouse:
         thief.password()
         assert assessed(portal)["risk"] == "high"
         assert ("device_replayed", "refused", None) in portal.events()
+        ((told,),) = portal.sql("SELECT data FROM mfa_outbox WHERE kind = 'device_replayed'")
+        assert json.loads(told)["browser"] == "Chrome · Windows"
 
     def test_whoever_holds_an_activation_code_enrols_however_little_is_known(self, portal: Portal) -> None:
         newcomer = at(portal, ABROAD, CHROME)

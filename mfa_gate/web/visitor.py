@@ -66,10 +66,9 @@ class Visitor:
         if self._session is False:
             house, asked = self.parts.house, self.request
             found = house.sessions.read(asked.cookies.get(house.settings.cookie_name), house.clock())
-            if found is not None and found.context is not None:
-                agent = asked.environ.get("HTTP_USER_AGENT", "")
-                if not house.habits.is_at(found.context, asked.remote_addr, agent):
-                    found = self.parts.continuity.here(found, self._visit_of(found))
+            was = found.context if found is not None else None
+            if found is not None and was is not None and not house.habits.is_at(was, asked.remote_addr, self._agent):
+                found = self.parts.continuity.here(found, self._visit_of(found))
             self._session = found
         return self._session
 
@@ -96,8 +95,12 @@ class Visitor:
 
     def _visit_of(self, there: Session | None) -> Visit:
         asked = self.request
-        agent = asked.environ.get("HTTP_USER_AGENT", "")
-        return Visit(there, asked.remote_addr, self._device_of(asked), agent, self.typed_name, self._ja4)
+        return Visit(there, asked.remote_addr, self._device_of(asked), self._agent, self.typed_name, self._ja4)
+
+    @property
+    def _agent(self) -> str:
+        said: str = self.request.environ.get("HTTP_USER_AGENT", "")
+        return said
 
     def _device_of(self, asked: Request) -> str | None:
         name, cookies = self.parts.settings.device_cookie_name, asked.cookies
@@ -107,7 +110,7 @@ class Visitor:
     def at_the_door(self) -> Visit:
         """The visit of whoever signs in now: no session is asked for."""
         asked = self.request
-        return Visit(None, asked.remote_addr, self._device_of(asked))
+        return Visit(None, asked.remote_addr, self._device_of(asked), self._agent)
 
     @property
     def _ja4(self) -> str | None:
