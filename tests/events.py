@@ -23,6 +23,7 @@ IN_A_SESSION: Final = {
 }
 OUTSIDE: Final = {"device_replayed", "not_me"}  # which have a source, and no sign-in that they are part of
 OF_A_SESSION: Final = {"sign_out", "account_gone"}  # reasons why just one has ended
+OUTCOMES: Final = {"success", "failure", "refused", "unknown"}  # as the Elastic Common Schema has them, and one more
 BY_A_METHOD: Final = {
     *("first_factor", "second_factor", "authenticator_added", "authenticator_removed", "authenticator_imported"),
     *("recovery_codes_renewed", "token_resynchronised"),
@@ -48,6 +49,7 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
                 missing |= {"subject"} if subject is None and kind not in OF_NOBODY else set()
                 missing |= {"session"} if kind in IN_A_SESSION and None in (sign_in, source) else set()
                 missing |= {"source alone"} if kind in OUTSIDE and (sign_in, source is None) != (None, False) else set()
+                missing |= {"outcome"} if outcome not in OUTCOMES else set()
                 missing |= {"sign-in"} if kind == "session_ended" and reason in OF_A_SESSION and not sign_in else set()
                 missing |= {"method"} if kind in BY_A_METHOD and method not in METHODS else set()
                 if missing:

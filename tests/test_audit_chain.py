@@ -294,6 +294,20 @@ def test_a_tail_that_is_cut_off_is_found_against_a_checkpoint(portal: Portal, tm
 
 
 @pytest.mark.abuse("A49")
+def test_a_tail_that_was_written_anew_with_the_portals_keys_is_found_against_a_checkpoint(portal: Portal) -> None:
+    record(portal, 4)
+    kept = log_of(portal).checkpoint()
+    second = lines(portal)[1]
+    portal.sql("DELETE FROM mfa_events WHERE id > :id", id=second.id)
+    (head,) = portal.app.extensions["mfa_gate"].house.audit._heads._free
+    head.seq, head.link = 2, second.link
+    portal.clock.advance(1)
+    record(portal, 4)
+    assert log_of(portal).verify().lines == 6  # nothing else can tell
+    assert broken(portal, kept) == (None, "changed")
+
+
+@pytest.mark.abuse("A49")
 @pytest.mark.parametrize("change", ["heads", "lines", "mac", "not json", "empty"])
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_an_altered_checkpoint_is_refused(portal: Portal, change: str) -> None:

@@ -210,6 +210,8 @@ class TestAtTheDoor:
         portal.browser().sign_in(secret)
         kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
         assert "leaked_password" in kinds
+        ((data,),) = portal.sql("SELECT data FROM mfa_events WHERE kind = 'first_factor' ORDER BY id DESC LIMIT 1")
+        assert "leaked_password" in json.loads(data)["reasons"]
 
     def test_the_password_is_nowhere_in_the_store(self, portal: Portal) -> None:
         portal.browser().password()

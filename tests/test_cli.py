@@ -234,6 +234,7 @@ def test_revoke_makes_a_code_worthless(portal: Portal, browser: Browser) -> None
     assert document(portal, "activation", "revoke", "anne") == {"account": "anne", "revoked": True}
     assert document(portal, "activation", "revoke", "anne") == {"account": "anne", "revoked": False}
     assert "no open code" in run(portal, "activation", "revoke", "nobody").stdout
+    assert [kind for kind, _, _ in portal.events()].count("activation_revoked") == 1
     browser.password()
     assert browser.api("POST", "activation/verify", json={"code": code}).status_code == 422
     assert portal.events()[1] == ("activation_revoked", "success", None)

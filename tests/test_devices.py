@@ -214,7 +214,7 @@ def test_a_closed_strangers_lane_leaves_a_known_device_its_codes(portal: Portal)
 
 
 @pytest.mark.abuse("A43")
-def test_failures_of_a_key_leave_the_codes_of_an_app(portal: Portal) -> None:
+def test_failures_of_a_key_leave_it_and_the_codes_of_an_app_to_others(portal: Portal) -> None:
     key = SoftwareKey(BASE_URL)
     browser = portal.browser(OWNER)
     browser.activate()
@@ -227,6 +227,9 @@ def test_failures_of_a_key_leave_the_codes_of_an_app(portal: Portal) -> None:
         stranger.prove(key, Bent(bad_signature=True))
         portal.clock.advance(1)
     assert stranger.prove(key).status_code == 429
+    owner = portal.browser("192.0.2.2")
+    owner.password()
+    assert owner.prove(key).status_code == 200
     portal.clock.advance(30)
     assert try_code(portal.browser("192.0.2.1"), portal.code(begun["secret"])) == 200
 
@@ -400,6 +403,19 @@ def test_a_sign_in_by_key_rotates_the_device_that_it_is_made_on(portal: Portal) 
     (first, before), (second, after) = seen
     assert first == second
     assert before != after
+
+
+def test_a_sign_in_by_recovery_code_rotates_the_device_that_it_is_made_on(portal: Portal) -> None:
+    browser = portal.browser(OWNER)
+    browser.activate()
+    (code, *_) = browser.confirm(browser.begin_enrolment()).json["recovery_codes"]
+    devices, before = portal.sql("SELECT series FROM mfa_devices"), device_cookie(browser)
+    browser.step("sign-out")
+    portal.clock.advance(60)
+    browser.password()
+    assert browser.api("POST", "recovery/verify", {"code": code}).status_code == 200
+    assert portal.sql("SELECT series FROM mfa_devices") == devices
+    assert device_cookie(browser) != before
 
 
 @pytest.mark.parametrize("by_key", [False, True])

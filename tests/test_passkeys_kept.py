@@ -26,6 +26,18 @@ def count(portal: Portal) -> int:
     return int(credentials(portal)[0].sign_count)
 
 
+# --- who used it -------------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_has_told_once_who_uses_it_is_remembered_as_one_that_can(make: MakePortal) -> None:
+    portal = make(**PLAIN, MFA_GATE_USER_VERIFICATION="preferred")
+    key = portal.key(user_verified=False)
+    for verified in (False, True):
+        key.user_verified = verified
+        assert sign_in(portal.browser(), key).status_code == 200
+        assert bool(credentials(portal)[0].uv_initialised) is verified
+
+
 # --- counters ----------------------------------------------------------------------------------------------------
 
 

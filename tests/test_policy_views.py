@@ -202,6 +202,16 @@ def test_session_times_of_a_group_are_the_shorter_ones(with_policy: Any) -> None
     assert bob.get("/").text == "home of bob"
 
 
+def test_a_short_idle_time_of_a_group_counts_from_the_last_use(with_policy: Any) -> None:
+    portal = with_policy(Policy({"doctor": GroupPolicy(idle=timedelta(seconds=100))}), anne="doctor")
+    browser = signed_in(portal, portal.enrolled())
+    for _ in range(4):
+        portal.clock.advance(50)
+        assert browser.get("/").text == "home of anne"
+    portal.clock.advance(90)
+    assert browser.get("/").text == "home of anne"
+
+
 def test_a_session_of_a_group_ends_after_the_groups_time_however_much_it_is_used(with_policy: Any) -> None:
     policy = Policy({"doctor": GroupPolicy(lifetime=timedelta(minutes=30))})
     portal = with_policy(policy, anne="doctor", bob="nurse")
@@ -426,6 +436,9 @@ def test_status_adds_up_the_accounts_of_a_group(with_policy: Any, tmp_path: Path
         portal.browser().password(f"new {number}")
         with portal.app.app_context():
             portal.gate.lock(f"new {number}", "x")
-    counted = run(portal, "status", "--json")["groups"]["nurse"]
+    portal.people["alone"], portal.passwords["alone"] = Account("alone", "Alone"), "pw-alone"
+    portal.browser().password("alone")
+    groups = run(portal, "status", "--json")["groups"]
+    assert groups["(none)"]["pending"] == 1
     each = {"enrolled": 2, "activated": 2, "pending": 2, "locked": 2, "renew": 2, "by_otp": 2}
-    assert counted == {"accounts": 6, **each}
+    assert groups["nurse"] == {"accounts": 6, **each}

@@ -85,6 +85,32 @@ class TestLists:
         fresh = portal.browser("192.0.2.50")
         assert [fresh.password("nobody", "x").status_code for _ in range(4)] == [401] * 4
 
+    def test_whoever_types_no_name_is_slowed_as_well(self, portal: Portal) -> None:
+        def nameless(address: str) -> int:
+            """How many of fifty tries in five minutes are evaluated."""
+            browser, evaluated = portal.browser(address), 0
+            for _ in range(50):
+                portal.clock.advance(6)
+                evaluated += browser.post("/login", {"password": "x"}).status_code == 401
+            return evaluated
+
+        before = nameless("192.0.2.51")
+        tries(portal, [f"198.51.{number}.7" for number in range(100)], 1000, HOUR)
+        assert nameless("192.0.2.52") < before / 2
+
+    def test_strangers_who_sign_in_speak_for_their_source_and_known_devices_for_nobody(self, portal: Portal) -> None:
+        def successes() -> int:
+            return int(portal.sql("SELECT sum(successes) FROM mfa_pressure")[0][0])
+
+        owner = portal.browser()
+        owner.sign_in(portal.enrolled("anne"))
+        owner.step("sign-out")
+        before = successes()
+        owner.password()
+        assert successes() == before
+        portal.browser().password()
+        assert successes() > before
+
     def test_no_address_stands_in_the_store_in_clear(self, portal: Portal) -> None:
         portal.browser("198.51.100.7").password()
         kept = json.dumps([list(map(str, row)) for row in portal.sql("SELECT * FROM mfa_pressure")])

@@ -269,6 +269,7 @@ class TestReportOnly:
         assert thief.sign_in(secret).status_code == 303
         assert (assessed(portal)["risk"], assessed(portal)["would_be"]) == ("usual", "high")
         assert "new_country" in assessed(portal)["reasons"]
+        assert assessed(portal)["score"] == round(assessed(portal)["score"], 2) != int(assessed(portal)["score"])
         evidence = assessed(portal)["evidence"].values()
         assert any(value != int(value) for value in evidence)
         assert all(value == round(value, 2) for value in evidence)
