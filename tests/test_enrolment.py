@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mfa_gate.software_key import Bent
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
 from tests.portal import KEYS, Browser, Portal, hidden
@@ -43,6 +44,15 @@ def enrolling(portal: Portal, account: str = "anne") -> tuple[Browser, dict[str,
     browser = portal.browser()
     browser.activate(account)
     return browser, browser.begin_enrolment()
+
+
+def test_a_confirmation_that_fails_is_on_record_with_the_account_and_the_method(portal: Portal) -> None:
+    browser, begun = enrolling(portal)
+    assert complete(browser, begun["enrolment"], "000000").status_code == 422
+    assert browser.add_key(bent=Bent(challenge=bytes(32))).status_code == 422
+    rows = portal.sql("SELECT method, outcome, reason FROM mfa_events WHERE kind = 'authenticator_added' ORDER BY id")
+    assert [tuple(row) for row in rows] == [("otp", "failure", "wrong_code"), ("pop", "failure", "challenge")]
+    assert [kind for kind, *_ in portal.events("anne")].count("authenticator_added") == 2
 
 
 # --- who may -----------------------------------------------------------------------------------------------------

@@ -277,6 +277,15 @@ def test_a_key_that_says_how_it_protects_its_credential_enrols_and_signs_in(port
 
 
 @sqlite_alone
+@pytest.mark.parametrize("length", [16, 17, 18, 26, 255, 256, 1023])
+def test_a_credential_id_may_have_any_length(portal: Portal, browser: Browser, length: int) -> None:
+    key = key_of()
+    browser.activate()
+    assert browser.add_key(key, bent=Bent(credential_id=bytes(length))).status_code == 200
+    assert sign_in(portal.browser(), key).status_code == 200
+
+
+@sqlite_alone
 def test_hints_stand_in_both_options(make: MakePortal) -> None:
     portal = make(**PLAIN, MFA_GATE_HINTS=["security-key", "hybrid"])
     browser = portal.browser()
@@ -291,14 +300,15 @@ def test_hints_stand_in_both_options(make: MakePortal) -> None:
 
 
 def test_what_the_key_told_is_kept(portal: Portal, browser: Browser) -> None:
-    key = key_of(backup_eligible=True, transports=("internal", "smart-card"), count=7)
+    transports = ("internal", "smart-card", "x" * 32, "x" * 33, "a b", "é")
+    key = key_of(backup_eligible=True, transports=transports, count=7)
     browser.activate()
     answer = answer_to("enrol", key, begin(browser, "enrol"))
     send(browser, "enrol", answer, label="Laptop")
     (row,) = credentials(portal)
     assert (row.credential_id, row.sign_count, row.rp_id) == (answer["id"], 7, "portal.example")
     assert UUID(row.aaguid).bytes == AAGUID
-    assert json.loads(row.transports) == ["internal", "smart-card"]
+    assert json.loads(row.transports) == ["internal", "smart-card", "x" * 32]
     assert (bool(row.backup_eligible), bool(row.backed_up)) == (True, False)
     assert (bool(row.uv_initialised), bool(row.attested), bool(row.discoverable)) == (True, False, True)
     assert (row.label, row.method) == ("Laptop", "pop")
