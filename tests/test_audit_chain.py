@@ -259,6 +259,35 @@ def test_a_line_without_a_chain_is_noticed(portal: Portal) -> None:
     assert broken(portal) == (fifth.id, "unsigned")
 
 
+@pytest.mark.abuse("A49")
+@pytest.mark.parametrize("name", ["chain", "seq", "link", "mac"])
+def test_a_line_that_has_lost_a_part_of_its_chain_is_noticed(portal: Portal, name: str) -> None:
+    several_chains(portal)
+    fifth = lines(portal)[4]
+    put(portal, fifth.id, name, None)
+    assert broken(portal) == (fifth.id, "unsigned")
+
+
+@pytest.mark.abuse("A49")
+def test_a_line_that_stands_there_twice_is_told_from_one_that_is_missing(portal: Portal) -> None:
+    record(portal, 4)
+    rows = lines(portal)
+    twice = duplicate(portal, [rows[-1], rows[-1]])
+    assert broken(portal) == (twice, "out_of_order")
+    portal.sql("DELETE FROM mfa_events WHERE id IN (:twice, :third)", twice=twice, third=rows[2].id)
+    assert broken(portal) == (rows[3].id, "missing")
+
+
+@pytest.mark.abuse("A49")
+@pytest.mark.parametrize("backend", ["sqlite"])
+@pytest.mark.parametrize("name", ["at", "seq"])
+def test_a_line_that_is_not_what_a_line_can_be_is_named(portal: Portal, name: str) -> None:
+    record(portal, 4)
+    third = lines(portal)[2]
+    put(portal, third.id, name, "no number")
+    assert broken(portal) == (third.id, "changed")
+
+
 def test_lines_from_before_there_were_chains_are_counted_apart(portal: Portal) -> None:
     record(portal, 3)
     portal.sql("UPDATE mfa_events SET chain = NULL, seq = NULL, link = NULL, mac = NULL")

@@ -106,6 +106,13 @@ def test_a_secret_is_read_in_the_ways_that_people_keep_it(portal: Portal, tmp_pa
     assert opens(portal, token(portal, SECRET))
 
 
+@pytest.mark.parametrize("written_as", ["GEZDGNBVGY3TQOJQGEZDGNBVGY======", "GEZDGNBVGY3TQOJQGEZDGNBVGY"])
+def test_a_secret_is_read_with_and_without_its_padding(portal: Portal, tmp_path: Path, written_as: str) -> None:
+    take(portal, written(tmp_path, f"account,secret\nanne,{written_as}\n"))
+    portal.clock.advance(30)
+    assert opens(portal, token(portal, "GEZDGNBVGY3TQOJQGEZDGNBVGY======"))
+
+
 def of_flask_security(wallet: Any, name: str, *, sealed: bool = True) -> dict[str, Any]:
     made = wallet(key=SECRET, format="base32")
     text = made.to_json(encrypt=sealed)
