@@ -53,7 +53,8 @@ HOME: Final = {
     "flows/password": "first_factor limits devices pressure reads_fan_in",
     "flows/proving": "devices totp sessions limits notices passkeys risk",
     "flows/recovery": "recovery notices recovery_draws recovery_lost recovery_renewed limits codes_saved risk",
-    "flows/sign_in": "totp sessions limits devices identity guard secrets policy_views keyring risk tokens breached",
+    "flows/sign_in": "totp sessions limits devices identity guard secrets policy_views keyring risk tokens breached "
+    "first_factor pressure",
     "flows/status": "policy_views cli",
     "flows/webauthn": PASSKEYS,
     "factors/exported": "import",
@@ -137,13 +138,16 @@ class Mutating:
         self._say(f"noticed {name}")
 
     def _chosen(self, learnt: Learnt, name: str) -> list[int]:
-        """The tests of a mutant: first those that have noticed its neighbours, its module's, the quick ones."""
+        """The tests of a mutant: first those that have noticed its neighbours, then its module's files in turn."""
         near, far, own = self._noticed_by[_function(name)], self._noticed_by[_module(name)], home_of(name)
         path, lines = lines_altered(Path.cwd(), name)
-        tests = list({one for line in lines for one in learnt.by_line.get((path, line), ())})
-        tests.sort(key=lambda one: (-near[one], -far[one], learnt.file[one] not in own, learnt.seconds[one]))
+        tests = {one for line in lines for one in learnt.by_line.get((path, line), ())}
+        turn, turns = {}, Counter[str]()
+        for one in sorted(tests, key=learnt.seconds.__getitem__):
+            turn[one] = turns[learnt.file[one]]
+            turns[learnt.file[one]] += 1
         spent, chosen = 0.0, []
-        for one in tests:
+        for one in sorted(tests, key=lambda one: (-near[one], -far[one], learnt.file[one] not in own, turn[one])):
             if spent + learnt.seconds[one] <= self._seconds:
                 spent += learnt.seconds[one]
                 chosen.append(one)
