@@ -47,6 +47,16 @@ def a_session_that_moved_enrols_still(patch: Patch) -> None:
     patch.setattr(Continuity, "here", here)
 
 
+def a_move_makes_what_was_too_unusual_less_so(patch: Patch) -> None:
+    really = Continuity.here
+
+    def here(self: Continuity, session: Session, visit: Visit) -> Session:
+        found = really(self, session, visit)
+        return replace(found, risk="raised") if found.risk == "high" else found
+
+    patch.setattr(Continuity, "here", here)
+
+
 def breadth_is_not_looked_at(patch: Patch) -> None:
     patch.setattr(Pressure, "tried", lambda *_: False)
     patch.setattr(Pressure, "opens", lambda *_: False)
@@ -63,5 +73,6 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A66": breadth_is_not_looked_at,
     "A67": a_session_counts_wherever_it_shows_up,
     "A67b": a_session_counts_where_it_only_began,
+    "A67c": a_move_makes_what_was_too_unusual_less_so,
     "A67e": a_session_that_moved_enrols_still,
 }

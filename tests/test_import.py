@@ -113,6 +113,19 @@ def test_a_secret_is_read_with_and_without_its_padding(portal: Portal, tmp_path:
     assert opens(portal, token(portal, "GEZDGNBVGY3TQOJQGEZDGNBVGY======"))
 
 
+def test_a_secret_is_read_to_its_last_letter(portal: Portal, tmp_path: Path) -> None:
+    take(portal, written(tmp_path, "account,secret\nanne,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOXX\n"))
+    portal.clock.advance(30)
+    assert opens(portal, token(portal, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOXX"))
+
+
+def test_the_address_of_a_key_says_how_its_codes_are_made(portal: Portal, tmp_path: Path) -> None:
+    address = f"otpauth://totp/x?secret={SECRET}&algorithm=SHA256&digits=8&period=60"
+    take(portal, written(tmp_path, json.dumps([{"account": "anne", "secret": address}]), "seeds.json"))
+    portal.clock.advance(60)
+    assert opens(portal, token(portal, SECRET, "--totp=sha256", "-d8", "-s60s"))
+
+
 def of_flask_security(wallet: Any, name: str, *, sealed: bool = True) -> dict[str, Any]:
     made = wallet(key=SECRET, format="base32")
     text = made.to_json(encrypt=sealed)

@@ -338,6 +338,18 @@ class TestInsideTheSession:
         for kind in ("session_moved", "unusual_sign_in"):
             assert json.loads(told[kind])["browser"] == "Chrome · Windows"
 
+    @pytest.mark.abuse("A67")
+    @pytest.mark.parametrize("then", [HOME, ABROAD, PHONE])
+    def test_a_sign_in_that_is_too_unusual_for_an_app_stays_so_wherever_it_shows_up(
+        self, portal: Portal, owner: tuple[Browser, str], then: str
+    ) -> None:
+        thief = at(portal, ABROAD, CHROME)
+        thief.password()
+        portal.clock.advance(30)
+        for agent in (CHROME, FIREFOX.format(140)):
+            answer = moved(thief, then, agent).api("POST", "totp/verify", {"code": portal.code(owner[1])})
+            assert answer.status_code == 403
+
     def test_each_session_that_shows_up_elsewhere_is_on_record(
         self, portal: Portal, owner: tuple[Browser, str]
     ) -> None:
