@@ -261,6 +261,15 @@ def test_an_async_login_view_is_wrapped_too(portal: Portal, browser: Browser) ->
     assert wrong(stranger).status_code == 429
 
 
+def test_a_right_password_is_on_record_with_where_it_came_from(portal: Portal) -> None:
+    for address in ("192.0.2.1", "192.0.2.1", "198.51.100.9"):
+        portal.browser(address).password()
+    rows = portal.sql("SELECT source FROM mfa_events WHERE kind = 'first_factor' ORDER BY id")
+    first, again, elsewhere = (row.source for row in rows)
+    assert first is not None
+    assert (first == again, first == elsewhere) == (True, False)
+
+
 def test_a_locked_account_is_told_so_only_after_the_right_password(portal: Portal, browser: Browser) -> None:
     secret = portal.enrolled()
     with portal.app.app_context():

@@ -119,6 +119,13 @@ def test_a_secret_is_read_to_its_last_letter(portal: Portal, tmp_path: Path) -> 
     assert opens(portal, token(portal, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOXX"))
 
 
+def test_what_is_left_blank_is_as_usual(portal: Portal, tmp_path: Path) -> None:
+    row = {"account": "anne", "secret": SECRET, "algorithm": "", "digits": "", "period": None}
+    take(portal, written(tmp_path, json.dumps([row]), "seeds.json"))
+    portal.clock.advance(30)
+    assert opens(portal, token(portal, SECRET))
+
+
 def test_the_address_of_a_key_says_how_its_codes_are_made(portal: Portal, tmp_path: Path) -> None:
     address = f"otpauth://totp/x?secret={SECRET}&algorithm=SHA256&digits=8&period=60"
     take(portal, written(tmp_path, json.dumps([{"account": "anne", "secret": address}]), "seeds.json"))

@@ -134,7 +134,7 @@ def _checked(seed: bytes, algorithm: object, digits: object, period: object) -> 
 
 
 def _one_of(value: object, allowed: tuple[int, ...], unit: str) -> int:
-    text = str(value if value not in (None, "") else allowed[0]).strip()
+    text = str(allowed[0] if value is None else value).strip()
     if text not in map(str, allowed):
         raise BadSeed(f"its codes have not {' or '.join(map(str, allowed))} {unit}")
     return int(text)
