@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing, suppress
-from typing import Final
+from typing import Final, get_args
 
 from mfa_gate.assurance import METHODS
+from mfa_gate.audit import Outcome
 from mfa_gate.event_kinds import KINDS
 
 # who at the desk it was, and by which way, where it was the desk; and why it failed, where it did
@@ -23,7 +24,6 @@ IN_A_SESSION: Final = {
 }
 OUTSIDE: Final = {"device_replayed", "not_me"}  # which have a source, and no sign-in that they are part of
 OF_A_SESSION: Final = {"sign_out", "account_gone"}  # reasons why just one has ended
-OUTCOMES: Final = {"success", "failure", "refused", "unknown"}  # as the Elastic Common Schema has them, and one more
 BY_A_METHOD: Final = {
     *("first_factor", "second_factor", "authenticator_added", "authenticator_removed", "authenticator_imported"),
     *("recovery_codes_renewed", "token_resynchronised"),
@@ -48,8 +48,8 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
                 missing = KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said
                 missing |= {"subject"} if subject is None and kind not in OF_NOBODY else set()
                 missing |= {"session"} if kind in IN_A_SESSION and None in (sign_in, source) else set()
-                missing |= {"source alone"} if kind in OUTSIDE and (sign_in, source is None) != (None, False) else set()
-                missing |= {"outcome"} if outcome not in OUTCOMES else set()
+                missing |= {"source alone"} if kind in OUTSIDE and (sign_in or source is None) else set()
+                missing |= {"outcome"} if outcome not in get_args(Outcome) else set()
                 missing |= {"sign-in"} if kind == "session_ended" and reason in OF_A_SESSION and not sign_in else set()
                 missing |= {"method"} if kind in BY_A_METHOD and method not in METHODS else set()
                 if missing:

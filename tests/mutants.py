@@ -3,7 +3,7 @@
 python -m tests.mutants [--of MODULE ...] [--sample N [--seed S]] [--seconds S] [--tree DIR] [--survivors FILE]
                         [NAME ...]
 
-Each change is tried with the tests that run the function it is in, on SQLite and without browsers, until one fails;
+Each change is tried with the tests that run the statement it is in, on SQLite and without browsers, until one fails;
 `tests.mutating` does that.
 """
 

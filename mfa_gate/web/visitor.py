@@ -66,9 +66,9 @@ class Visitor:
         if self._session is False:
             house, asked = self.parts.house, self.request
             found = house.sessions.read(asked.cookies.get(house.settings.cookie_name), house.clock())
-            was = found.context if found is not None else None
-            if found is not None and was is not None and not house.habits.is_at(was, asked.remote_addr, self._agent):
-                found = self.parts.continuity.here(found, self._visit_of(found))
+            if found is not None and found.context is not None:
+                is_there = house.habits.is_at(found.context, asked.remote_addr, self._agent)
+                found = found if is_there else self.parts.continuity.here(found, self._visit_of(found))
             self._session = found
         return self._session
 
@@ -109,8 +109,7 @@ class Visitor:
     @property
     def at_the_door(self) -> Visit:
         """The visit of whoever signs in now: no session is asked for."""
-        asked = self.request
-        return Visit(None, asked.remote_addr, self._device_of(asked), self._agent)
+        return self._visit_of(None)
 
     @property
     def _ja4(self) -> str | None:
