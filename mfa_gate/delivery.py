@@ -44,7 +44,7 @@ class NotNow(MFAGateError):
 
 
 class Undeliverable(MFAGateError):
-    """The other side will never take it."""
+    """The other side will never take it. The text is a word for the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Mail:
                 server.send_message(message)
         except smtplib.SMTPRecipientsRefused as refused:
             if all(500 <= code < 600 for code, _ in refused.recipients.values()):
-                raise Undeliverable("the server refuses this recipient") from None
+                raise Undeliverable("recipient_refused") from None
             raise NotNow("the server does not take this recipient now", alone=True) from None
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise NotNow(f"the mail server: {type(error).__name__}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,32 +17,52 @@ class EventKind:
         says: message id of what happened, in a few words.
         category, type: `event.category` and `event.type` of the Elastic Common Schema.
         fields: the names of its further values.
+        reasons: the words that may say why it ended so. A step that was refused also has the code of its `Refusal`.
     """
 
     says: str
     category: str
     type: str
     fields: frozenset[str] = frozenset()
+    reasons: frozenset[str] = frozenset()
 
 
-def _kind(says: str, category: str, type_: str, *fields: str) -> EventKind:
-    return EventKind(says, category, type_, frozenset(fields))
+def _kind(says: str, category: str, type_: str, *fields: str, reasons: Collection[str] = ()) -> EventKind:
+    return EventKind(says, category, type_, frozenset(fields), frozenset(reasons))
 
 
 _AUTH, _IAM, _SESSION = "authentication", "iam", "session"
 _FAILED = ("signing_in",)
+# what does not hold in a key's answer, at an assertion and at a registration
+_KEY: Final = (
+    *("malformed", "type", "challenge", "origin", "cross_origin", "credential_id", "rp_id", "user_handle"),
+    *("user_presence", "user_verification", "backup_flags", "signature", "seal_broken"),
+    *("algorithm", "key", "attestation"),
+)
 
 KINDS: Final[Mapping[str, EventKind]] = {
     "first_factor": _kind(
-        N_("the portal let a password pass"), _AUTH, "start", "risk", "would_be", "score", "reasons", "evidence"
+        N_("the portal let a password pass"),
+        _AUTH,
+        "start",
+        *("risk", "would_be", "score", "reasons", "evidence"),
+        reasons=("locked",),
     ),
-    "second_factor": _kind(N_("a second factor was proven, or not"), _AUTH, "info", "device", "left", *_FAILED),
+    "second_factor": _kind(
+        N_("a second factor was proven, or not"),
+        _AUTH,
+        "info",
+        *("device", "left", *_FAILED),
+        reasons=("spent", "removed", *_KEY),
+    ),
     "activation_issued": _kind(
         N_("an activation code was issued"), _IAM, "creation", "why", "activation", "ended", "by", "via"
     ),
     "activation_revoked": _kind(N_("an activation code was revoked"), _IAM, "deletion", "why", "ended", "was_open"),
     "activation_redeemed": _kind(N_("an activation code was redeemed, or not"), _IAM, "change", *_FAILED),
-    "authenticator_added": _kind(N_("an authenticator was enrolled, or not"), _IAM, "creation", "id", *_FAILED),
+    "authenticator_added": _kind(
+        N_("an authenticator was enrolled, or not"), _IAM, "creation", "id", *_FAILED, reasons=_KEY
+    ),
     "authenticator_imported": _kind(
         N_("an authenticator of an earlier system was taken over"), _IAM, "creation", "id", "renew"
     ),
@@ -55,7 +75,13 @@ KINDS: Final[Mapping[str, EventKind]] = {
     ),
     "device_replayed": _kind(N_("an old device cookie was used: it was copied"), _AUTH, "indicator", "ended"),
     "identity_mismatch": _kind(N_("the portal's session was of somebody else"), _SESSION, "denied"),
-    "observed": _kind(N_("a view passed that would be refused once the group is enforced"), _SESSION, "info", "view"),
+    "observed": _kind(
+        N_("a view passed that would be refused once the group is enforced"),
+        _SESSION,
+        "info",
+        "view",
+        reasons=("no_authenticator",),
+    ),
     "leaked_password": _kind(N_("a right password is in a list of leaked ones"), _AUTH, "indicator"),
     "session_moved": _kind(
         N_("a session showed up in a browser or a place unlike its owner's"),
@@ -100,7 +126,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
     ),
     "reads_allowance_declined": _kind(N_("a second person let an account read no more"), _IAM, "denied", "by"),
     "report_made": _kind(N_("a report of who was read was made"), _IAM, "access", "what", "records", "why", "by"),
-    "session_ended": _kind(N_("a session ended"), _SESSION, "end"),
+    "session_ended": _kind(N_("a session ended"), _SESSION, "end", reasons=("sign_out", "account_gone")),
     "sessions_ended": _kind(N_("sessions of an account were ended"), _SESSION, "end", "why", "ended", "by"),
     "password_changed": _kind(N_("the portal changed a password"), _IAM, "change", "ended"),
     "account_locked": _kind(N_("an account was locked"), _IAM, "change", "why", "by"),
@@ -114,10 +140,23 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "desk_revoked": _kind(N_("an account lost its role at the help desk"), _IAM, "admin", "why", "by"),
     "alerts_closed": _kind(N_("the help desk has dealt with its alerts"), _IAM, "info", "why", "by", "kinds"),
     "desk_looked": _kind(N_("the help desk looked at an account"), _IAM, "access", "by"),
-    "desk_refused": _kind(N_("the help desk tried what it may not do"), _IAM, "denied", "verb", "by"),
+    "desk_refused": _kind(
+        N_("the help desk tried what it may not do"),
+        _IAM,
+        "denied",
+        "verb",
+        "by",
+        reasons=("permission", "role", "rank", "own_account"),
+    ),
     "spoken_code_asked": _kind(N_("the help desk asked for a code to be told"), _IAM, "info", "why", "by"),
     "spoken_code_approved": _kind(N_("a second person let a code be told"), _IAM, "allowed", "by"),
     "spoken_code_declined": _kind(N_("a second person let no code be told"), _IAM, "denied", "by"),
     "not_me": _kind(N_("an owner said that somebody else is at work"), _AUTH, "indicator", "ended"),
-    "notice_undeliverable": _kind(N_("a notice could not be sent"), _IAM, "error", "notices"),
+    "notice_undeliverable": _kind(
+        N_("a notice could not be sent"),
+        _IAM,
+        "error",
+        "notices",
+        reasons=("no_address", "account_gone", "recipient_refused"),
+    ),
 }

@@ -10,6 +10,7 @@ from typing import Final, get_args
 from mfa_gate.assurance import METHODS
 from mfa_gate.audit import Outcome
 from mfa_gate.event_kinds import KINDS
+from mfa_gate.exc import Refusal
 
 # who at the desk it was, and by which way, where it was the desk; and why it failed, where it did
 SOMETIMES: Final = {"by", "via", "signing_in"}
@@ -52,6 +53,19 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
                 missing |= {"outcome"} if outcome not in get_args(Outcome) else set()
                 missing |= {"sign-in"} if kind == "session_ended" and reason in OF_A_SESSION and not sign_in else set()
                 missing |= {"method"} if kind in BY_A_METHOD and method not in METHODS else set()
+                missing |= {"reason"} if reason not in _reasons(kind, outcome) else set()
                 if missing:
                     found.append((kind, sorted(missing)))
     return found
+
+
+def _reasons(kind: str, outcome: str) -> set[str | None]:
+    """The reasons that an event of this kind may have: what has succeeded needs none."""
+    if outcome == "success" and kind != "session_ended":
+        return {None}
+    refused = {refusal.code for refusal in _kinds_of(Refusal)} if "signing_in" in KINDS[kind].fields else set()
+    return refused | KINDS[kind].reasons or {None}
+
+
+def _kinds_of(refusal: type[Refusal]) -> set[type[Refusal]]:
+    return {refusal}.union(*map(_kinds_of, refusal.__subclasses__()))

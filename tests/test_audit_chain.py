@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -610,3 +611,15 @@ def test_every_kind_of_event_is_in_the_documentation() -> None:
     for name, kind in KINDS.items():
         values = ", ".join(sorted(kind.fields))
         assert f"| `{name}` | {kind.says} | {kind.category}, {kind.type} | {values} |" in text
+
+
+def test_every_reason_of_an_event_is_in_the_documentation() -> None:
+    from mfa_gate.event_kinds import KINDS
+
+    text = (Path(__file__).parent.parent / "docs" / "audit.md").read_text().partition("## Reasons")[2]
+    told = set()
+    for line in text.splitlines():
+        if line.startswith("| `"):
+            reasons, kinds = (re.findall("`([a-z_]+)`", cell) for cell in line.split("|")[1:3])
+            told |= {(kind, reason) for kind in kinds for reason in reasons}
+    assert told == {(name, reason) for name, kind in KINDS.items() for reason in kind.reasons}

@@ -118,6 +118,17 @@ def test_the_token_before_is_good_until_the_new_one_has_come_back(portal: Portal
 
 
 @pytest.mark.abuse("A42")
+def test_a_new_token_that_has_come_back_once_ends_the_one_before_it(portal: Portal) -> None:
+    """The password alone shows it: nobody has to sign in with it."""
+    browser, secret = known(portal)
+    thief = only_device_of(browser, "198.51.100.66")
+    browser.sign_in(secret)
+    only_device_of(browser).password("anne", "mistyped")
+    thief.password("anne", "guessed")
+    assert ("device_replayed", "refused", None) in portal.events()
+
+
+@pytest.mark.abuse("A42")
 def test_a_token_replayed_after_its_rotation_ends_the_series_and_what_it_signed_in(portal: Portal) -> None:
     browser, secret = known(portal)
     thief = only_device_of(browser, "198.51.100.66")

@@ -268,9 +268,7 @@ def test_a_recipient_who_is_refused(portal: Portal, postbox: Postbox, refusal: s
     postbox.recipient = refusal
     assert send(portal) == {"sent": 0, "later": int("451" in refusal), "given_up": int("550" in refusal)}
     assert waiting(portal) == ["new_device"]  # said at the next sign-in whatever the mail does
-    assert (("notice_undeliverable", "failure", None) in [(k, o, None) for k, o, _ in portal.events()]) is (
-        "550" in refusal
-    )
+    assert (("notice_undeliverable", "failure", "recipient_refused") in portal.events()) is ("550" in refusal)
 
 
 def test_a_mail_that_is_refused_as_a_whole_is_tried_again(portal: Portal, postbox: Postbox) -> None:
