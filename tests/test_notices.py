@@ -11,6 +11,7 @@ import pytest
 from mfa_gate.flows.notices import FROZEN, LINK
 from mfa_gate.testing import SoftwareKey
 
+from .owners import id_of_key
 from .portal import BASE_URL, JSON, Browser, Portal
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
@@ -258,6 +259,33 @@ def test_additions_are_frozen_for_three_days(portal: Portal) -> None:
         assert (browser.api("POST", "webauthn/enrol/begin").status_code == 403) is frozen
         done = portal.app.test_cli_runner().invoke(args=["mfa", "account", "show", "anne", "--json"])
         assert (json.loads(done.output)["frozen_until"] is not None) is frozen
+
+
+@pytest.mark.abuse("A63")
+def test_what_is_there_may_be_renamed_and_removed_while_additions_are_frozen(portal: Portal, browser: Browser) -> None:
+    """Or nobody could throw out what a thief has added."""
+    key = portal.key()
+    browser.password()
+    browser.prove(key)
+    other = SoftwareKey(BASE_URL)
+    assert browser.add_key(other).status_code == 200
+    added = id_of_key(portal, other)
+    portal.browser().post("/mfa/not-me", {"link": link_of(portal)})
+    browser.password()
+    browser.prove(key)
+    assert browser.api("PATCH", f"authenticators/{added}", json={"label": "Not mine"}).status_code == 200
+    assert browser.api("DELETE", f"authenticators/{added}").status_code == 200
+
+
+@pytest.mark.abuse("A63")
+def test_an_activation_code_ends_the_freeze(portal: Portal, browser: Browser) -> None:
+    """Whoever issues one has made sure of whom it is for."""
+    key = portal.key()
+    portal.browser().post("/mfa/not-me", {"link": link_of(portal)})
+    portal.activation_code()
+    browser.password()
+    browser.prove(key)
+    assert browser.add_key().status_code == 200
 
 
 @pytest.mark.abuse("A63")

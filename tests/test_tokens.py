@@ -95,6 +95,17 @@ def test_a_token_from_the_drawer_is_found_by_two_codes_in_a_row(with_token: Port
     assert opens(with_token, shown(with_token, off + STEP))
 
 
+def test_a_token_of_eight_digits_is_found_by_two_of_its_own_codes(portal: Portal, tmp_path: Path) -> None:
+    take(portal, written(tmp_path, f"account,serial number,secret,digits\nanne,42,{SECRET},8\n"))
+    codes = []
+    for _ in range(2):
+        portal.clock.advance(STEP)
+        codes.append(token(portal, SECRET, "-d8"))
+    assert resync(portal, *codes)[0] == 0
+    portal.clock.advance(STEP)
+    assert opens(portal, token(portal, SECRET, "-d8"))
+
+
 @pytest.mark.parametrize(
     ("account", "first", "second"),
     [

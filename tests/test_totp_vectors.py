@@ -152,6 +152,15 @@ def test_a_clock_that_is_off_is_told_while_confirming(steps: int, minutes: int, 
     assert told.value.data["minutes"] == minutes
 
 
+@pytest.mark.parametrize("steps", [1, -1])
+def test_a_clock_that_is_off_by_half_a_minute_is_told_as_a_minute(steps: int) -> None:
+    """Only without a window: with one such a code is right."""
+    now = 1_700_000_010
+    with pytest.raises(ClockDrift) as told:
+        totp.confirm(SEED, oathtool(b32encode(SEED).decode(), now + 30 * steps)[0], now, window=0)
+    assert told.value.data["minutes"] == steps
+
+
 @pytest.mark.parametrize(("name", "shown"), [("anne@portal.example", "anne@portal.example"), (":/", "account")])
 def test_the_address_of_a_key_names_portal_and_account_in_one_label(name: str, shown: str) -> None:
     """A colon or a slash in a name would divide the label elsewhere (Key URI Format)."""

@@ -100,6 +100,11 @@ def test_nothing_is_asked_where_no_credential_belongs_to_this_rp_id() -> None:
             begin_authentication(RP, credentials)
 
 
+@pytest.mark.parametrize("handle", [b"\1", bytes(64)])
+def test_the_shortest_and_the_longest_user_handle_are_taken(handle: bytes) -> None:
+    assert begin_registration(RP, handle, "anne", "Anne", ())[0]["user"]["id"] == to_text(handle)
+
+
 @pytest.mark.parametrize("handle", [b"", bytes(65)])
 def test_a_user_handle_has_1_to_64_bytes(handle: bytes) -> None:
     with pytest.raises(ValueError, match="64"):
@@ -238,6 +243,7 @@ def test_the_state_of_the_backup_may_change() -> None:
         (5, 5, True),
         (5, 4, True),
         (5, 0, True),
+        (1, 0, True),
         (2**32 - 1, 1, True),
         (0, 0x01020304, True),
     ],
@@ -462,12 +468,18 @@ def test_a_broken_row_is_a_refusal(key: bytes) -> None:
         ("http://localhost:5000", "http://localhost:5000"),
         ("http://localhost:80", "http://localhost"),
         ("http://app.localhost:5000", "http://app.localhost:5000"),
+        ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
     ],
 )
 def test_an_origin_is_kept_as_browsers_write_it(given: str, kept: str) -> None:
     assert RelyingParty("portal.example", "Portal", (given,)).origins == (kept,)
     assert RelyingParty("portal.example", "Portal", [given]).origins == (kept,)  # type: ignore[arg-type]
     assert RelyingParty("portal.example", "Portal", {given}).origins == (kept,)  # type: ignore[arg-type]
+
+
+def test_every_hint_of_the_standard_may_be_given_and_all_at_once() -> None:
+    hints = ("security-key", "client-device", "hybrid")
+    assert dataclasses.replace(RP, hints=hints).hints == hints
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ BAD_KEYS = [
     ("RS256 of 16384 bits", -257, member(-1, b"\xff" * 2048)),
     ("RS256 even", -257, lambda key: {**key, -1: key[-1][:-1] + b"\0"}),
     ("RS256 with exponent 3", -257, member(-2, b"\0\0\3")),
+    ("RS256 with exponent 257", -257, member(-2, b"\0\1\1")),
     ("RS256 with exponent 1", -257, member(-2, b"\1")),
     ("RS256 with an even exponent", -257, member(-2, b"\1\0\0")),
     ("RS256 with a great exponent", -257, lambda key: {**key, -2: key[-1]}),
