@@ -13,6 +13,7 @@ import pytest
 
 from mfa_gate.exc import ConfigurationError, SealBroken
 from mfa_gate.keyring import Keyring, new_key
+from tests.owners import enrol
 from tests.portal import KEYS, Browser, Portal
 
 MakePortal = Callable[..., Portal]
@@ -253,10 +254,22 @@ def test_once_rotated_the_old_key_may_go_and_not_before(make: MakePortal, portal
 
 
 def test_a_rotation_counts_apps_and_security_keys_together(make: MakePortal, portal: Portal) -> None:
-    portal.enrolled("anne")
+    enrol(portal, "app", "key")
     portal.key("bob")
     both = make(MFA_GATE_KEYS=f"{NEW},{KEYS}")
+    assert rotate(both) == '{"resealed": 3, "still_needed": []}\n'
+
+
+@pytest.mark.abuse("A60")
+def test_a_seed_that_comes_after_ones_that_are_sealed_anew_is_not_forgotten(make: MakePortal, portal: Portal) -> None:
+    for name in ("anne", "bob"):
+        portal.enrolled(name)
+    *_, last = portal.sql("SELECT authenticator_id, seed, spent FROM mfa_totp_seeds ORDER BY authenticator_id")
+    both = make(MFA_GATE_KEYS=f"{NEW},{KEYS}")
     assert rotate(both) == '{"resealed": 2, "still_needed": []}\n'
+    again = "UPDATE mfa_totp_seeds SET seed = :seed, spent = :spent WHERE authenticator_id = :id"
+    portal.sql(again, id=last.authenticator_id, seed=last.seed, spent=last.spent)
+    assert rotate(both) == '{"resealed": 1, "still_needed": []}\n'
 
 
 @pytest.mark.abuse("A60")
