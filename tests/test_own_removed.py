@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 
+from mfa_gate.testing import SoftwareKey
 from tests.owners import (
     PAGE_REMOVE,
     REMOVE,
@@ -57,6 +58,34 @@ def test_the_sessions_that_it_made_end_at_once_on_every_worker_and_no_others(mak
     assert [other.on(worker).state for worker in (one, two) for other in others] == states * 2
     assert browser.on(two).state == "signed_in"
     assert browser.on(two).get("/").text == "home of anne"
+
+
+@pytest.mark.abuse("A25")
+@pytest.mark.parametrize("is_key", [False, True], ids=["app", "key"])
+def test_a_session_that_has_enrolled_it_ends_too(portal: Portal, is_key: bool) -> None:
+    first, key = portal.browser(), SoftwareKey(BASE_URL)
+    first.activate()
+    if is_key:
+        first.add_key(key)
+        second = by_key(portal, key)
+    else:
+        begun = first.begin_enrolment()
+        first.confirm(begun)
+        second = by_app(portal, begun["secret"])
+    ((enrolled, *_),) = authenticators(portal)
+    for browser in (first, second) * 8:  # a code that is issued while it may enrol would end it as well
+        portal.clock.advance(150)
+        assert browser.get("/").text == "home of anne"
+    portal.clock.advance(30)
+    if is_key:
+        second.prove(key)
+    else:
+        second.step("challenge", code=portal.code(begun["secret"]))
+    redeem(second)
+    assert second.add_key().status_code == 200
+    assert first.get("/").text == "home of anne"
+    assert REMOVE.send(second, enrolled).status_code == 200
+    assert first.get("/", headers=JSON).status_code == 401
 
 
 def test_a_session_that_was_raised_by_it_on_the_way_ends_too(portal: Portal) -> None:
