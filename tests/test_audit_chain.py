@@ -514,6 +514,12 @@ def test_an_export_is_of_a_time_and_an_account(portal: Portal) -> None:
     later = export(portal, "--from", "2023-11-20").events
     assert 0 < len(later) < len(everything)
     assert len(export(portal, "--to", "2023-11-20").events) == len(everything) - len(later)
+    last = portal.sql("SELECT at FROM mfa_events ORDER BY id DESC")[0].at
+    parts = portal.app.extensions["mfa_gate"]
+    at_the_end = [row.event.at for row, _ in parts.log.export(last, None, None)]
+    assert set(at_the_end) == {last}, "from the first second on"
+    before = list(parts.log.export(None, last, None))
+    assert len(before) == len(everything) - len(at_the_end), "to before the last"
     assert {event["user"]["id"] for event in export(portal, "--account", "bob").events} == {"bob"}
     assert export(portal, "--account", "nobody").events == []
 

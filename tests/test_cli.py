@@ -229,6 +229,14 @@ def test_issue_says_when_the_account_has_an_authenticator_already(portal: Portal
     assert document(portal, "activation", "issue", "anne")["enrolled"] is True
 
 
+def test_revoke_ends_what_a_code_that_is_used_up_has_opened(portal: Portal, browser: Browser) -> None:
+    browser.activate()
+    assert browser.add_key().status_code == 200
+    assert document(portal, "activation", "revoke", "anne") == {"account": "anne", "revoked": True}
+    assert browser.state == "anonymous"
+    assert document(portal, "activation", "revoke", "anne") == {"account": "anne", "revoked": False}
+
+
 def test_revoke_makes_a_code_worthless(portal: Portal, browser: Browser) -> None:
     code = portal.activation_code()
     assert document(portal, "activation", "revoke", "anne") == {"account": "anne", "revoked": True}
