@@ -228,6 +228,17 @@ def test_opening_the_link_changes_nothing(portal: Portal) -> None:
     assert owner.get("/").text == "home of anne"
 
 
+@pytest.mark.parametrize(("account", "locale"), [("anne", "fr"), ("bob", "en")])
+def test_the_page_behind_the_link_speaks_the_language_of_its_owner(portal: Portal, account: str, locale: str) -> None:
+    portal.enrolled(account)
+    link = link_of(portal, account)
+    for answer in (
+        portal.browser().get("/mfa/not-me", query_string={"link": link}, headers={"Accept-Language": "fr-FR, en"}),
+        portal.browser().post("/mfa/not-me", {"link": link}, headers={"Accept-Language": "fr-FR, en"}),
+    ):
+        assert f'<html lang="{locale}"' in answer.text
+
+
 @pytest.mark.abuse("A63")
 def test_its_button_signs_everybody_out_and_freezes_additions(portal: Portal) -> None:
     key = portal.key()
