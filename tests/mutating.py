@@ -1,7 +1,8 @@
 """A plugin of pytest's for `tests.mutants`: tries mutants, each in a fork of a process that has collected every test.
 
 First each test runs once without a mutant, to see which lines it runs, and how long it takes. Tests that fail there are
-not asked again; nor are the slowest. A mutant is tried with those that run the statement that it alters.
+not asked again; nor are the slowest. A mutant is tried with those that run the statement that it alters. Where these are
+done in seconds, all of the likely files are asked: what a test does in another process is not seen here.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.altered import lines_altered
 
 AT_ONCE: Final = os.cpu_count() or 2
 SLOW: Final = 8.0  # seconds of a test that is not asked
+FEW: Final = 6.0  # seconds of tests that are not enough
 WARM: Final = 60  # tests that are run before all forks
 HANGS: Final = 240.0  # seconds after which a mutant has made something hang
 UNDER: Final = "MUTANT_UNDER_TEST"
@@ -138,16 +140,23 @@ class Mutating:
         self._say(f"noticed {name}")
 
     def _chosen(self, learnt: Learnt, name: str) -> list[int]:
-        """The tests of a mutant: first those that have noticed its neighbours, then its module's files in turn."""
+        """The tests of a mutant: those that have noticed its neighbours, then its module's, the quick first."""
         near, far, own = self._noticed_by[_function(name)], self._noticed_by[_module(name)], home_of(name)
         path, lines = lines_altered(Path.cwd(), name)
         tests = {one for line in lines for one in learnt.by_line.get((path, line), ())}
+        if sum(map(learnt.seconds.__getitem__, tests)) < FEW:
+            tests |= {one for one in learnt.seconds if learnt.file[one] in own}
         turn, turns = {}, Counter[str]()
         for one in sorted(tests, key=learnt.seconds.__getitem__):
             turn[one] = turns[learnt.file[one]]
             turns[learnt.file[one]] += 1
         spent, chosen = 0.0, []
-        for one in sorted(tests, key=lambda one: (-near[one], -far[one], learnt.file[one] not in own, turn[one])):
+
+        def last(one: int) -> tuple[float, ...]:
+            # the files in turn, but of quick tests many before a slow one
+            return -near[one], -far[one], learnt.file[one] not in own, turn[one] * learnt.seconds[one]
+
+        for one in sorted(tests, key=last):
             if spent + learnt.seconds[one] <= self._seconds:
                 spent += learnt.seconds[one]
                 chosen.append(one)
@@ -183,15 +192,14 @@ class Mutating:
     def _watched(self, session: pytest.Session, part: Sequence[int]) -> dict[int, tuple[float, set[tuple[str, int]]]]:
         """Seconds and lines of the tests that are of use."""
         session._setupstate.teardown_exact(session.items[part[0]])
-        lines = watched_lines()
         known = {}
         for place, number in enumerate(part):
-            lines.clear()
+            lines = watched_lines()  # anew: a test that runs out of stack, or traces by itself, ends it
             begun = time.monotonic()
             passed = self._run(session, part, place)
             seconds = time.monotonic() - begun
             if passed and seconds < SLOW:
-                known[number] = (seconds, set(lines))
+                known[number] = (seconds, lines)
         return known
 
     @staticmethod
