@@ -1,8 +1,8 @@
 """A plugin of pytest's for `tests.mutants`: tries mutants, each in a fork of a process that has collected every test.
 
 First each test runs once without a mutant, to see which lines it runs, and how long it takes. Tests that fail there are
-not asked again; nor are the slowest. A mutant is tried with those that run the statement that it alters. Where these are
-done in seconds, all of the likely files are asked: what a test does in another process is not seen here.
+not asked again; nor are the slowest. A mutant is tried with those that run the statement that it alters. Where these
+are done in seconds, all of the likely files are asked: what a test does in another process is not seen here.
 """
 
 from __future__ import annotations
