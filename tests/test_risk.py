@@ -135,6 +135,7 @@ class TestAtTheDoor:
         answer = thief.step("challenge", code=portal.code(secret))
         assert answer.status_code == 403
         assert "ressemble pas" in answer.text
+        assert thief.api("POST", "totp/verify", {"code": portal.code(secret)}).json["code"] == "too_unusual"
         assert thief.get("/").status_code != 200
 
     def test_what_was_refused_for_its_risk_spends_no_code_and_counts_no_attempt(self, portal: Portal) -> None:
@@ -285,6 +286,16 @@ class TestReportOnly:
         assert moved(browser, ABROAD).get("/").status_code == 200
         assert ("session_moved", "success", None) in portal.events()
 
+    def test_a_session_is_held_against_where_it_was_proven_and_not_where_it_went(
+        self, make: MakePortal, networks: Networks
+    ) -> None:
+        portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({"session"})))
+        browser, secret = usual(portal)
+        browser.sign_in(secret)
+        for address in (ABROAD, HOME, ABROAD, HOME):
+            assert moved(browser, address).get("/").status_code == 200
+        assert [kind for kind, *_ in portal.events()].count("session_moved") == 1
+
 
 class TestInsideTheSession:
     @pytest.fixture
@@ -361,6 +372,25 @@ class TestInsideTheSession:
         moved(browser, ABROAD).get("/")
         moved(second, ABROAD).get("/")
         kinds = [event for event in portal.events() if event[0] == "session_moved"]
+        assert kinds == [("session_moved", "refused", None)] * 2
+
+    @pytest.mark.abuse("A67")
+    def test_a_session_that_has_moved_takes_what_is_surest_as_a_sign_in_would(self, portal: Portal) -> None:
+        browser, secret, key = with_key(portal)
+        browser.password()
+        browser.prove(key)
+        thief = moved(browser, ABROAD)
+        answer = thief.api("POST", "totp/verify", {"code": portal.code(secret)})
+        assert (answer.status_code, answer.json["code"]) == (403, "surer_proof_required")
+        assert thief.prove(key).status_code == 200
+
+    @pytest.mark.abuse("A67")
+    def test_each_place_that_a_session_shows_up_in_is_on_record(self, owner: tuple[Browser, str]) -> None:
+        browser, _ = owner
+        for _ in range(2):
+            moved(browser, ABROAD).get("/")
+            moved(browser, PHONE, CHROME).get("/")
+        kinds = [event for event in browser.portal.events() if event[0] == "session_moved"]
         assert kinds == [("session_moved", "refused", None)] * 2
 
     def test_an_owner_who_has_moved_proves_it_once(self, portal: Portal, owner: tuple[Browser, str]) -> None:
