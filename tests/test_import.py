@@ -65,8 +65,18 @@ def test_an_app_that_was_enrolled_elsewhere_opens_as_before(portal: Portal, tmp_
     assert done.exit_code == 0, done.output
     assert "1 taken over, 0 were there already, 0 wrong." in done.stdout
     assert SECRET not in done.output
+    assert portal.sql("SELECT label FROM mfa_authenticators") == [("Mon téléphone",)]
     portal.clock.advance(30)
     assert opens(portal, token(portal, SECRET))
+
+
+def test_a_seed_that_was_altered_since_is_not_taken_for_the_one_in_the_list(portal: Portal, tmp_path: Path) -> None:
+    file = written(tmp_path, f"account,secret\nanne,{SECRET}\n")
+    assert take(portal, file).exit_code == 0
+    portal.sql("UPDATE mfa_totp_seeds SET last_step = last_step + 1")
+    done = take(portal, file)
+    assert (done.exit_code, seeds(portal)) == (1, 1)
+    assert "0 taken over, 0 were there already, 1 wrong." in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from mfa_gate.testing import SoftwareKey
 
 from .conftest import MakePortal
 from .portal import BASE_URL, JSON, Browser, Portal
+from .test_import import SECRET, take, written
 
 START = datetime.fromtimestamp(1_700_000_000, UTC)
 UNTIL = START + timedelta(days=30)
@@ -291,14 +292,21 @@ def test_an_authenticator_of_an_observed_account_is_always_asked_for(with_policy
 
 @pytest.mark.abuse("A10")
 @pytest.mark.abuse("A11")
-def test_the_first_enrolment_ends_what_passwords_alone_let_in(with_policy: Any) -> None:
+@pytest.mark.parametrize("first", ["app", "key", "list"])
+def test_the_first_enrolment_ends_what_passwords_alone_let_in(with_policy: Any, tmp_path: Path, first: str) -> None:
     portal = with_policy(OBSERVED, anne="doctor")
     thief = portal.browser("198.51.100.66")
     thief.password()
     assert thief.get("/").text == "home of anne"
     owner = portal.browser()
-    owner.activate()
-    assert owner.add_key().status_code == 200
+    if first == "list":
+        take(portal, written(tmp_path, f"account,secret\nanne,{SECRET}\n"))
+        portal.clock.advance(30)
+        owner.sign_in(SECRET)
+    else:
+        owner.activate()
+        enrolled = owner.add_key() if first == "key" else owner.confirm(owner.begin_enrolment())
+        assert enrolled.status_code == 200
     assert code(thief)[0] == 401
     assert owner.get("/").text == "home of anne"
 

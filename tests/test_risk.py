@@ -292,9 +292,9 @@ class TestReportOnly:
         portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({"session"})))
         browser, secret = usual(portal)
         browser.sign_in(secret)
-        for address in (ABROAD, HOME, ABROAD, HOME):
-            assert moved(browser, address).get("/").status_code == 200
-        assert [kind for kind, *_ in portal.events()].count("session_moved") == 1
+        for agent in (FIREFOX.format(140), FIREFOX.format(141)):  # the second is near the first, and far from home
+            assert moved(browser, ABROAD, agent).get("/").status_code == 200
+        assert [kind for kind, *_ in portal.events()].count("session_moved") == 2
 
 
 class TestInsideTheSession:
