@@ -13,6 +13,7 @@ from mfa_gate import Account, ConfigurationError, DeskPolicy
 from tests.breaking import Fault, breaking, kept
 from tests.conftest import MakePortal
 from tests.desks import STAFF, WHY, Desk, code_in, open_desk
+from tests.owners import with_codes
 from tests.portal import JSON, Portal
 
 
@@ -191,6 +192,7 @@ def test_each_act_takes_a_reason(desk: Desk, reason: str) -> None:
     ("act", "kind", "notice"),
     [
         ("lock", "account_locked", "account_locked"),
+        ("unlock", "account_unlocked", "account_unlocked"),
         ("end_sessions", "sessions_ended", "sessions_ended"),
         ("reset", "account_reset", "account_reset"),
         ("letter", "activation_issued", "activation_issued"),
@@ -200,6 +202,8 @@ def test_each_act_takes_a_reason(desk: Desk, reason: str) -> None:
 def test_each_act_is_an_event_with_its_reason_and_told_to_the_owner(
     desk: Desk, act: str, kind: str, notice: str
 ) -> None:
+    if act == "unlock":
+        desk.act(desk.at("sue"), "lock")
     assert desk.act(desk.at("sue"), act).status_code == 303
     (data,) = desk.portal.sql("SELECT data FROM mfa_events WHERE kind = :kind ORDER BY id DESC", kind=kind)[0]
     assert WHY in data
@@ -219,6 +223,7 @@ def test_a_reset_leaves_nothing_that_opens_the_account(desk: Desk) -> None:
     portal.clock.advance(30)
     browser = portal.browser()
     browser.sign_in(secret, "bob")
+    with_codes(portal, "bob")
     code = portal.activation_code("bob")
     assert desk.act(desk.at("sue"), "reset", "bob").status_code == 303
     assert browser.state == "anonymous"

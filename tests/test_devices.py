@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -99,6 +100,13 @@ def test_the_token_is_rotated_at_each_sign_in(portal: Portal) -> None:
     assert len(portal.sql("SELECT * FROM mfa_devices")) == 1
 
 
+def test_each_sign_in_is_on_record_with_whether_its_device_was_known(portal: Portal) -> None:
+    browser, secret = known(portal)
+    browser.sign_in(secret)
+    rows = portal.sql("SELECT data FROM mfa_events WHERE kind = 'second_factor' ORDER BY id")
+    assert [json.loads(row.data)["device"] for row in rows] == ["new", "known"]
+
+
 def test_a_step_up_leaves_the_token_as_it_is(portal: Portal) -> None:
     browser, secret = known(portal)
     before = device_cookie(browser)
@@ -170,10 +178,11 @@ def test_a_device_is_known_for_ninety_days_however_often_it_is_used(portal: Port
 
 
 def test_people_who_share_a_browser_are_each_known_by_it(portal: Portal) -> None:
-    browser, _ = known(portal)
-    secret = portal.enrolled("bob")
+    browser, of_anne = known(portal)
+    of_bob = portal.enrolled("bob")
     for _ in range(2):
-        assert browser.sign_in(secret, "bob").status_code == 303
+        assert browser.sign_in(of_bob, "bob").status_code == 303
+        assert browser.sign_in(of_anne).status_code == 303
         portal.clock.advance(60)
     rows = portal.sql("SELECT account_id FROM mfa_devices ORDER BY account_id")
     assert [row[0] for row in rows] == ["anne", "bob"]
@@ -331,6 +340,38 @@ def test_a_neighbour_behind_the_same_address_does_not_brake_a_known_device(porta
         portal.browser(OWNER).password(f"person{number}", "guessed")
     assert portal.browser(OWNER).password("somebody", "guessed").status_code == 429
     assert try_code(browser, portal.code(secret)) == 200
+
+
+@pytest.mark.abuse("A44")
+def test_failures_at_one_name_leave_a_known_device_the_others_that_it_knows(portal: Portal) -> None:
+    browser, _ = known(portal)
+    browser.sign_in(portal.enrolled("bob"), "bob")
+    while browser.password("anne", "mistyped").status_code != 429:
+        pass
+    assert browser.password("bob").status_code == 303
+
+
+@pytest.mark.abuse("A44")
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_failures_at_many_names_close_no_other_name(portal: Portal) -> None:
+    for number in range(110):
+        portal.browser(f"198.51.{number}.1").password(f"person{number}", "guessed")
+    assert portal.browser(OWNER).password().status_code == 303
+
+
+@pytest.mark.abuse("A44")
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_garbage_from_one_address_slows_no_key_at_another(portal: Portal) -> None:
+    key, garbage = portal.key(), {"id": "x", "rawId": "x", "type": "public-key", "response": {}}
+    statuses = []
+    for _ in range(40):
+        thief = portal.browser("198.51.100.66")
+        thief.password()
+        statuses += [thief.api("POST", "webauthn/verify/complete", garbage).status_code for _ in range(2)]
+    assert statuses[-1] == 429
+    owner = portal.browser(OWNER)
+    owner.password()
+    assert owner.prove(key).status_code == 200
 
 
 @pytest.mark.abuse("A44")
