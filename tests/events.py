@@ -29,7 +29,7 @@ BY_A_METHOD: Final = {
     *("first_factor", "second_factor", "authenticator_added", "authenticator_removed", "authenticator_imported"),
     *("recovery_codes_renewed", "token_resynchronised"),
 }
-IN_PART: Final = {"first_factor", "authenticator_added"}  # what failed says less
+IN_PART: Final = {"first_factor", "authenticator_added"}  # which say less where they failed
 _EVENTS: Final = "SELECT kind, outcome, subject, sign_in, source, method, data, reason FROM mfa_events"
 
 
@@ -42,17 +42,16 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
     found = []
     with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as store:
         for kind, outcome, subject, sign_in, source, method, data, reason in store.execute(_EVENTS):
-            if kind not in KINDS or (kind in IN_PART and outcome != "success"):
-                continue
-            with suppress(ValueError, AttributeError):
+            with suppress(ValueError, AttributeError, KeyError):
                 said = {name for name, value in json.loads(data).items() if value is not None}
-                missing = KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said
-                missing |= {"subject"} if subject is None and kind not in OF_NOBODY else set()
+                whole = kind not in IN_PART or outcome == "success"
+                missing = KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said if whole else set()
+                missing |= {"subject"} if subject is None and whole and kind not in OF_NOBODY else set()
                 missing |= {"session"} if kind in IN_A_SESSION and None in (sign_in, source) else set()
                 missing |= {"source alone"} if kind in OUTSIDE and (sign_in or source is None) else set()
                 missing |= {"outcome"} if outcome not in get_args(Outcome) else set()
                 missing |= {"sign-in"} if kind == "session_ended" and reason in OF_A_SESSION and not sign_in else set()
-                missing |= {"method"} if kind in BY_A_METHOD and method not in METHODS else set()
+                missing |= {"method"} if kind in BY_A_METHOD and whole and method not in METHODS else set()
                 missing |= {"reason"} if reason not in _reasons(kind, outcome) else set()
                 if missing:
                     found.append((kind, sorted(missing)))

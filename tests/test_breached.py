@@ -210,6 +210,7 @@ class TestAtTheDoor:
         portal.browser().sign_in(secret)
         kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
         assert "leaked_password" in kinds
+        assert ("leaked_password", "unknown", None) in portal.events()
         ((data,),) = portal.sql("SELECT data FROM mfa_events WHERE kind = 'first_factor' ORDER BY id DESC LIMIT 1")
         assert "leaked_password" in json.loads(data)["reasons"]
 

@@ -345,6 +345,7 @@ class TestInsideTheSession:
     def test_its_owner_is_told_which_browser_it_was(self, portal: Portal, owner: tuple[Browser, str]) -> None:
         moved(owner[0], ABROAD, CHROME).get("/")
         at(portal, ABROAD, CHROME).password()
+        assert ("unusual_sign_in", "unknown", None) in portal.events()
         told = dict(tuple(row) for row in portal.sql("SELECT kind, data FROM mfa_outbox"))
         for kind in ("session_moved", "unusual_sign_in"):
             assert json.loads(told[kind])["browser"] == "Chrome · Windows"
