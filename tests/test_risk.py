@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from mfa_gate import GroupPolicy, Policy
 from mfa_gate.netinfo import Network
 from mfa_gate.reasons import REASONS
 from mfa_gate.risk import RiskPolicy
@@ -384,6 +386,15 @@ class TestInsideTheSession:
         answer = thief.api("POST", "totp/verify", {"code": portal.code(secret)})
         assert (answer.status_code, answer.json["code"]) == (403, "surer_proof_required")
         assert thief.prove(key).status_code == 200
+
+    @pytest.mark.abuse("A67")
+    def test_an_observed_session_that_has_moved_sees_nothing(self, make: MakePortal, networks: Networks) -> None:
+        observed = GroupPolicy(observe_until=datetime(2024, 1, 1, tzinfo=UTC))
+        portal = make(netinfo=networks, risk=RiskPolicy(), policy=Policy({"doctor": observed}))
+        browser = at(portal)
+        browser.password("bob")
+        assert browser.get("/").text == "home of bob"
+        assert moved(browser, ABROAD, CHROME).get("/", headers=JSON).status_code == 401
 
     @pytest.mark.abuse("A67")
     def test_each_place_that_a_session_shows_up_in_is_on_record(self, owner: tuple[Browser, str]) -> None:
