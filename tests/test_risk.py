@@ -103,6 +103,11 @@ class TestAtTheDoor:
         assert browser.sign_in(secret).status_code == 303
         assert (assessed(portal)["risk"], assessed(portal)["reasons"]) == ("usual", [])
 
+    def test_a_usual_sign_in_may_be_completed_by_all_that_the_account_has(self, portal: Portal) -> None:
+        browser, _, _ = with_key(portal)
+        browser.password()
+        assert sorted(browser.api("GET", "session").json["allowed_methods"]) == ["recovery", "totp", "webauthn"]
+
     @pytest.mark.abuse("A53")
     def test_an_app_is_not_enough_abroad_where_the_account_has_a_key(self, portal: Portal) -> None:
         _, secret, key = with_key(portal)
