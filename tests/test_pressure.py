@@ -113,6 +113,9 @@ class TestLists:
         assert successes() == before
         portal.browser().password()
         assert successes() > before
+        assert set(portal.sql("SELECT failures FROM mfa_pressure")) == {(0,)}, (
+            "what was counted is given back, each to its own"
+        )
 
     def test_no_address_stands_in_the_store_in_clear(self, portal: Portal) -> None:
         portal.browser("198.51.100.7").password()
