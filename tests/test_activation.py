@@ -369,6 +369,15 @@ def test_a_new_code_leaves_other_accounts_alone(portal: Portal) -> None:
     assert browser.state == "enrolling"
 
 
+def test_signing_out_before_anything_is_enrolled_frees_the_code(portal: Portal) -> None:
+    code = portal.activation_code()
+    for browser in (portal.browser(), portal.browser()):
+        browser.password()
+        assert browser.step("activate", code=code).status_code == 303
+        assert browser.state == "enrolling"
+        browser.step("sign-out")
+
+
 def test_a_revoked_code_stops_even_an_enrolment_under_way(portal: Portal) -> None:
     browser = portal.browser()
     browser.activate()

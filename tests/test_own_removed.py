@@ -157,6 +157,11 @@ def test_whoever_removes_the_key_that_made_this_session_is_signed_out_and_told_s
 # --- what it opened ---------------------------------------------------------------------------------------------------
 
 
+def test_until_then_each_of_two_apps_opens(portal: Portal) -> None:
+    for secret in enrol(portal, "app", "app"):
+        assert by_app(portal, secret).get("/").text == "home of anne"
+
+
 def test_a_removed_app_shows_codes_that_open_nothing(portal: Portal) -> None:
     secret, key = enrol(portal, "app", "key")
     REMOVE.send(by_key(portal, key), id_of(portal, "otp"))

@@ -269,6 +269,12 @@ class TestAtTheDoor:
         assert order.index(assessed(portal)["risk"]) >= order.index(honest)
 
 
+def test_the_page_of_sessions_names_the_network_that_the_data_knows(portal: Portal) -> None:
+    browser, secret = usual(portal)
+    browser.sign_in(secret)
+    assert "Orange" in browser.get("/mfa/sessions").text
+
+
 class TestReportOnly:
     def test_the_whole_engine_reports_and_refuses_nothing(self, make: MakePortal, networks: Networks) -> None:
         portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({"all"})))
