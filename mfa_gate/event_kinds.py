@@ -33,11 +33,10 @@ def _kind(says: str, category: str, type_: str, *fields: str, reasons: Collectio
 
 _AUTH, _IAM, _SESSION = "authentication", "iam", "session"
 _FAILED = ("signing_in",)
-# what does not hold in a key's answer, at an assertion and at a registration
-_KEY: Final = (
-    *("malformed", "type", "challenge", "origin", "cross_origin", "credential_id", "rp_id", "user_handle"),
-    *("user_presence", "user_verification", "backup_flags", "signature", "seal_broken"),
-    *("algorithm", "key", "attestation"),
+# what does not hold in a key's answer, whatever it was asked for
+_ANSWER: Final = (
+    *("malformed", "type", "challenge", "origin", "cross_origin", "credential_id", "rp_id"),
+    *("user_presence", "user_verification", "backup_flags"),
 )
 
 KINDS: Final[Mapping[str, EventKind]] = {
@@ -53,7 +52,7 @@ KINDS: Final[Mapping[str, EventKind]] = {
         _AUTH,
         "info",
         *("device", "left", *_FAILED),
-        reasons=("spent", "removed", *_KEY),
+        reasons=("spent", "removed", "seal_broken", "user_handle", "signature", *_ANSWER),
     ),
     "activation_issued": _kind(
         N_("an activation code was issued"), _IAM, "creation", "why", "activation", "ended", "by", "via"
@@ -61,7 +60,11 @@ KINDS: Final[Mapping[str, EventKind]] = {
     "activation_revoked": _kind(N_("an activation code was revoked"), _IAM, "deletion", "why", "ended", "was_open"),
     "activation_redeemed": _kind(N_("an activation code was redeemed, or not"), _IAM, "change", *_FAILED),
     "authenticator_added": _kind(
-        N_("an authenticator was enrolled, or not"), _IAM, "creation", "id", *_FAILED, reasons=_KEY
+        N_("an authenticator was enrolled, or not"),
+        _IAM,
+        "creation",
+        *("id", *_FAILED),
+        reasons=("algorithm", "key", "attestation", *_ANSWER),
     ),
     "authenticator_imported": _kind(
         N_("an authenticator of an earlier system was taken over"), _IAM, "creation", "id", "renew"

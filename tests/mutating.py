@@ -32,8 +32,9 @@ WARM: Final = 60  # tests that are run before all forks
 HANGS: Final = 240.0  # seconds after which a mutant has made something hang
 UNDER: Final = "MUTANT_UNDER_TEST"
 PASSKEYS: Final = (
-    "passkeys passkeys_bodies passkeys_challenge passkeys_kept passkeys_others passkeys_refused passkeys_settings "
-    "webauthn_factor webauthn_malformed webauthn_registration attestation no_downgrade related_origins"
+    "passkeys passkeys_bodies passkeys_challenge passkeys_kept passkeys_others passkeys_races passkeys_refused "
+    "passkeys_settings webauthn_factor webauthn_malformed webauthn_registration attestation no_downgrade "
+    "related_origins"
 )
 OWN: Final = "own own_ended own_fresh own_removed own_rights own_sessions stale_sessions"
 # words in the names of the files whose tests look at a module
