@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from mfa_gate.factors.webauthn import RelyingParty, begin_authentication, begin_registration, complete_authentication
 from mfa_gate.factors.webauthn import complete_registration as complete
 from mfa_gate.flows import Risen, Visit
-from mfa_gate.software_key import from_text
 from mfa_gate.store import credentials
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key
+from mfa_gate.testing.software_key import from_text
 
 from .measure import Environ, Headers, Variant, direct
 from .portal import ACCOUNTS, BASE_URL, bare, gated, people, post

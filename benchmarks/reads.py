@@ -11,11 +11,11 @@ from typing import Final
 
 from flask import Flask
 
-from mfa_gate.chain import Head
+from mfa_gate.audit.chain import Head
 from mfa_gate.flows.ledger import PURPOSE
 from mfa_gate.harvest import HarvestPolicy, State
-from mfa_gate.reads import RECORD, place, record_hash
-from mfa_gate.reports import Whose
+from mfa_gate.reads.charging import RECORD, place, record_hash
+from mfa_gate.reads.reports import Whose
 from mfa_gate.store import reading
 from mfa_gate.store import reads as rows
 

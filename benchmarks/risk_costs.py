@@ -7,10 +7,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-from mfa_gate.habits import Habits, Place
 from mfa_gate.keyring import Keyring, new_key
 from mfa_gate.netinfo import Network
 from mfa_gate.risk import RiskPolicy
+from mfa_gate.risk.habits import Habits, Place
 from mfa_gate.store import Store, accounts
 
 from .measure import Variant, direct

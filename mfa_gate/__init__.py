@@ -3,14 +3,14 @@
 from .account import Account
 from .assurance import Level
 from .breached import Leaked, LeakedFile, LeakedRange
-from .delivery import Mail, Webhook
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
 from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
 from .harvest import HarvestPolicy
+from .limits.rules import LimitPolicy, Rule
+from .notices.delivery import Mail, Webhook
 from .policy import GroupPolicy, Policy
 from .risk import RiskPolicy
-from .rules import LimitPolicy, Rule
 from .staff import DeskPolicy, Role
 
 __all__ = [

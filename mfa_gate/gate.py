@@ -15,21 +15,21 @@ from .account import Account
 from .assurance import Level, Requirement
 from .assurance import requirement as checked_requirement
 from .breached import Leaked
-from .delivery import Mail, Webhook
 from .exc import ConfigurationError
 from .factors.attestation import AttestationPolicy
 from .harvest import HarvestPolicy
-from .marks import Kind, Mark, Marks
+from .limits.rules import LimitPolicy
 from .netinfo import NetInfo
+from .notices.delivery import Mail, Webhook
 from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
+from .request.marks import Kind, Mark, Marks
 from .risk import RiskPolicy
-from .rules import LimitPolicy
 from .staff import DeskPolicy
 
 if TYPE_CHECKING:
-    from .start import GateSession, Start
+    from .request.start import GateSession, Start
 
 KIND_LENGTH = 48
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,7 +111,7 @@ class MFAGate:
         if EXTENSION in app.extensions:
             raise ConfigurationError("this app has a gate already")
         # the rest of the house comes with the first app: who only imports us need not wait for it
-        from .start import install
+        from .request.start import install
 
         install(app, self.portal, self._marks, self._default, self.clock, self._options)
 

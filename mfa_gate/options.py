@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .breached import Leaked
-from .delivery import Mail, Webhook
 from .factors.attestation import AttestationPolicy
 from .harvest import HarvestPolicy
+from .limits.rules import LimitPolicy
 from .netinfo import NetInfo
+from .notices.delivery import Mail, Webhook
 from .policy import Policy
 from .risk import RiskPolicy
-from .rules import LimitPolicy
 from .staff import DeskPolicy
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from .account import Account
-from .delivery import is_mailable
 from .exc import ConfigurationError
+from .notices.delivery import is_mailable
 
 
 class Role(IntEnum):

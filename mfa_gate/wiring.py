@@ -7,10 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from .audit import Audit
-from .delivery import Mail, Webhook
+from .audit.record import Audit
 from .desk import Desk
-from .devices import Devices
 from .exc import ConfigurationError, Unavailable
 from .factors.attestation import AttestationPolicy
 from .factors.relying_party import RelyingParty
@@ -34,15 +32,17 @@ from .flows import (
     WebAuthn,
     check_keys,
 )
-from .habits import Habits
 from .keyring import Keyring
-from .limits import Limiter
+from .limits.limiter import Limiter
+from .limits.pressure import Pressure
+from .notices.delivery import Mail, Webhook
 from .options import Options
 from .portal import Portal
-from .pressure import Pressure
-from .reads import Reads
-from .reports import Reports
-from .session import Sessions
+from .reads.charging import Reads
+from .reads.reports import Reports
+from .risk.habits import Habits
+from .sessions.devices import Devices
+from .sessions.session import Sessions
 from .settings import Settings
 from .store import Store
 

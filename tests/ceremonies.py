@@ -18,7 +18,7 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.software_key import STRAIGHT, Bent, SoftwareKey
+from mfa_gate.testing.software_key import STRAIGHT, Bent, SoftwareKey
 
 ORIGIN = "https://login.portal.example"
 HANDLE = bytes(range(32))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mfa_gate import audit
-from mfa_gate.audit import Audit
+from mfa_gate.audit import record as audit
+from mfa_gate.audit.record import Audit
 from mfa_gate.flows import log
 from mfa_gate.flows.log import Log
 from mfa_gate.store import events
@@ -18,7 +18,7 @@ Patch = pytest.MonkeyPatch
 
 
 def what_a_line_says_is_not_in_its_hash(patch: Patch) -> None:
-    from mfa_gate import chain
+    from mfa_gate.audit import chain
 
     really = chain.link_of
 
@@ -30,7 +30,7 @@ def what_a_line_says_is_not_in_its_hash(patch: Patch) -> None:
 
 
 def lines_are_not_counted(patch: Patch) -> None:
-    from mfa_gate import chain
+    from mfa_gate.audit import chain
 
     really = chain.link_of
 

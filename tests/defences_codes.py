@@ -15,15 +15,15 @@ from itsdangerous import Signer
 from sqlalchemy import text
 
 from mfa_gate import crockford, wiring
-from mfa_gate.audit import Audit
+from mfa_gate.audit.record import Audit
 from mfa_gate.exc import SealBroken, TooManyAttempts, WrongCode
 from mfa_gate.factors import totp
 from mfa_gate.flows import enrolment, keys, password, sign_in
 from mfa_gate.flows.ceremony import Ceremony, Progress, log
 from mfa_gate.keyring import Keyring
-from mfa_gate.limits import Attempt, Limiter, Scope, _row, network
-from mfa_gate.rules import Rule
-from mfa_gate.session import Sessions
+from mfa_gate.limits.limiter import Attempt, Limiter, Scope, _row, network
+from mfa_gate.limits.rules import Rule
+from mfa_gate.sessions.session import Sessions
 from mfa_gate.settings import Settings
 from mfa_gate.store import accounts, activations, authenticators, counters
 from mfa_gate.store import sessions as session_rows

@@ -10,7 +10,7 @@ import pytest
 import mfa_gate.desk.acting
 from mfa_gate.desk import Desk
 from mfa_gate.exc import NotPermitted, OwnAccount
-from mfa_gate.marks import Marks
+from mfa_gate.request.marks import Marks
 from mfa_gate.staff import LEAST, DeskPolicy, Role
 from mfa_gate.store import desk as rows
 

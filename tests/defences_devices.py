@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.devices import Devices, Shown
 from mfa_gate.flows import password, sign_in
 from mfa_gate.flows.own import Own
 from mfa_gate.flows.proving import Proving
 from mfa_gate.flows.sign_in import SignIn
-from mfa_gate.limits import Limiter, Scope, network
-from mfa_gate.rules import Rule
+from mfa_gate.limits.limiter import Limiter, Scope, network
+from mfa_gate.limits.rules import Rule
+from mfa_gate.sessions.devices import Devices, Shown
 from mfa_gate.store import devices as rows
 from mfa_gate.store import sessions as session_rows
 
@@ -135,7 +135,7 @@ def the_cookie_is_taken_at_its_word(patch: Patch) -> None:
 
 
 def the_store_keeps_the_token(patch: Patch) -> None:
-    patch.setattr("mfa_gate.devices._hash", lambda token: token)
+    patch.setattr("mfa_gate.sessions.devices._hash", lambda token: token)
 
 
 def sessions_for_whoever_has_the_password(patch: Patch) -> None:

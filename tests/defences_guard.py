@@ -8,21 +8,22 @@ import pytest
 from flask import has_request_context, request
 from sqlalchemy import text
 
-from mfa_gate import Account, gate, guard, marks, start
-from mfa_gate import session as sessions
+from mfa_gate import Account, gate
 from mfa_gate.assurance import Level, Requirement, level_of
-from mfa_gate.audit import Audit
+from mfa_gate.audit.record import Audit
 from mfa_gate.contrib.flask_login import FlaskLoginBridge
 from mfa_gate.exc import Refusal, SignInRequired, StepUpRequired, Unavailable
 from mfa_gate.flows.ceremony import Ceremony, Risen
 from mfa_gate.flows.life import Life
 from mfa_gate.flows.sign_in import SignIn
-from mfa_gate.guard import Guard
 from mfa_gate.keyring import Keyring
-from mfa_gate.marks import Marks
-from mfa_gate.session import Sessions
+from mfa_gate.request import guard, marks, start
+from mfa_gate.request.guard import Guard
+from mfa_gate.request.marks import Marks
+from mfa_gate.request.start import Start
+from mfa_gate.sessions import session as sessions
+from mfa_gate.sessions.session import Sessions
 from mfa_gate.settings import Settings
-from mfa_gate.start import Start
 from mfa_gate.store import accounts
 from mfa_gate.store import sessions as rows
 from mfa_gate.store.reader import Reader

@@ -16,9 +16,9 @@ from mfa_gate.factors import answers, attestation, cose, webauthn
 from mfa_gate.flows import keys
 from mfa_gate.flows import webauthn as flow
 from mfa_gate.flows.ceremony import Ceremony
-from mfa_gate.software_key import from_text, to_text
 from mfa_gate.store import authenticators, credentials, recovery
 from mfa_gate.store.credentials import CredentialRow
+from mfa_gate.testing.software_key import from_text, to_text
 from mfa_gate.web import answers as web_answers
 from tests.defences_codes import seeds_of_all_accounts
 

@@ -10,8 +10,8 @@ import pytest
 from mfa_gate.assurance import Requirement
 from mfa_gate.flows.life import Life
 from mfa_gate.flows.sign_in import SignIn
-from mfa_gate.guard import Guard
 from mfa_gate.policy import Policy
+from mfa_gate.request.guard import Guard
 from mfa_gate.store import sessions as rows
 
 Patch = pytest.MonkeyPatch

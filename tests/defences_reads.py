@@ -9,8 +9,8 @@ import pytest
 
 from mfa_gate.harvest import Crowd, detectors
 from mfa_gate.harvest.state import State
-from mfa_gate.metering import Metering
-from mfa_gate.reads import Reads
+from mfa_gate.reads.charging import Reads
+from mfa_gate.request.metering import Metering
 from mfa_gate.store import reading
 from mfa_gate.web.visitor import visitor
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from flask import has_request_context, request
 
-from mfa_gate import guard
 from mfa_gate.assurance import Level, Requirement, satisfies
 from mfa_gate.flows import WebAuthn
+from mfa_gate.request import guard
 from mfa_gate.web import answers
 
 Patch = pytest.MonkeyPatch

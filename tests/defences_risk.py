@@ -11,8 +11,8 @@ import pytest
 from mfa_gate.flows import Visit, ceremony
 from mfa_gate.flows.continuity import Continuity
 from mfa_gate.flows.sign_in import SignIn
-from mfa_gate.pressure import Pressure
-from mfa_gate.session import Session
+from mfa_gate.limits.pressure import Pressure
+from mfa_gate.sessions.session import Session
 from mfa_gate.store import accounts, sessions
 
 Patch = pytest.MonkeyPatch

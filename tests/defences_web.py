@@ -14,9 +14,8 @@ import pytest
 from flask import request
 from werkzeug.exceptions import HTTPException
 
-import mfa_gate.login
 from mfa_gate.exc import Refusal, SealBroken
-from mfa_gate.flows import Activation, Enrolment, Password
+from mfa_gate.flows import Activation, Enrolment, Password, ceremony
 from mfa_gate.flows import enrolment as enrolments
 from mfa_gate.keyring import Keyring
 from mfa_gate.settings import Settings
@@ -195,7 +194,7 @@ def what_is_typed_is_logged(patch: Patch) -> None:
     real = Activation.redeem
 
     def redeem(self: Activation, visit: Any, code: str) -> Any:
-        mfa_gate.flows.ceremony.log.info("redeeming %s", code)
+        ceremony.log.info("redeeming %s", code)
         return real(self, visit, code)
 
     patch.setattr(Activation, "redeem", redeem)

@@ -8,8 +8,8 @@ from contextlib import closing, suppress
 from typing import Final, get_args
 
 from mfa_gate.assurance import METHODS
-from mfa_gate.audit import Outcome
-from mfa_gate.event_kinds import KINDS
+from mfa_gate.audit.event_kinds import KINDS
+from mfa_gate.audit.record import Outcome
 from mfa_gate.exc import Refusal
 
 # who at the desk it was, and by which way, where it was the desk; and why it failed, where it did

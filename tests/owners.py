@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 from mfa_gate.factors import recovery as factor
 from mfa_gate.factors.totp import STEP
 from mfa_gate.flows import Visit
-from mfa_gate.software_key import to_text
 from mfa_gate.store import recovery
 from mfa_gate.testing import SoftwareKey, totp_code
+from mfa_gate.testing.software_key import to_text
 from tests.portal import ADDRESS, BASE_URL, Browser, Portal
 from tests.web import Page
 

@@ -9,9 +9,9 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from mfa_gate.exc import WrongAssertion
-from mfa_gate.rules import DAY, LimitPolicy, Rule
-from mfa_gate.software_key import STRAIGHT, Bent, SoftwareKey
+from mfa_gate.limits.rules import DAY, LimitPolicy, Rule
 from mfa_gate.testing import enrol_key
+from mfa_gate.testing.software_key import STRAIGHT, Bent, SoftwareKey
 from mfa_gate.web.language import catalogue
 from tests.portal import BASE_URL, Browser, Portal
 

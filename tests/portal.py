@@ -17,12 +17,12 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import Account, AttestationPolicy, DeskPolicy, Leaked, Level, MFAGate
 from mfa_gate.harvest import HarvestPolicy
+from mfa_gate.limits.rules import LimitPolicy
 from mfa_gate.netinfo import NetInfo
 from mfa_gate.policy import Policy
 from mfa_gate.risk import RiskPolicy
-from mfa_gate.rules import LimitPolicy
-from mfa_gate.software_key import STRAIGHT, Bent
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key, enrol_totp, totp_code
+from mfa_gate.testing.software_key import STRAIGHT, Bent
 
 KEYS = "test1:" + "A" * 43
 BASE_URL = "https://portal.example"

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from mfa_gate import AttestationPolicy, Level
-from mfa_gate.software_key import Bent, SoftwareKey
-from mfa_gate.software_maker import AAGUID, Maker
+from mfa_gate.testing.software_key import Bent, SoftwareKey
+from mfa_gate.testing.software_maker import AAGUID, Maker
 from tests.owners import by_key, credential_id, id_of_key, redeem, said
 from tests.passkeys import PLAIN, WAYS, Trial, begin, complete, credentials, key_of, refused, session_of, sign_in
 from tests.portal import JSON, Browser, Portal

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.audit import Who
+from mfa_gate.audit.record import Who
 from mfa_gate.cli import mfa
 from mfa_gate.exc import Unavailable
 from mfa_gate.flows.log import LogBroken
-from mfa_gate.rules import DAY
+from mfa_gate.limits.rules import DAY
 
 from .breaking import Fault, breaking
 from .events import incomplete
@@ -234,7 +234,7 @@ def test_lines_in_another_order_are_noticed(portal: Portal, how: Callable[[Porta
 @pytest.mark.abuse("A49")
 def test_a_line_that_is_put_in_without_the_key_is_noticed(portal: Portal) -> None:
     """Whoever writes to the store can compute the hashes, and not what signs them."""
-    from mfa_gate.chain import link_of
+    from mfa_gate.audit.chain import link_of
 
     several_chains(portal)
     last = lines(portal)[-1]
@@ -547,7 +547,7 @@ def test_a_forgotten_account_is_named_in_no_export(portal: Portal) -> None:
 
 
 def test_a_signal_is_sent_once_the_event_is_stored_and_only_then(portal: Portal) -> None:
-    from mfa_gate.signals import SecurityEvent, security_event
+    from mfa_gate.audit.signals import SecurityEvent, security_event
 
     heard: list[SecurityEvent] = []
 
@@ -568,7 +568,7 @@ def test_a_signal_is_sent_once_the_event_is_stored_and_only_then(portal: Portal)
 
 
 def test_a_receiver_that_raises_changes_nothing(portal: Portal) -> None:
-    from mfa_gate.signals import security_event
+    from mfa_gate.audit.signals import security_event
 
     def fail(_sender: object, event: object) -> None:
         raise RuntimeError
@@ -611,7 +611,7 @@ def test_an_event_of_no_known_kind_or_with_unknown_values_is_a_mistake(portal: P
 
 
 def test_every_kind_of_event_is_in_the_documentation() -> None:
-    from mfa_gate.event_kinds import KINDS
+    from mfa_gate.audit.event_kinds import KINDS
 
     text = (Path(__file__).parent.parent / "docs" / "audit.md").read_text()
     for name, kind in KINDS.items():
@@ -620,7 +620,7 @@ def test_every_kind_of_event_is_in_the_documentation() -> None:
 
 
 def test_every_reason_of_an_event_is_in_the_documentation() -> None:
-    from mfa_gate.event_kinds import KINDS
+    from mfa_gate.audit.event_kinds import KINDS
 
     text = (Path(__file__).parent.parent / "docs" / "audit.md").read_text().partition("## Reasons")[2]
     told = set()

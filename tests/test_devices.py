@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from mfa_gate.rules import DAY
-from mfa_gate.software_key import Bent
+from mfa_gate.limits.rules import DAY
 from mfa_gate.testing import SoftwareKey, totp_code
+from mfa_gate.testing.software_key import Bent
 
 from .portal import BASE_URL, JSON, Browser, Portal
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.software_key import Bent
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
+from mfa_gate.testing.software_key import Bent
 from tests.portal import KEYS, Browser, Portal, hidden
 
 MakePortal = Callable[..., Portal]

@@ -10,9 +10,9 @@ from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, ConfigurationError, Unavailable
-from mfa_gate.audit import Audit
+from mfa_gate.audit.record import Audit
 from mfa_gate.keyring import Keyring
-from mfa_gate.limits import Limiter
+from mfa_gate.limits.limiter import Limiter
 from mfa_gate.store import Store
 from mfa_gate.store.reader import Reader
 from mfa_gate.testing import Clock

@@ -14,14 +14,15 @@ import pyotp
 import pytest
 from werkzeug.test import TestResponse
 
-from mfa_gate import Unavailable, audit
-from mfa_gate.chain import Head
+from mfa_gate import Unavailable
+from mfa_gate.audit import record as audit
+from mfa_gate.audit.chain import Head
 from mfa_gate.desk import Desk as HelpDesk
-from mfa_gate.devices import Devices
 from mfa_gate.factors import recovery, totp, webauthn
 from mfa_gate.keyring import Keyring
 from mfa_gate.policy import Policy
-from mfa_gate.session import Sessions
+from mfa_gate.sessions.devices import Devices
+from mfa_gate.sessions.session import Sessions
 from mfa_gate.store import outbox
 from mfa_gate.web import desk as web_desk
 from tests import test_faults

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mfa_gate import AttestationPolicy, Level
-from mfa_gate.software_key import to_text
-from mfa_gate.software_maker import Maker
 from mfa_gate.testing import SoftwareKey
+from mfa_gate.testing.software_key import to_text
+from mfa_gate.testing.software_maker import Maker
 from tests.owners import (
     add_app,
     at_the_door,

@@ -193,7 +193,7 @@ def test_a_thousand_alerts_become_a_digest_and_none_is_lost(portal: Portal, post
     parts = portal.app.extensions["mfa_gate"]
 
     def flood(times: int) -> None:
-        from mfa_gate.audit import Who
+        from mfa_gate.audit.record import Who
 
         with parts.house.store.begin() as tx:
             for number in range(times):

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from mfa_gate.software_key import BE, UV, Bent, from_text
-from mfa_gate.software_maker import AAGUID
+from mfa_gate.testing.software_key import BE, UV, Bent, from_text
+from mfa_gate.testing.software_maker import AAGUID
 from tests.passkeys import (
     LENIENT,
     PLAIN,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from mfa_gate.software_key import Bent
+from mfa_gate.testing.software_key import Bent
 from tests.passkeys import PLAIN, STEPS, WAYS, Trial, answer_to, begin, credentials, key_of, send
 from tests.portal import JSON, Browser, Portal
 from tests.test_webauthn_malformed import mutate, mutated

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mfa_gate.software_key import Bent
+from mfa_gate.testing.software_key import Bent
 from tests.passkeys import (
     PLAIN,
     STEPS,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mfa_gate.exc import ConfigurationError
-from mfa_gate.software_key import Bent, Held, SoftwareKey, cbor, cose_key, new_private, to_text
+from mfa_gate.testing.software_key import Bent, Held, SoftwareKey, cbor, cose_key, new_private, to_text
 from tests.passkeys import PLAIN, begin, challenges, complete, credentials, refused, send, sign_in
 from tests.portal import KEYS, Browser, Portal
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.software_key import Bent, SoftwareKey, from_text, to_text
 from mfa_gate.testing import enrol_key
+from mfa_gate.testing.software_key import Bent, SoftwareKey, from_text, to_text
 from tests.passkeys import (
     LENIENT,
     PLAIN,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mfa_gate.factors import recovery, webauthn
-from mfa_gate.software_key import Bent
 from mfa_gate.testing import enrol_key
+from mfa_gate.testing.software_key import Bent
 from tests.passkeys import PLAIN, UNLIMITED, begin, challenges, complete, credentials, key_of, send, sign_in
 from tests.portal import Browser, Portal
 from tests.workers import Answer, Workers, call

@@ -7,8 +7,21 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.software_key import AT, BE, BS, UP, UV, Bent, Held, SoftwareKey, cbor, from_text, new_private, to_text
-from mfa_gate.software_maker import Maker
+from mfa_gate.testing.software_key import (
+    AT,
+    BE,
+    BS,
+    UP,
+    UV,
+    Bent,
+    Held,
+    SoftwareKey,
+    cbor,
+    from_text,
+    new_private,
+    to_text,
+)
+from mfa_gate.testing.software_maker import Maker
 from tests.ceremonies import bent_answer
 from tests.passkeys import PLAIN, STEPS, WAYS, Trial, answer_to, begin, complete, key_of
 from tests.portal import BASE_URL, Portal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mfa_gate.harvest import HarvestPolicy
-from mfa_gate.rules import DAY
+from mfa_gate.limits.rules import DAY
 
 from .conftest import MakePortal
 from .portal import Browser, Portal

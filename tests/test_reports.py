@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mfa_gate.harvest import HarvestPolicy
-from mfa_gate.rules import DAY
+from mfa_gate.limits.rules import DAY
 
 from .conftest import MakePortal
 from .portal import JSON, Browser, Portal

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from mfa_gate import GroupPolicy, Policy
+from mfa_gate.limits.rules import DAY
 from mfa_gate.netinfo import Network
-from mfa_gate.reasons import REASONS
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.risk.features import CHAINS, LEVELS
-from mfa_gate.rules import DAY
+from mfa_gate.risk.reasons import REASONS
 from mfa_gate.testing import SoftwareKey
 
 from .networks import ABROAD, HOME, PHONE, Networks

@@ -31,8 +31,8 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.software_key import STRAIGHT, Bent, KeyRefused, SoftwareKey, cbor, from_text, to_text
-from mfa_gate.software_maker import Maker
+from mfa_gate.testing.software_key import STRAIGHT, Bent, KeyRefused, SoftwareKey, cbor, from_text, to_text
+from mfa_gate.testing.software_maker import Maker
 from tests.ceremonies import EVERY, HANDLE, ORIGIN, RP, Answer, assertion, register, registration
 
 JUDGE = Fido2Server(PublicKeyCredentialRpEntity(name="Portal", id="portal.example"))

@@ -24,8 +24,8 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.software_key import STRAIGHT, Bent, SoftwareKey, cbor, cose_key, from_text, to_text
-from mfa_gate.software_maker import AAGUID
+from mfa_gate.testing.software_key import STRAIGHT, Bent, SoftwareKey, cbor, cose_key, from_text, to_text
+from mfa_gate.testing.software_maker import AAGUID
 from tests.ceremonies import (
     EVERY,
     HANDLE,

@@ -19,7 +19,7 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.software_key import Bent, SoftwareKey, cbor, from_text, to_text
+from mfa_gate.testing.software_key import Bent, SoftwareKey, cbor, from_text, to_text
 from tests.ceremonies import (
     EVERY,
     HANDLE,

@@ -18,8 +18,8 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.software_key import Bent, SoftwareKey, cbor, cose_key, new_private, to_text
-from mfa_gate.software_maker import AAGUID, Maker
+from mfa_gate.testing.software_key import Bent, SoftwareKey, cbor, cose_key, new_private, to_text
+from mfa_gate.testing.software_maker import AAGUID, Maker
 from tests.ceremonies import (
     EVERY,
     HANDLE,

@@ -11,9 +11,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, TimeoutError
 
-from mfa_gate.audit import Who
+from mfa_gate.audit.record import Who
 from mfa_gate.harvest import State
-from mfa_gate.rules import DAY
+from mfa_gate.limits.rules import DAY
 from mfa_gate.store import reading, reads
 from mfa_gate.store.reads import ReadRow
 from mfa_gate.testing import SoftwareKey

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from ..event_kinds import KINDS
+from ..audit.event_kinds import KINDS
 from ..flows.log import LogBroken, Verified
 from ..store.events import ChainedRow
 from .output import AccountId, Failed, in_app, parts, seconds_of, tell

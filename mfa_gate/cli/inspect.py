@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 import click
 from flask import current_app
 
+from ..durations import HOUR
 from ..exc import ConfigurationError
 from ..portal import START
 from ..settings import Settings
 from ..wiring import Inspector, Parts
 from .output import in_app, parts, tell
-
-HOUR = 3600
 
 
 @click.command()

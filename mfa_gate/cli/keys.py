@@ -6,10 +6,10 @@ import json
 
 import click
 
+from ..durations import DAY
 from ..flows import check_keys
 from ..flows.log import LogBroken
 from ..keyring import new_key
-from ..rules import DAY
 from .output import in_app, parts, tell
 
 

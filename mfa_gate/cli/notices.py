@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import click
 
-from ..delivery import Mail, NotNow, Undeliverable, Webhook
 from ..flows.ceremony import log
 from ..flows.notices import Batch
+from ..notices.delivery import Mail, NotNow, Undeliverable, Webhook
 from ..store.outbox import Channel
 from ..web import notices as words
 from ..wiring import Parts

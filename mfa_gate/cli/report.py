@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from ..reports import Breach, Whose
+from ..reads.reports import Breach, Whose
 from ..web.letters import write_private
 from ..web.summary import render, table_of
 from .output import AccountId, Failed, in_app, parts, seconds_of, tell, time_of

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from ..reasons import REASONS
+from ..risk.reasons import REASONS
 from ..web.language import catalogue
 from .output import Failed, in_app, parts, tell
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
-from ..signals import SecurityEvent, security_event
+from ..audit.signals import SecurityEvent, security_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

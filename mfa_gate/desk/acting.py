@@ -12,8 +12,8 @@ from ..assurance import Level, Requirement, satisfies
 from ..exc import NotPermitted, OwnAccount, ReasonMissing, StepUpRequired
 from ..flows import Activation, Cases, Life, Visit
 from ..flows.ceremony import Ceremony, House
-from ..reads import Reads
-from ..reports import Reports
+from ..reads.charging import Reads
+from ..reads.reports import Reports
 from ..staff import LEAST, DeskPolicy, Role, Verb
 from ..store import accounts, desk
 

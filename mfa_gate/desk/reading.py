@@ -7,12 +7,12 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..durations import DAY
 from ..exc import InvalidRequest, NotFound
 from ..flows import Visit
 from ..harvest import Allowance, State, limit, mean
 from ..harvest.policy import MOST
-from ..reports import Breach, Whose
-from ..rules import DAY
+from ..reads.reports import Breach, Whose
 from ..store import Transaction, accounts, desk, reads
 from ..store.desk import RequestRow
 from .acting import Acting, Staff

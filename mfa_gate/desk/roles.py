@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..audit import Who
+from ..audit.record import Who
 from ..exc import NotFound, NotPermitted
 from ..flows import Visit
 from ..staff import LEAST, Role

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from .. import crockford
 from ..account import Account
-from ..audit import Who
+from ..audit.record import Who
 from ..exc import MFAGateError, WrongActivationCode, WrongState
-from ..session import Session
+from ..sessions.session import Session
 from ..store import Transaction, accounts, activations, sessions
 from .ceremony import Risen, Visit
 from .proving import Proving

@@ -10,8 +10,7 @@ from typing import Final, Literal
 
 from ..account import Account
 from ..assurance import METHODS, RECOVERY, Level, Requirement, satisfies, strongest
-from ..audit import Audit, Who
-from ..devices import Devices
+from ..audit.record import Audit, Who
 from ..exc import (
     AccountClosed,
     ActivationRequired,
@@ -27,12 +26,13 @@ from ..exc import (
     WrongState,
 )
 from ..factors.relying_party import RelyingParty
-from ..habits import Habits, Place
 from ..keyring import Keyring
-from ..limits import Limiter
+from ..limits.limiter import Limiter
+from ..limits.pressure import Pressure
 from ..policy import AMR, Policy
-from ..pressure import Pressure
-from ..session import Session, Sessions
+from ..risk.habits import Habits, Place
+from ..sessions.devices import Devices
+from ..sessions.session import Session, Sessions
 from ..settings import Settings
 from ..store import Store, Transaction, accounts, activations, authenticators, sessions
 from ..store.accounts import AccountRow

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..assurance import Level
-from ..audit import Outcome, Who
+from ..audit.record import Outcome, Who
 from ..risk import Risk
-from ..session import Session
+from ..sessions.session import Session
 from ..store import accounts, sessions
 from .ceremony import Ceremony, House, News, Visit
 

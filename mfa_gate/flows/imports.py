@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from typing import Literal
 
-from ..audit import Who
+from ..audit.record import Who
 from ..exc import NotFound, SealBroken, WrongCode
 from ..factors import totp
 from ..factors.exported import Exported

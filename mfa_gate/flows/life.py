@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..assurance import CLOCK_SKEW
-from ..audit import Who
-from ..limits import Lane, Scope
-from ..rules import DAY
-from ..session import Session
+from ..audit.record import Who
+from ..durations import DAY
+from ..limits.limiter import Lane, Scope
+from ..sessions.session import Session
 from ..store import (
     accounts,
     activations,
@@ -26,7 +26,7 @@ from ..store import (
 )
 from .ceremony import Ceremony
 
-KEPT = 90 * 86_400.0  # seconds that what an owner was told is kept
+KEPT = 90 * DAY  # seconds that what an owner was told is kept
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
-from ..audit import PURPOSE
-from ..chain import link_of
+from ..audit.chain import link_of
+from ..audit.record import PURPOSE
 from ..exc import MFAGateError
 from ..store import Transaction, accounts, events
 from ..store.events import AnchorRow, ChainedRow, EventRow

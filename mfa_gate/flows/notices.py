@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..account import Account
-from ..audit import Who
+from ..audit.record import Who
+from ..durations import DAY
 from ..exc import LinkGone
 from ..store import accounts, outbox
 from ..store.outbox import Channel, NoticeRow
 from .ceremony import Ceremony, Visit
 
-DAY: Final = 86_400.0
 SHOWN: Final = 50  # of one account at once
 CLAIMED: Final = 600.0  # seconds that a sender has; one that died leaves its notices to the next
 BATCH: Final = 20  # accounts at once

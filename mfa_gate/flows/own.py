@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..assurance import Level
 from ..exc import LastAuthenticator, NotFound
-from ..session import Session
+from ..sessions.session import Session
 from ..store import authenticators, credentials, devices, recovery, sessions
 from ..store.authenticators import AuthenticatorRow
 from .ceremony import Ceremony, Visit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..limits import Attempt, Scope, network, typed_name
+from ..limits.limiter import Attempt, Scope, network, typed_name
 from .ceremony import Visit
 from .proving import Proving
 

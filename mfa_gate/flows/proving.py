@@ -6,10 +6,10 @@ from typing import Any
 
 from ..account import Account
 from ..assurance import Level, Proof
-from ..audit import Who
-from ..devices import Device, Shown
-from ..limits import Attempt, Scope, network
-from ..session import Here
+from ..audit.record import Who
+from ..limits.limiter import Attempt, Scope, network
+from ..sessions.devices import Device, Shown
+from ..sessions.session import Here
 from ..store import Transaction, accounts, devices, outbox, sessions
 from ..store.accounts import AccountRow
 from ..store.devices import DeviceRow

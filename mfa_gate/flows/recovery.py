@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..assurance import RECOVERY, Proof
 from ..exc import WrongCode, WrongState
 from ..factors import recovery as factor
-from ..limits import Scope
+from ..limits.limiter import Scope
 from ..store import Transaction, recovery
 from .ceremony import Risen, Visit
 from .proving import Proving

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from ..account import Account
 from ..assurance import Proof
-from ..audit import Who
-from ..browsers import family
-from ..devices import Device
+from ..audit.record import Who
 from ..exc import AccountClosed, SealBroken, Unavailable, WrongCode, WrongState
 from ..factors import totp
 from ..factors.totp import USUAL, Shape
-from ..limits import Attempt, Lane, Scope, network, typed_name
+from ..limits.limiter import Attempt, Lane, Scope, network, typed_name
 from ..lines import visible
+from ..netinfo.browsers import family
 from ..risk import Assessment
-from ..session import Session
+from ..sessions.devices import Device
+from ..sessions.session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials
 from ..store.accounts import AccountRow
 from ..store.authenticators import TOTPRow

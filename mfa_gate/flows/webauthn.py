@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 
 from ..account import Account
 from ..assurance import METHODS, Level, Proof
-from ..devices import Device
 from ..exc import NotFound, SignInRequired, WrongAssertion, WrongState
 from ..factors import answers, webauthn
 from ..factors.relying_party import RelyingParty
-from ..limits import Attempt
-from ..session import Session
+from ..limits.limiter import Attempt
+from ..sessions.devices import Device
+from ..sessions.session import Session
 from ..store import Transaction, accounts, credentials, sessions
 from ..store.credentials import ChallengeRow, CredentialRow
 from .ceremony import Ceremony, Risen, Visit, log

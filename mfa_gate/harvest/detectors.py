@@ -6,11 +6,11 @@ from itertools import compress
 from math import exp, log, sqrt
 from typing import Final
 
+from ..durations import DAY
 from .policy import CHARS, MOST, HarvestPolicy
 from .state import State
 from .verdict import Read, Verdict
 
-DAY: Final = 86_400.0
 _NEVER_WITHOUT_DESK: Final = ("canary", "state")  # what its owner's own proof does not lift
 
 

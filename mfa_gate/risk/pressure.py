@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-HOUR: Final = 3600.0
+from ..durations import HOUR
+
 # failures beyond the expected ones, from which a source of this kind is taken to be guessing
 _BAD: Final = {"network": 120.0, "asn": 200.0, "all": 300.0}
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self
 
+from ..durations import DAY
 from .features import CHAINS, Features
 
-HALF_LIFE: Final = 90 * 86400.0  # seconds after which a sign-in counts half: research found six months to be enough
+HALF_LIFE: Final = 90 * DAY  # seconds after which a sign-in counts half: research found six months to be enough
 VALUES: Final = 16  # kept of each level
 _FAINT: Final = 0.01  # a count below it is forgotten
 

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, func, select, text, update
 
+from ..durations import DAY
 from .engine import Transaction
 from .schema import accounts, alerts
 
-AGAIN = 86_400.0  # seconds after which what goes on is told once more
+AGAIN = DAY  # seconds after which what goes on is told once more
 
 
 class AlertRow(NamedTuple):

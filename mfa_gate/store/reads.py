@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 
-from ..rules import DAY
+from ..durations import DAY
 from .engine import Transaction
 from .schema import reads
 from .statement import Statement

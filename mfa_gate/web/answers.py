@@ -25,7 +25,7 @@ from ..exc import (
 )
 from ..flows import Progress, State
 from ..flows.ceremony import log
-from ..notices import KINDS
+from ..notices.kinds import KINDS
 from ..store.authenticators import AuthenticatorRow
 from ..store.outbox import NoticeRow
 from ..store.sessions import ListedRow

@@ -10,7 +10,8 @@ from typing import Any, Final
 from flask import Blueprint, Response, make_response, request
 
 from ..account import Account
-from ..event_kinds import KINDS
+from ..audit.event_kinds import KINDS
+from ..durations import DAY
 from ..exc import (
     InvalidRequest,
     NotFound,
@@ -22,9 +23,8 @@ from ..exc import (
 )
 from ..flows import Case, Issued, UnknownAccount
 from ..harvest import REASONS as READING
-from ..reasons import REASONS
-from ..reports import Breach
-from ..rules import DAY
+from ..reads.reports import Breach
+from ..risk.reasons import REASONS
 from ..staff import LEAST, Role
 from ..store.alerts import AlertRow
 from ..store.desk import RequestRow

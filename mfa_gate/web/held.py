@@ -13,7 +13,7 @@ from flask import Request
 
 from ..assurance import Level
 from ..exc import SealBroken
-from ..session import Session
+from ..sessions.session import Session
 from ..wiring import Parts
 from .inputs import is_same_origin
 from .targets import path_of, safe

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from flask import render_template
 
-from ..delivery import Undeliverable, is_mailable
-from ..event_kinds import KINDS as EVENTS
+from ..audit.event_kinds import KINDS as EVENTS
 from ..flows.notices import Batch
 from ..lines import visible
-from ..notices import KINDS
+from ..notices.delivery import Undeliverable, is_mailable
+from ..notices.kinds import KINDS
 from ..store.alerts import AlertRow
 from ..store.outbox import NoticeRow
 from ..wiring import Parts

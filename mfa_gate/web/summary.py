@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from flask import render_template
 
-from ..event_kinds import KINDS
-from ..reports import Breach, Person, Whose
+from ..audit.event_kinds import KINDS
+from ..reads.reports import Breach, Person, Whose
 from ..wiring import Parts
 from .language import catalogue
 from .notices import moment

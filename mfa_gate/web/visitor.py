@@ -11,7 +11,7 @@ from ..assurance import Level, Requirement
 from ..exc import Refusal
 from ..flows import Progress, Risen, Visit
 from ..portal import EXTENSION
-from ..session import Session
+from ..sessions.session import Session
 from ..wiring import Parts
 
 _SLOT: Final = "_mfa_gate"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from .habits import Habits
-from .keyring import Keyring
-from .netinfo import prefixes
-from .risk import PressurePolicy, Tally
-from .risk.pressure import HOUR
-from .store import Transaction
-from .store import pressure as rows
+from ..durations import DAY, HOUR
+from ..keyring import Keyring
+from ..netinfo import prefixes
+from ..risk import PressurePolicy, Tally
+from ..risk.habits import Habits
+from ..store import Transaction
+from ..store import pressure as rows
 
-DAY: Final = 24 * HOUR
 _PURPOSE: Final = "pressure"
 
 

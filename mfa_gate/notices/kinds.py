@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .assurance import RECOVERY
-from .exc import N_
+from ..assurance import RECOVERY
+from ..durations import MINUTE
+from ..exc import N_
 
-MINUTE: Final = 60.0
 SLIP: Final = 10 * MINUTE  # a sign-in that is still completed within that time shows that its owner mistyped
 
 

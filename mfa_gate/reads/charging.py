@@ -12,10 +12,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from .assurance import METHODS, Level, Requirement
-from .audit import Who
-from .chain import Heads
-from .exc import (
+from ..assurance import METHODS, Level, Requirement
+from ..audit.chain import Heads
+from ..audit.record import Who
+from ..durations import DAY
+from ..exc import (
     InvalidRecord,
     ReadQuotaReached,
     ReadsStopped,
@@ -25,16 +26,15 @@ from .exc import (
     TooManyAtOnce,
     WrongState,
 )
-from .flows import Visit
-from .flows.ceremony import Ceremony, House, News
-from .flows.ledger import PURPOSE
-from .harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, weigh
-from .harvest.policy import CHARS
-from .netinfo import prefixes
-from .rules import DAY
-from .session import Session
-from .store import Transaction, crowds, reading, reads
-from .store.reads import Outcome, ReadRow
+from ..flows import Visit
+from ..flows.ceremony import Ceremony, House, News
+from ..flows.ledger import PURPOSE
+from ..harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, weigh
+from ..harvest.policy import CHARS
+from ..netinfo import prefixes
+from ..sessions.session import Session
+from ..store import Transaction, crowds, reading, reads
+from ..store.reads import Outcome, ReadRow
 
 LONGEST: Final = 512  # characters of a record's id
 MOST: Final = 1_000  # records in one list: more than anybody may read in a day

@@ -1,4 +1,4 @@
-"""For a portal's own tests: a clock that one sets, people who are signed in, authenticator apps and security keys."""
+"""A clock that one sets, people who are signed in, authenticator apps and security keys that are enrolled."""
 
 from __future__ import annotations
 
@@ -13,26 +13,15 @@ from flask import Flask, session
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from .account import Account
-from .assurance import Level, Proof
-from .factors.totp import STEP
-from .flows import Visit
-from .portal import EXTENSION
-from .session import Session
-from .software_key import KeyRefused, SoftwareKey
-from .store import devices, outbox
-from .wiring import Parts
-
-__all__ = [
-    "Clock",
-    "KeyRefused",
-    "SoftwareKey",
-    "enrol_key",
-    "enrol_totp",
-    "prove_by_key",
-    "signed_in",
-    "totp_code",
-]
+from ..account import Account
+from ..assurance import Level, Proof
+from ..factors.totp import STEP
+from ..flows import Visit
+from ..portal import EXTENSION
+from ..sessions.session import Session
+from ..store import devices, outbox
+from ..wiring import Parts
+from .software_key import SoftwareKey
 
 LOOPBACK: Final = "127.0.0.1"
 _AMR: Final = {Level.MFA: "otp", Level.PHISHING_RESISTANT: "pop", Level.HARDWARE: "hwk"}

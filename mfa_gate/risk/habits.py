@@ -12,10 +12,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
-from .browsers import described
-from .keyring import Keyring
-from .netinfo import KINDS, NOTHING, Cached, Kind, NetInfo, Network, is_public, prefixes
-from .risk import Assessment, Features, Profile, RiskPolicy, assess, moved
+from ..durations import DAY
+from ..keyring import Keyring
+from ..netinfo import KINDS, NOTHING, Cached, Kind, NetInfo, Network, is_public, prefixes
+from ..netinfo.browsers import described
+from .continuity import moved
+from .features import Features
+from .policy import RiskPolicy
+from .profile import Profile
+from .score import Assessment, assess
 
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode
 log: Final = logging.getLogger("mfa_gate")
@@ -25,7 +30,7 @@ _HASHED: Final = ("address", "network", "district", "build", "family", "system",
 _COMPARED: Final = ("network", "district", "asn", "country", "kind", "family", "system")
 _LENGTH: Final = 12  # hexadecimal digits kept of a hash: of a few values of one account
 _MONDAY: Final = 4 * 24  # hours from the epoch's Thursday on
-_OLDEST: Final = 366 * 86400.0  # seconds after which network data say nothing any more
+_OLDEST: Final = 366 * DAY  # seconds after which network data say nothing any more
 
 
 class Place(NamedTuple):

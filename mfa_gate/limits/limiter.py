@@ -15,10 +15,10 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Literal, NamedTuple
 
-from .exc import TooManyAttempts
-from .keyring import Keyring
+from ..exc import TooManyAttempts
+from ..keyring import Keyring
+from ..store import Transaction, counters
 from .rules import LimitPolicy, Rule
-from .store import Transaction, counters
 
 Lane = Literal["stranger", "known"]
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from .keyring import new_key
+from ..keyring import new_key
 
 KEYS_FILE: Final = "mfa_gate.debug-keys"
 DEFAULT_PORT: Final = 5000

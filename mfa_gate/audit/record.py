@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
-from .browsers import family
+from ..keyring import Keyring
+from ..netinfo.browsers import family
+from ..notices.kinds import ALERTS, notice_of
+from ..notices.kinds import KINDS as KINDS_TOLD
+from ..store import Transaction, alerts, events, outbox
 from .chain import Head, Heads
 from .event_kinds import KINDS
-from .keyring import Keyring
-from .notices import ALERTS, notice_of
-from .notices import KINDS as KINDS_TOLD
 from .signals import SecurityEvent, announce, security_event
-from .store import Transaction, alerts, events, outbox
 
 _written: Final = json.JSONEncoder(sort_keys=True).encode
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .assurance import METHODS, Level, Proof, level_of
-from .exc import SignInRequired
-from .keyring import Keyring
-from .policy import Policy
-from .risk import Risk
-from .settings import Settings
-from .store import Store, Transaction
-from .store import sessions as rows
-from .store.sessions import Origin, SessionRow
+from ..assurance import METHODS, Level, Proof, level_of
+from ..exc import SignInRequired
+from ..keyring import Keyring
+from ..policy import Policy
+from ..risk import Risk
+from ..settings import Settings
+from ..store import Store, Transaction
+from ..store import sessions as rows
+from ..store.sessions import Origin, SessionRow
 
 PURPOSE = "session"
 _written = json.JSONEncoder(separators=(",", ":")).encode

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .exc import N_
+from ..exc import N_
 
 
 @dataclass(frozen=True, slots=True)

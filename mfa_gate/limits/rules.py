@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-HOUR: Final = 3600.0
-DAY: Final = 24 * HOUR
+from ..durations import DAY, HOUR
+
 QUARTER: Final = 90 * DAY
 
 

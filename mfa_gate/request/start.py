@@ -9,23 +9,23 @@ from typing import Any
 from flask import Flask, Response, has_request_context
 from werkzeug.routing import Rule
 
-from . import cli, web
-from .account import Account
-from .assurance import Level, Requirement, requirement
+from .. import cli, web
+from ..account import Account
+from ..assurance import Level, Requirement, requirement
+from ..exc import Refusal, Unavailable
+from ..flows.ceremony import log
+from ..options import Options
+from ..portal import EXTENSION, START, Portal
+from ..sessions.session import Session
+from ..settings import read
+from ..web import answers, desk, steps
+from ..web.visitor import visitor
+from ..wiring import Parts, build
 from .debug import made_for_you
-from .exc import Refusal, Unavailable
-from .flows.ceremony import log
 from .guard import Guard, localhost_in_debug
 from .login import LoginTry
 from .marks import Marks, is_static
 from .metering import Metering
-from .options import Options
-from .portal import EXTENSION, START, Portal
-from .session import Session
-from .settings import read
-from .web import answers, desk, steps
-from .web.visitor import visitor
-from .wiring import Parts, build
 
 
 class GateSession:

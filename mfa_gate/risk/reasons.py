@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from .exc import N_
+from ..exc import N_
 
 REASONS: Final[Mapping[str, str]] = {
     "little_known": N_("Too little is known of this account, or of this sign-in, to call it usual."),

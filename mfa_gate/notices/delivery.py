@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
-from .exc import ConfigurationError, MFAGateError
-from .keyring import message_signature
+from ..exc import ConfigurationError, MFAGateError
+from ..keyring import message_signature
 
 if TYPE_CHECKING:  # who only imports the gate need not wait for what sends
     from email.message import EmailMessage

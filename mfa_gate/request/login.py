@@ -8,11 +8,11 @@ from typing import Any, Final
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from .exc import Refusal, Unavailable
-from .flows.ceremony import log
-from .limits import Attempt
-from .web import answers
-from .web.visitor import current_parts, visitor
+from ..exc import Refusal, Unavailable
+from ..flows.ceremony import log
+from ..limits.limiter import Attempt
+from ..web import answers
+from ..web.visitor import current_parts, visitor
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 

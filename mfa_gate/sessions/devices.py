@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .keyring import Keyring
-from .settings import Settings
-from .store import Store, Transaction
-from .store import devices as rows
-from .store.devices import DeviceRow
+from ..keyring import Keyring
+from ..settings import Settings
+from ..store import Store, Transaction
+from ..store import devices as rows
+from ..store.devices import DeviceRow
 
 PURPOSE: Final = "device"
 NAME_PURPOSE: Final = "typed name"

@@ -8,14 +8,14 @@ from flask import Flask, Request, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.exceptions import NotFound as NothingThere
 
-from .assurance import Level, Requirement, satisfies
-from .exc import NoMethod, NotFound, Refusal, SignInRequired, StepUpRequired, Unavailable, WrongMethod
-from .flows.ceremony import log
+from ..assurance import Level, Requirement, satisfies
+from ..exc import NoMethod, NotFound, Refusal, SignInRequired, StepUpRequired, Unavailable, WrongMethod
+from ..flows.ceremony import log
+from ..sessions.session import Session
+from ..web import API, answers, held, is_own, pages
+from ..web.visitor import Visitor, this_request, visitor_of
+from ..wiring import Parts
 from .marks import Marks
-from .session import Session
-from .web import API, answers, held, is_own, pages
-from .web.visitor import Visitor, this_request, visitor_of
-from .wiring import Parts
 
 REMEMBERED: Final = 100_000  # views of observed sessions that were recorded already
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from .lines import visible
+from ..lines import visible
 
 LONGEST: Final = 512  # characters of a header that are looked at
 _SHOWN: Final = 30  # characters of each word

@@ -11,13 +11,13 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.routing import Rule
 
-from .exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
-from .flows.ceremony import log
+from ..exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
+from ..flows.ceremony import log
+from ..reads.charging import Reads
+from ..web.answers import OwnAnswer
+from ..web.visitor import Visitor, this_request, visitor, visitor_of
 from .guard import Guard
 from .marks import Marks
-from .reads import Reads
-from .web.answers import OwnAnswer
-from .web.visitor import Visitor, this_request, visitor, visitor_of
 
 NOT_FOUND = 404
 

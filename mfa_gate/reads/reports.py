@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .audit import Who
-from .exc import MFAGateError, SealBroken
-from .flows.ceremony import Ceremony
-from .reads import RECORD, place, record_hash
-from .rules import DAY
-from .store import Transaction, accounts, events, reads
-from .store.reads import ChainedRead
+from ..audit.record import Who
+from ..durations import DAY
+from ..exc import MFAGateError, SealBroken
+from ..flows.ceremony import Ceremony
+from ..store import Transaction, accounts, events, reads
+from ..store.reads import ChainedRead
+from .charging import RECORD, place, record_hash
 
 # what was done about it, as far as the gate did it
 MEASURES: Final = frozenset(

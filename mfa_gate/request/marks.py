@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from flask import Blueprint, Flask
 from flask.sansio.scaffold import Scaffold
 
-from .assurance import Requirement
-from .exc import ConfigurationError
+from ..assurance import Requirement
+from ..exc import ConfigurationError
 
 View = Callable[..., Any]
 Kind = Literal["public", "first_factor", "require", "reads", "reads_nothing"]

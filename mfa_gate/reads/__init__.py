@@ -1,0 +1,1 @@
+"""Records that are read: charged before they are shown, and reported afterwards (GDPR 33, 34)."""
