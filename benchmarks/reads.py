@@ -12,12 +12,12 @@ from typing import Final
 from flask import Flask
 
 from mfa_gate.audit.chain import Head
-from mfa_gate.flows.ledger import PURPOSE
 from mfa_gate.harvest import HarvestPolicy, State
 from mfa_gate.reads.charging import RECORD, place, record_hash
+from mfa_gate.reads.ledger import PURPOSE
 from mfa_gate.reads.reports import Whose
-from mfa_gate.store import reading
-from mfa_gate.store import reads as rows
+from mfa_gate.store import read_ledger as rows
+from mfa_gate.store import reading_states
 
 from .guarded import gate_cookie
 from .measure import Environ, Variant
@@ -57,7 +57,7 @@ def reports(app: Flask, rounds: int) -> list[float]:
     house, made = app.extensions["mfa_gate"].house, app.extensions["mfa_gate"].reports
     head, now, whose = Head("report"), time.time(), account_id(0)
     with house.store.begin() as tx:
-        held = reading.hold(tx, whose)
+        held = reading_states.hold(tx, whose)
         assert held is not None
         for number in range(HARVEST):
             at = now - number % SPAN * 86_400

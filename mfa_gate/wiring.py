@@ -20,7 +20,6 @@ from .flows import (
     House,
     Imports,
     Keys,
-    Ledger,
     Life,
     Log,
     Notices,
@@ -39,6 +38,7 @@ from .notices.delivery import Mail, Webhook
 from .options import Options
 from .portal import Portal
 from .reads.charging import Reads
+from .reads.ledger import Ledger
 from .reads.reports import Reports
 from .risk.habits import Habits
 from .sessions.devices import Devices

@@ -10,8 +10,8 @@ import pytest
 
 from mfa_gate.audit import record as audit
 from mfa_gate.audit.record import Audit
-from mfa_gate.flows import log
-from mfa_gate.flows.log import Log
+from mfa_gate.flows import event_log
+from mfa_gate.flows.event_log import Log
 from mfa_gate.store import events
 
 Patch = pytest.MonkeyPatch
@@ -26,7 +26,7 @@ def what_a_line_says_is_not_in_its_hash(patch: Patch) -> None:
         return really(before, name, seq, ())
 
     patch.setattr(chain, "link_of", link_of)
-    patch.setattr(log, "link_of", link_of)
+    patch.setattr(event_log, "link_of", link_of)
 
 
 def lines_are_not_counted(patch: Patch) -> None:
@@ -45,7 +45,7 @@ def lines_are_not_counted(patch: Patch) -> None:
 
     really_check = Log._check
     patch.setattr(chain, "link_of", link_of)
-    patch.setattr(log, "link_of", link_of)
+    patch.setattr(event_log, "link_of", link_of)
     patch.setattr(Log, "_check", check)
 
 

@@ -18,8 +18,8 @@ from mfa_gate import crockford, wiring
 from mfa_gate.audit.record import Audit
 from mfa_gate.exc import SealBroken, TooManyAttempts, WrongCode
 from mfa_gate.factors import totp
-from mfa_gate.flows import enrolment, keys, password, sign_in
-from mfa_gate.flows.ceremony import Ceremony, Progress, log
+from mfa_gate.flows import enrolment, key_rotation, password, sign_in
+from mfa_gate.flows.flow import Ceremony, Progress, log
 from mfa_gate.keyring import Keyring
 from mfa_gate.limits.limiter import Attempt, Limiter, Scope, _row, network
 from mfa_gate.limits.rules import Rule
@@ -386,7 +386,7 @@ def settings_show_their_keys(patch: Patch) -> None:
 
 
 def seeds_without_a_place(patch: Patch) -> None:
-    for module in (sign_in, enrolment, keys):
+    for module in (sign_in, enrolment, key_rotation):
         patch.setattr(module, "seed_context", lambda *_: "a seed")
     matches_anything(patch, "totp step")
 
@@ -406,7 +406,7 @@ def broken_seeds_are_wrong_codes(patch: Patch) -> None:
             return b"\0" * 20
 
     patch.setattr(sign_in, "open_seed", open_seed)
-    patch.setattr(keys, "open_seed", open_seed)
+    patch.setattr(key_rotation, "open_seed", open_seed)
 
 
 def drift_told_to_anybody(patch: Patch) -> None:
@@ -426,7 +426,7 @@ def drift_told_to_anybody(patch: Patch) -> None:
 
 def any_keys_will_do(patch: Patch) -> None:
     # the package's attribute of this name is the group of commands
-    for module in (wiring, sys.modules["mfa_gate.cli.keys"]):
+    for module in (wiring, sys.modules["mfa_gate.cli.maintenance"]):
         patch.setattr(module, "check_keys", lambda *_: None)
 
 

@@ -12,7 +12,7 @@ from mfa_gate.desk import Desk
 from mfa_gate.exc import NotPermitted, OwnAccount
 from mfa_gate.request.marks import Marks
 from mfa_gate.staff import LEAST, DeskPolicy, Role
-from mfa_gate.store import desk as rows
+from mfa_gate.store import desk_staff as rows
 
 Patch = pytest.MonkeyPatch
 

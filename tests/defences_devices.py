@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mfa_gate.flows import password, sign_in
-from mfa_gate.flows.own import Own
 from mfa_gate.flows.proving import Proving
+from mfa_gate.flows.self_service import Own
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.limits.limiter import Limiter, Scope, network
 from mfa_gate.limits.rules import Rule

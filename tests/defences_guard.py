@@ -13,8 +13,8 @@ from mfa_gate.assurance import Level, Requirement, level_of
 from mfa_gate.audit.record import Audit
 from mfa_gate.contrib.flask_login import FlaskLoginBridge
 from mfa_gate.exc import Refusal, SignInRequired, StepUpRequired, Unavailable
-from mfa_gate.flows.ceremony import Ceremony, Risen
-from mfa_gate.flows.life import Life
+from mfa_gate.flows.account_lifecycle import Life
+from mfa_gate.flows.flow import Ceremony, Risen
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.keyring import Keyring
 from mfa_gate.request import guard, marks, start
@@ -28,7 +28,7 @@ from mfa_gate.store import accounts
 from mfa_gate.store import sessions as rows
 from mfa_gate.store.reader import Reader
 from mfa_gate.web import steps
-from mfa_gate.web.visitor import Visitor
+from mfa_gate.web.request_context import Visitor
 from tests.defences import Defence
 from tests.defences_audit import takes_any_value
 

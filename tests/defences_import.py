@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from mfa_gate.flows import imports, keys, sign_in
+from mfa_gate.flows import imports, key_rotation, sign_in
 from mfa_gate.store.schema import totp_seeds
 
 Patch = pytest.MonkeyPatch
@@ -30,7 +30,7 @@ def seeds_open_whatever_their_shape(patch: Patch) -> None:
     def context(subject: str, authenticator_id: str, _shape: Any = None) -> str:
         return really(subject, authenticator_id)
 
-    for module in (sign_in, imports, keys):
+    for module in (sign_in, imports, key_rotation):
         patch.setattr(module, "seed_context", context)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from mfa_gate.flows import notices as flow
-from mfa_gate.flows.ceremony import Ceremony
-from mfa_gate.flows.notices import Notices
+from mfa_gate.flows import owner_notices as flow
+from mfa_gate.flows.flow import Ceremony
+from mfa_gate.flows.owner_notices import Notices
 from mfa_gate.keyring import Keyring
 from mfa_gate.store import accounts, authenticators, outbox
-from mfa_gate.web import notices as words
+from mfa_gate.web import notice_texts as words
 
 Patch = pytest.MonkeyPatch
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from mfa_gate.assurance import METHODS, Level, Proof, Requirement, level_of, satisfies, strongest
 from mfa_gate.exc import ActivationRequired, LastAuthenticator, NotFound, StepUpRequired
 from mfa_gate.flows import Enrolment, Own, Removed, WebAuthn
-from mfa_gate.flows.ceremony import CHANGE_AGE, Ceremony
+from mfa_gate.flows.flow import CHANGE_AGE, Ceremony
 from mfa_gate.sessions import session as sessions
 from mfa_gate.sessions.session import Session
 from mfa_gate.store import authenticators

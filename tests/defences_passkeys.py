@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from mfa_gate.exc import WrongAssertion
-from mfa_gate.factors import answers, attestation, cose, webauthn
-from mfa_gate.flows import keys
+from mfa_gate.factors import attestation, cose, webauthn, webauthn_answers
+from mfa_gate.flows import key_rotation
 from mfa_gate.flows import webauthn as flow
-from mfa_gate.flows.ceremony import Ceremony
-from mfa_gate.store import authenticators, credentials, recovery
+from mfa_gate.flows.flow import Ceremony
+from mfa_gate.store import authenticators, credentials, recovery_sets
 from mfa_gate.store.credentials import CredentialRow
 from mfa_gate.testing.software_key import from_text, to_text
 from mfa_gate.web import answers as web_answers
@@ -66,7 +66,7 @@ def recovery_codes_are_only_looked_at(patch: Patch) -> None:
         found = text("SELECT hash FROM mfa_recovery_codes WHERE account_id = :account AND hash = :hash")
         return tx.execute(found, {"account": account_id, "hash": hashed}).first() is not None
 
-    patch.setattr(recovery, "spend", spend)
+    patch.setattr(recovery_sets, "spend", spend)
 
 
 # --- what an answer says -----------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ def client_data_forgiven(*members: str) -> Callable[[Patch], None]:
     """Read each of these members of the client data as if it were right."""
 
     def take_out(patch: Patch) -> None:
-        real = answers.check_client_data
+        real = webauthn_answers.check_client_data
 
         def check(rp: Any, raw: bytes, kind: str, challenge: bytes) -> None:
             try:
@@ -188,7 +188,7 @@ def lenient_base64(patch: Patch) -> None:
         except (TypeError, ValueError):
             raise WrongAssertion(reason=reason) from None
 
-    for module in (answers, webauthn):
+    for module in (webauthn_answers, webauthn):
         patch.setattr(module, "decoded", decoded)
 
 
@@ -199,7 +199,7 @@ def one_credential_for_several(patch: Patch) -> None:
 
 
 def errors_of_the_library_are_let_out(patch: Patch) -> None:
-    patch.setattr(answers.refused_as, "__exit__", lambda *_: None)
+    patch.setattr(webauthn_answers.refused_as, "__exit__", lambda *_: None)
 
 
 def the_cause_is_told(patch: Patch) -> None:
@@ -233,7 +233,7 @@ def bindings_are_not_checked(patch: Patch) -> None:
 
 
 def check_overlooks_keys(patch: Patch) -> None:
-    patch.setattr(keys, "is_bound", lambda *_: True)
+    patch.setattr(key_rotation, "is_bound", lambda *_: True)
 
 
 def the_last_one_may_go(patch: Patch) -> None:
@@ -272,7 +272,7 @@ def an_account_without_a_method_that_is_on_is_let_in(patch: Patch) -> None:
     names = web_answers.METHOD_NAMES
 
     def methods(tx: Any, account_id: str) -> frozenset[str]:
-        from mfa_gate.web.visitor import current_parts
+        from mfa_gate.web.request_context import current_parts
 
         return frozenset(amr for amr in real(tx, account_id) if names[amr] in current_parts().settings.methods)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mfa_gate.assurance import Requirement
-from mfa_gate.flows.life import Life
+from mfa_gate.flows.account_lifecycle import Life
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.policy import Policy
 from mfa_gate.request.guard import Guard
@@ -49,7 +49,7 @@ def enrolling_leaves_observed_sessions(patch: Patch) -> None:
 
 
 def observing_relaxes_the_gates_own_pages(patch: Patch) -> None:
-    from mfa_gate.flows.ceremony import Ceremony
+    from mfa_gate.flows.flow import Ceremony
 
     really = Ceremony.may_change
 

@@ -11,8 +11,8 @@ from mfa_gate.harvest import Crowd, detectors
 from mfa_gate.harvest.state import State
 from mfa_gate.reads.charging import Reads
 from mfa_gate.request.metering import Metering
-from mfa_gate.store import reading
-from mfa_gate.web.visitor import visitor
+from mfa_gate.store import reading_states
+from mfa_gate.web.request_context import visitor
 
 Patch = pytest.MonkeyPatch
 
@@ -75,13 +75,13 @@ def a_crowd_reads_what_it_likes(patch: Patch) -> None:
 
 
 def a_session_that_ended_meanwhile_reads_on(patch: Patch) -> None:
-    hold = reading.hold
+    hold = reading_states.hold
 
     def alive(*args: Any) -> Any:
         held = hold(*args)
         return held and held._replace(is_there=True)
 
-    patch.setattr(reading, "hold", alive)
+    patch.setattr(reading_states, "hold", alive)
 
 
 def every_answer_is_sent(patch: Patch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.flows import Visit, ceremony
+from mfa_gate.flows import Visit, flow
 from mfa_gate.flows.continuity import Continuity
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.limits.pressure import Pressure
@@ -19,7 +19,7 @@ Patch = pytest.MonkeyPatch
 
 
 def every_method_fits_every_risk(patch: Patch) -> None:
-    patch.setattr(ceremony, "narrowed", lambda _session, methods: methods)
+    patch.setattr(flow, "narrowed", lambda _session, methods: methods)
 
 
 def a_password_teaches_what_is_usual(patch: Patch) -> None:

@@ -15,11 +15,11 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from mfa_gate.exc import Refusal, SealBroken
-from mfa_gate.flows import Activation, Enrolment, Password, ceremony
+from mfa_gate.flows import Activation, Enrolment, Password, flow
 from mfa_gate.flows import enrolment as enrolments
 from mfa_gate.keyring import Keyring
 from mfa_gate.settings import Settings
-from mfa_gate.web import answers, held, inputs, pages, targets
+from mfa_gate.web import answers, inputs, pages, sealed_form, targets
 
 Patch = pytest.MonkeyPatch
 
@@ -115,7 +115,7 @@ def target_forever(patch: Patch) -> None:
 
 
 def one_seal_for_everything(patch: Patch) -> None:
-    patch.setattr(held, "_context", lambda session: targets.CONTEXT)
+    patch.setattr(sealed_form, "_context", lambda session: targets.CONTEXT)
     patch.setattr(targets, "Level", lambda level: answers.Level.MFA)
 
 
@@ -194,7 +194,7 @@ def what_is_typed_is_logged(patch: Patch) -> None:
     real = Activation.redeem
 
     def redeem(self: Activation, visit: Any, code: str) -> Any:
-        ceremony.log.info("redeeming %s", code)
+        flow.log.info("redeeming %s", code)
         return real(self, visit, code)
 
     patch.setattr(Activation, "redeem", redeem)
@@ -251,11 +251,11 @@ def any_origin(patch: Patch) -> None:
 
 
 def forms_of_any_origin_are_kept(patch: Patch) -> None:
-    patch.setattr(held, "is_same_origin", lambda asked, origin, known=False: True)
+    patch.setattr(sealed_form, "is_same_origin", lambda asked, origin, known=False: True)
 
 
 def kept_forms_belong_to_nobody(patch: Patch) -> None:
-    patch.setattr(held, "_context", lambda session: "held")
+    patch.setattr(sealed_form, "_context", lambda session: "held")
 
 
 def may_be_framed(patch: Patch) -> None:

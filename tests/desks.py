@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import Account, DeskPolicy, Role
 from mfa_gate.risk import RiskPolicy
-from mfa_gate.store import desk
+from mfa_gate.store import desk_staff
 from mfa_gate.testing import SoftwareKey
 from tests.passkeys import UNLIMITED, sign_in
 from tests.portal import REPORTED, Browser, Portal
@@ -79,7 +79,7 @@ def open_desk(
         portal.passwords[name] = f"pw-{name}"
         keys[name] = portal.key(name)
         with portal.app.extensions["mfa_gate"].house.store.begin() as tx:
-            desk.grant(tx, name, role, None, portal.clock())
+            desk_staff.grant(tx, name, role, None, portal.clock())
     portal.enrolled("anne")
     portal.told()
     return Desk(portal, keys, letters)

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from mfa_gate.factors import recovery as factor
 from mfa_gate.factors.totp import STEP
 from mfa_gate.flows import Visit
-from mfa_gate.store import recovery
+from mfa_gate.store import recovery_sets
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import to_text
 from tests.portal import ADDRESS, BASE_URL, Browser, Portal
@@ -67,7 +67,7 @@ def with_codes(portal: Portal, account: str = "anne", count: int = 2) -> tuple[s
         drawn = factor.begin()
     house = portal.app.extensions["mfa_gate"].house
     with house.store.begin() as tx:
-        recovery.replace(tx, account, drawn.salt.hex(), drawn.hashes, house.clock())
+        recovery_sets.replace(tx, account, drawn.salt.hex(), drawn.hashes, house.clock())
     return drawn.codes
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
+from mfa_gate.durations import DAY
 from mfa_gate.exc import WrongAssertion
-from mfa_gate.limits.rules import DAY, LimitPolicy, Rule
+from mfa_gate.limits.rules import LimitPolicy, Rule
 from mfa_gate.testing import enrol_key
 from mfa_gate.testing.software_key import STRAIGHT, Bent, SoftwareKey
 from mfa_gate.web.language import catalogue

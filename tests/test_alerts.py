@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mfa_gate.limits.rules import DAY
+from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
 
 from .conftest import MakePortal

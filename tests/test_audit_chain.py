@@ -15,9 +15,9 @@ import pytest
 
 from mfa_gate.audit.record import Who
 from mfa_gate.cli import mfa
+from mfa_gate.durations import DAY
 from mfa_gate.exc import Unavailable
-from mfa_gate.flows.log import LogBroken
-from mfa_gate.limits.rules import DAY
+from mfa_gate.flows.event_log import LogBroken
 
 from .breaking import Fault, breaking
 from .events import incomplete

@@ -15,7 +15,7 @@ import pytest
 
 from mfa_gate import ConfigurationError, Leaked, LeakedFile, LeakedRange
 from mfa_gate.breached import MAGIC, ListUnreadable, build
-from mfa_gate.limits.rules import DAY
+from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.testing import SoftwareKey
 

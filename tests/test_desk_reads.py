@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mfa_gate.durations import DAY
 from mfa_gate.harvest import State
-from mfa_gate.limits.rules import DAY
 
 from .conftest import MakePortal
 from .desks import WHY, Desk, open_desk

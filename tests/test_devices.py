@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from mfa_gate.limits.rules import DAY
+from mfa_gate.durations import DAY
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import Bent
 

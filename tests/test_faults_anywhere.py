@@ -24,7 +24,7 @@ from mfa_gate.policy import Policy
 from mfa_gate.sessions.devices import Devices
 from mfa_gate.sessions.session import Sessions
 from mfa_gate.store import outbox
-from mfa_gate.web import desk as web_desk
+from mfa_gate.web import desk_pages as web_desk
 from tests import test_faults
 from tests.breaking import Fault, State, breaking, kept, state_of
 from tests.conftest import MakePortal

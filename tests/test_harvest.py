@@ -25,7 +25,7 @@ from mfa_gate.harvest import (
     quota,
     read,
 )
-from mfa_gate.harvest.policy import CHARS, MOST
+from mfa_gate.harvest.harvest_policy import CHARS, MOST
 from mfa_gate.harvest.state import SESSIONS
 
 DAY = 86_400.0

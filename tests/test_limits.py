@@ -17,8 +17,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mfa_gate import web
+from mfa_gate.durations import DAY
 from mfa_gate.factors import totp
-from mfa_gate.limits.rules import DAY, QUARTER, LimitPolicy, Rule
+from mfa_gate.limits.rules import QUARTER, LimitPolicy, Rule
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import Bent
 from tests.portal import BASE_URL, Browser, Portal

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, DeskPolicy, Role
-from mfa_gate.store import desk
+from mfa_gate.store import desk_staff
 from mfa_gate.testing import Clock, KeyRefused, SoftwareKey, totp_code
 from tests.desks import code_in
 from tests.model import CODE, REDEEMED, SURE, Authenticator, Lineage, Model, Person
@@ -127,8 +127,8 @@ class Sequences(RuleBasedStateMachine):
         self.sues = self.portal.key("sue")
         self.opened += 1
         with self.portal.app.extensions["mfa_gate"].house.store.begin() as tx:
-            desk.grant(tx, "sue", Role.SUPERVISOR, None, self.now)
-            desk.grant(tx, "bob", Role.AGENT, None, self.now)
+            desk_staff.grant(tx, "sue", Role.SUPERVISOR, None, self.now)
+            desk_staff.grant(tx, "bob", Role.AGENT, None, self.now)
         self.subjects = {row.id: row.subject for row in self.portal.sql("SELECT id, subject FROM mfa_accounts")}
 
     def _sets_up(self, which: int, key: bool) -> None:

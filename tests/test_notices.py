@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from mfa_gate.flows.notices import FROZEN, LINK
+from mfa_gate.flows.owner_notices import FROZEN, LINK
 from mfa_gate.testing import SoftwareKey
 
 from .owners import id_of_key

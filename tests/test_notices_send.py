@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from mfa_gate import Account, ConfigurationError, Mail, Unavailable, Webhook
-from mfa_gate.flows.life import KEPT
-from mfa_gate.flows.notices import CLAIMED
+from mfa_gate.flows.account_lifecycle import KEPT
+from mfa_gate.flows.owner_notices import CLAIMED
 
 from .breaking import Fault, breaking, kept
 from .portal import Portal

@@ -20,7 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mfa_gate.limits.rules import DAY, LimitPolicy, Rule
+from mfa_gate.durations import DAY
+from mfa_gate.limits.rules import LimitPolicy, Rule
 from mfa_gate.testing import SoftwareKey
 from tests.owners import by_app, by_code, by_key, enrol, id_of, with_codes
 from tests.portal import ADDRESS, BASE_URL, Browser, Portal

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mfa_gate import Account, GroupPolicy, Level, Policy
-from mfa_gate.limits.rules import DAY
+from mfa_gate.durations import DAY
 from mfa_gate.testing import SoftwareKey
 
 from .conftest import MakePortal

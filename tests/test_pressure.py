@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mfa_gate import Account
-from mfa_gate.limits.rules import DAY
+from mfa_gate.durations import DAY
 from mfa_gate.risk import PressurePolicy, RiskPolicy, Tally
 from mfa_gate.testing import enrol_totp
 

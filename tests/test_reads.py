@@ -11,9 +11,9 @@ import pytest
 from flask import Blueprint
 
 from mfa_gate import ConfigurationError
+from mfa_gate.durations import DAY
 from mfa_gate.flows import Visit
 from mfa_gate.harvest import HarvestPolicy, State
-from mfa_gate.limits.rules import DAY
 from mfa_gate.testing import SoftwareKey
 
 from .breaking import Fault, breaking

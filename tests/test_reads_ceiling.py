@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mfa_gate.durations import DAY
 from mfa_gate.harvest import HarvestPolicy
-from mfa_gate.limits.rules import DAY
 from mfa_gate.testing import SoftwareKey
 
 from .conftest import MakePortal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mfa_gate.durations import DAY
 from mfa_gate.harvest import HarvestPolicy
-from mfa_gate.limits.rules import DAY
 
 from .conftest import MakePortal
 from .portal import Browser, Portal

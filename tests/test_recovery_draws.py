@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from mfa_gate.durations import DAY
 from mfa_gate.factors import recovery as factor
-from mfa_gate.limits.rules import DAY
 from mfa_gate.testing import SoftwareKey
 from tests.owners import (
     at_the_door,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from mfa_gate.durations import DAY
 from mfa_gate.harvest import HarvestPolicy
-from mfa_gate.limits.rules import DAY
 
 from .conftest import MakePortal
 from .portal import JSON, Browser, Portal

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mfa_gate import GroupPolicy, Policy
-from mfa_gate.limits.rules import DAY
+from mfa_gate.durations import DAY
 from mfa_gate.netinfo import Network
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.risk.features import CHAINS, LEVELS

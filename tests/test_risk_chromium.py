@@ -9,7 +9,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from mfa_gate.limits.rules import DAY
+from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.testing import SoftwareKey
 from tests.browser import launch

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from mfa_gate.factors import webauthn
 from mfa_gate.store import activations, authenticators
 from mfa_gate.testing.software_key import SoftwareKey
-from mfa_gate.web.visitor import Visitor
+from mfa_gate.web.request_context import Visitor
 from tests.owners import CHANGES, RENAME, Change, by_key, enrol, everything, id_of_key, named, said, with_codes
 from tests.passkeys import PLAIN, begin, credentials, key_of, refused, send, sign_in
 from tests.portal import Browser, Portal

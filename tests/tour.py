@@ -12,10 +12,10 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, TimeoutError
 
 from mfa_gate.audit.record import Who
+from mfa_gate.durations import DAY
 from mfa_gate.harvest import State
-from mfa_gate.limits.rules import DAY
-from mfa_gate.store import reading, reads
-from mfa_gate.store.reads import ReadRow
+from mfa_gate.store import read_ledger, reading_states
+from mfa_gate.store.read_ledger import ReadRow
 from mfa_gate.testing import SoftwareKey
 from mfa_gate.web.letters import Letter, render
 from tests.served import KEY_BUTTON, NAMES, Served, Window
@@ -315,14 +315,14 @@ class Tour:
         today = int(now // DAY)
         stopped = State(today, now, seen="c0ffe" * 40, total=900.0, weight=30.0, days=30, stopped=now, why="pace")
         with house.store.begin() as tx:
-            held = reading.hold(tx, account)
+            held = reading_states.hold(tx, account)
             assert held is not None
-            reading.keep(tx, account, stopped.dump())
+            reading_states.keep(tx, account, stopped.dump())
             house.audit.record(tx, "reads_stopped", now, Who(held.subject), reasons=["pace"], records=40)
             for number in range(200):
                 day = today - number % 20
                 row = ReadRow(now, day, held.subject, "s", None, "patient", f"k.{number}", "", "first")
-                reads.add(tx, row, "tour", number, "", "")
+                read_ledger.add(tx, row, "tour", number, "", "")
 
     def spoken(self) -> None:
         """What a colleague asked for, and one's own request once a colleague has approved it."""

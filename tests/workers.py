@@ -24,8 +24,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from mfa_gate import Account, DeskPolicy, Mail
 from mfa_gate.cli.notices import one_pass
+from mfa_gate.durations import DAY
 from mfa_gate.factors import recovery, totp, webauthn
-from mfa_gate.limits.rules import DAY, LimitPolicy, Rule
+from mfa_gate.limits.rules import LimitPolicy, Rule
 from mfa_gate.testing import Clock
 from tests.defences import take_out_from_environment
 from tests.desks import STAFF

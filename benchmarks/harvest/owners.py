@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from mfa_gate.harvest import HarvestPolicy, Read, State, missed, quota, read
-from mfa_gate.harvest.policy import CHARS, MOST
+from mfa_gate.harvest.harvest_policy import CHARS, MOST
 
 from .world import BEGIN, DAY, EPIDEMIC, Account, LookUp, accounts, days
 

@@ -9,10 +9,10 @@ from .account import account, sessions
 from .activation import activation
 from .audit import audit
 from .breached import breached
+from .check import check, routes
 from .desk import desk
 from .imports import imports
-from .inspect import check, routes
-from .keys import db, keys, purge
+from .maintenance import db, keys, purge
 from .notices import notices
 from .report import report
 from .risk import risk

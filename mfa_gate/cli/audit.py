@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from ..audit.event_kinds import KINDS
-from ..flows.log import LogBroken, Verified
+from ..flows.event_log import LogBroken, Verified
 from ..store.events import ChainedRow
 from .output import AccountId, Failed, in_app, parts, seconds_of, tell
 

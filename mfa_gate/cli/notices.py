@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import click
 
-from ..flows.ceremony import log
-from ..flows.notices import Batch
+from ..flows.flow import log
+from ..flows.owner_notices import Batch
 from ..notices.delivery import Mail, NotNow, Undeliverable, Webhook
 from ..store.outbox import Channel
-from ..web import notices as words
+from ..web import notice_texts as words
 from ..wiring import Parts
 from .output import Failed, in_app, parts, tell
 

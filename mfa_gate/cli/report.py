@@ -10,7 +10,7 @@ import click
 
 from ..reads.reports import Breach, Whose
 from ..web.letters import write_private
-from ..web.summary import render, table_of
+from ..web.report_summary import render, table_of
 from .output import AccountId, Failed, in_app, parts, seconds_of, tell, time_of
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)

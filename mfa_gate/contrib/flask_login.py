@@ -14,7 +14,7 @@ from flask_login import LoginManager, current_user, login_user, logout_user, use
 from ..account import Account
 from ..exc import Unavailable
 from ..portal import EXTENSION, Portal
-from ..web.visitor import visitor
+from ..web.request_context import visitor
 
 
 class Gate(Protocol):

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from ..account import Account
 from ..exc import NotFound, UnknownToDesk
 from ..flows import Issued, Visit
-from ..flows.cases import Case
+from ..flows.account_view import Case
 from ..store import accounts
 from .acting import Staff
 from .alerts import Alerts
-from .codes import Codes
 from .roles import Roles
+from .spoken_codes import Codes
 
 __all__ = ["Desk", "Found", "Staff"]
 

@@ -11,11 +11,11 @@ from ..account import Account
 from ..assurance import Level, Requirement, satisfies
 from ..exc import NotPermitted, OwnAccount, ReasonMissing, StepUpRequired
 from ..flows import Activation, Cases, Life, Visit
-from ..flows.ceremony import Ceremony, House
+from ..flows.flow import Ceremony, House
 from ..reads.charging import Reads
 from ..reads.reports import Reports
 from ..staff import LEAST, DeskPolicy, Role, Verb
-from ..store import accounts, desk
+from ..store import accounts, desk_staff
 
 REASON: Final = range(3, 501)  # characters
 
@@ -71,7 +71,7 @@ class Acting(Ceremony):
         with self.house.store.begin() as tx:
             self.signed_in(tx, session)
             held = self.hold(tx, session)
-            role = desk.role_of(tx, account.id)
+            role = desk_staff.role_of(tx, account.id)
         if not satisfies(session.level, session.proofs, required, self.house.clock()):
             raise StepUpRequired(requirement=required)
         if role < LEAST[verb]:
@@ -93,7 +93,7 @@ class Acting(Ceremony):
         if account_id == staff.account.id:
             raise OwnAccount
         with self.house.store.begin() as tx:
-            if desk.role_of(tx, account_id) > staff.role:
+            if desk_staff.role_of(tx, account_id) > staff.role:
                 raise NotPermitted(reason="rank")
 
     def _tried(self, visit: Visit, verb: Verb, account_id: str, reason: str) -> None:

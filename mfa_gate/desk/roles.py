@@ -8,8 +8,8 @@ from ..audit.record import Who
 from ..exc import NotFound, NotPermitted
 from ..flows import Visit
 from ..staff import LEAST, Role
-from ..store import Transaction, accounts, desk
-from ..store.desk import StaffRow
+from ..store import Transaction, accounts, desk_staff
+from ..store.desk_staff import StaffRow
 from .acting import Acting, Staff
 
 
@@ -25,10 +25,10 @@ class Roles(Acting):
         self._activation.portal_account(account_id)
         now = self.house.clock()
         with self.house.store.begin() as tx:
-            if not desk.begin(tx, now):
+            if not desk_staff.begin(tx, now):
                 return False
             accounts.ensure(tx, account_id, now)
-            desk.grant(tx, account_id, Role.SUPERVISOR, None, now)
+            desk_staff.grant(tx, account_id, Role.SUPERVISOR, None, now)
             row = accounts.find(tx, account_id)
             self.house.audit.record(tx, "desk_begun", now, Who(row.subject if row else None))
         return True
@@ -36,7 +36,7 @@ class Roles(Acting):
     def everybody(self) -> list[StaffRow]:
         """Who has a role at the desk, the highest first."""
         with self.house.store.begin() as tx:
-            return desk.staff(tx)
+            return desk_staff.staff(tx)
 
     def grant(self, visit: Visit, account_id: str, role: Role, reason: str | None) -> None:
         """Give an account a role, at most one's own.
@@ -53,7 +53,7 @@ class Roles(Acting):
                 now = self.house.clock()
                 accounts.ensure(tx, account_id, now)
                 self._still(tx, staff, account_id)
-                desk.grant(tx, account_id, role, staff.subject, now)
+                desk_staff.grant(tx, account_id, role, staff.subject, now)
                 self._granted(tx, visit, "desk_granted", account_id, why=why, by=staff.subject, role=role.name)
 
     def revoke(self, visit: Visit, account_id: str, reason: str | None) -> None:
@@ -65,15 +65,15 @@ class Roles(Acting):
         """
         with self._acting(visit, "revoke", account_id, reason) as (staff, why), self.house.store.begin() as tx:
             self._still(tx, staff, account_id)
-            if not desk.revoke(tx, account_id):
+            if not desk_staff.revoke(tx, account_id):
                 raise NotFound
-            desk.drop_of(tx, account_id)
+            desk_staff.drop_of(tx, account_id)
             self._granted(tx, visit, "desk_revoked", account_id, why=why, by=staff.subject)
 
     @staticmethod
     def _still(tx: Transaction, staff: Staff, account_id: str) -> None:
         """Of two who revoke each other one is left: whoever acts has the role until the transaction ends."""
-        roles = desk.hold(tx, (staff.account.id, account_id))
+        roles = desk_staff.hold(tx, (staff.account.id, account_id))
         if roles.get(staff.account.id, 0) < LEAST["grant"]:
             raise NotPermitted(reason="role")
         if roles.get(account_id, 0) > staff.role:

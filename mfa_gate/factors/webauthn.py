@@ -12,7 +12,9 @@ from uuid import UUID
 
 from ..exc import NoMethod, WrongAssertion
 from . import attestation, cose
-from .answers import (
+from .attestation import AttestationPolicy
+from .relying_party import RelyingParty
+from .webauthn_answers import (
     ATTESTATION_OBJECT,
     AUTHENTICATOR_DATA,
     CLIENT_DATA,
@@ -25,8 +27,6 @@ from .answers import (
     refused_as,
     response_of,
 )
-from .attestation import AttestationPolicy
-from .relying_party import RelyingParty
 
 __all__ = [
     "Asserted",

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from .account_lifecycle import Life
+from .account_view import Case, Cases
 from .activation import Activation, Issued, UnknownAccount
-from .cases import Case, Cases
-from .ceremony import House, Progress, Risen, State, Visit
 from .continuity import Continuity
 from .enrolment import BegunTOTP, Enrolment
+from .event_log import Log
+from .flow import House, Progress, Risen, State, Visit
 from .imports import Imports
-from .keys import Keys, check_keys
-from .ledger import Ledger
-from .life import Life
-from .log import Log
-from .notices import Notices
-from .own import Own, Owned, Removed
+from .key_rotation import Keys, check_keys
+from .owner_notices import Notices
 from .password import Password
-from .recovery import Recovery
+from .recovery_codes import Recovery
+from .rollout_status import Status
+from .self_service import Own, Owned, Removed
 from .sign_in import SignIn
-from .status import Status
 from .webauthn import WebAuthn
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "Imports",
     "Issued",
     "Keys",
-    "Ledger",
     "Life",
     "Log",
     "Notices",

@@ -12,7 +12,7 @@ from ..audit.record import Who
 from ..exc import MFAGateError, WrongActivationCode, WrongState
 from ..sessions.session import Session
 from ..store import Transaction, accounts, activations, sessions
-from .ceremony import Risen, Visit
+from .flow import Risen, Visit
 from .proving import Proving
 
 SYMBOLS: Final = 16  # of five bits each: 80 bits, out of reach of guessing

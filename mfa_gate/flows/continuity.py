@@ -9,7 +9,7 @@ from ..audit.record import Outcome, Who
 from ..risk import Risk
 from ..sessions.session import Session
 from ..store import accounts, sessions
-from .ceremony import Ceremony, House, News, Visit
+from .flow import Ceremony, House, News, Visit
 
 
 class Continuity(Ceremony):

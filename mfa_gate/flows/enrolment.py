@@ -13,7 +13,7 @@ from ..factors import totp
 from ..lines import visible
 from ..store import authenticators, sessions
 from ..store.authenticators import EnrolmentRow, TOTPRow
-from .ceremony import Risen, Visit, log
+from .flow import Risen, Visit, log
 from .proving import Proving
 from .sign_in import seed_context, step_mark
 

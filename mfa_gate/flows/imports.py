@@ -12,8 +12,8 @@ from ..factors import totp
 from ..factors.exported import Exported
 from ..store import Transaction, accounts, authenticators, sessions
 from ..store.authenticators import TOTPRow
-from .ceremony import Ceremony
 from .enrolment import clean_label
+from .flow import Ceremony
 from .sign_in import open_seed, seed_context, shape_of, step_mark
 
 Taken = Literal["imported", "already", "enrolled", "frozen", "not_offered"]

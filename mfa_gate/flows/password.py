@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..limits.limiter import Attempt, Scope, network, typed_name
-from .ceremony import Visit
+from .flow import Visit
 from .proving import Proving
 
 

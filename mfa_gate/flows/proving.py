@@ -13,7 +13,7 @@ from ..sessions.session import Here
 from ..store import Transaction, accounts, devices, outbox, sessions
 from ..store.accounts import AccountRow
 from ..store.devices import DeviceRow
-from .ceremony import Ceremony, Risen, Visit
+from .flow import Ceremony, Risen, Visit
 
 
 class Proving(Ceremony):

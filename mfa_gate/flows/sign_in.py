@@ -21,7 +21,7 @@ from ..store import Transaction, accounts, activations, authenticators, credenti
 from ..store.accounts import AccountRow
 from ..store.authenticators import TOTPRow
 from ..store.sessions import Origin
-from .ceremony import Ceremony, Risen, Visit, log
+from .flow import Ceremony, Risen, Visit, log
 from .proving import Proving
 
 NETWORK: Final = 60  # characters of the name of a network

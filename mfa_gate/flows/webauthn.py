@@ -11,15 +11,15 @@ from typing import Any, Final, Literal
 from ..account import Account
 from ..assurance import METHODS, Level, Proof
 from ..exc import NotFound, SignInRequired, WrongAssertion, WrongState
-from ..factors import answers, webauthn
+from ..factors import webauthn, webauthn_answers
 from ..factors.relying_party import RelyingParty
 from ..limits.limiter import Attempt
 from ..sessions.devices import Device
 from ..sessions.session import Session
 from ..store import Transaction, accounts, credentials, sessions
 from ..store.credentials import ChallengeRow, CredentialRow
-from .ceremony import Ceremony, Risen, Visit, log
 from .enrolment import clean_label
+from .flow import Ceremony, Risen, Visit, log
 from .proving import Proving
 
 LIFETIME: Final = 300.0  # seconds, as the options tell the browser (W3C WebAuthn L3 §15.1)
@@ -185,7 +185,9 @@ class WebAuthn(Proving):
 
     def _ask(self, tx: Transaction, session: Session, purpose: Purpose, challenge: bytes) -> None:
         now = self.house.clock()
-        row = ChallengeRow(answers.encoded(challenge), session.account_id, session.sign_in, purpose, now + LIFETIME)
+        row = ChallengeRow(
+            webauthn_answers.encoded(challenge), session.account_id, session.sign_in, purpose, now + LIFETIME
+        )
         credentials.ask(tx, row, now)
 
     def _spend_challenge(
@@ -193,10 +195,10 @@ class WebAuthn(Proving):
     ) -> bytes | None:
         """Take the challenge that an answer names out of the store; None where it was not asked here, or is gone."""
         try:
-            challenge = answers.answered_challenge(answer)
+            challenge = webauthn_answers.answered_challenge(answer)
         except WrongAssertion:
             return None
-        row = ChallengeRow(answers.encoded(challenge), session.account_id, session.sign_in, purpose, 0.0)
+        row = ChallengeRow(webauthn_answers.encoded(challenge), session.account_id, session.sign_in, purpose, 0.0)
         return challenge if credentials.take_challenge(tx, row, self.house.clock()) else None
 
     def _row(self, registered: webauthn.Registered, account_id: str, subject: str) -> CredentialRow:
@@ -204,8 +206,8 @@ class WebAuthn(Proving):
         row = CredentialRow(
             secrets.token_hex(16),
             account_id,
-            answers.encoded(made.id),
-            answers.encoded(made.public_key),
+            webauthn_answers.encoded(made.id),
+            webauthn_answers.encoded(made.public_key),
             "",
             made.sign_count,
             made.aaguid,
@@ -238,7 +240,7 @@ def is_bound(flow: Ceremony, row: CredentialRow, subject: str) -> bool:
 def _asserted_id(answer: Mapping[str, Any]) -> str:
     """The credential that an answer names; "", which nothing has, where it names none."""
     try:
-        return answers.encoded(webauthn.asserted_id(answer))
+        return webauthn_answers.encoded(webauthn.asserted_id(answer))
     except WrongAssertion:
         return ""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .crowd import Crowd
 from .detectors import limit, may_lift, mean, missed, quota, read, weigh
-from .policy import HarvestPolicy
+from .harvest_policy import HarvestPolicy
 from .state import Allowance, State, StateBroken
 from .verdict import REASONS, Action, Read, Verdict
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .policy import CHARS, HarvestPolicy
+from .harvest_policy import CHARS, HarvestPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 from typing import Final
 
 from ..durations import DAY
-from .policy import CHARS, MOST, HarvestPolicy
+from .harvest_policy import CHARS, MOST, HarvestPolicy
 from .state import State
 from .verdict import Read, Verdict
 

@@ -10,7 +10,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from ..exc import MFAGateError
-from .policy import CHARS, MOST
+from .harvest_policy import CHARS, MOST
 
 SESSIONS: Final = 8  # that a state knows of
 

@@ -27,14 +27,14 @@ from ..exc import (
     WrongState,
 )
 from ..flows import Visit
-from ..flows.ceremony import Ceremony, House, News
-from ..flows.ledger import PURPOSE
+from ..flows.flow import Ceremony, House, News
 from ..harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, weigh
-from ..harvest.policy import CHARS
+from ..harvest.harvest_policy import CHARS
 from ..netinfo import prefixes
 from ..sessions.session import Session
-from ..store import Transaction, crowds, reading, reads
-from ..store.reads import Outcome, ReadRow
+from ..store import Transaction, crowds, read_ledger, reading_states
+from ..store.read_ledger import Outcome, ReadRow
+from .ledger import PURPOSE
 
 LONGEST: Final = 512  # characters of a record's id
 MOST: Final = 1_000  # records in one list: more than anybody may read in a day
@@ -91,7 +91,7 @@ class Reads(Ceremony):
         self, tx: Transaction, visit: Visit, session: Session, kind: str, ids: Sequence[str], hashes: Sequence[str]
     ) -> Exception | None:
         """Why it is refused, once what is to be kept of that is kept."""
-        held = reading.hold(tx, session.account_id, *self.house.sessions.stored(session), self.house.clock())
+        held = reading_states.hold(tx, session.account_id, *self.house.sessions.stored(session), self.house.clock())
         if held is None or held.locked_at is not None:
             raise SignInRequired
         state = self._known.pop(held.state or "", None) or self._state(held.state)
@@ -104,7 +104,7 @@ class Reads(Ceremony):
             if was is not None and state.stopped == was:
                 return self._still_stopped(tx, session, state)
             return self._stopped(tx, visit, held.subject, state, verdict.reasons)
-        reading.keep(tx, session.account_id, self._remembered(state))
+        reading_states.keep(tx, session.account_id, self._remembered(state))
         if verdict.action == "prompt":
             return self._prompted(tx, visit, held.subject, state, verdict)
         if not held.is_there:
@@ -129,7 +129,7 @@ class Reads(Ceremony):
         session, ids = visit.there(), _ids(kind, records)
         refusal = None
         with self.house.store.begin() as tx:
-            held = reading.hold(tx, session.account_id)
+            held = reading_states.hold(tx, session.account_id)
             state = self._state(held.state) if held is not None else None
             if held is None or state is None:
                 raise SignInRequired
@@ -139,7 +139,7 @@ class Reads(Ceremony):
             lines: list[tuple[str, str, Outcome]] = [(one, self._hash(kind, one), "missed") for one in ids]
             self._enter(tx, visit, held.subject, kind, lines)
             if reason is None:
-                reading.keep(tx, session.account_id, after.dump())
+                reading_states.keep(tx, session.account_id, after.dump())
             else:
                 refusal = self._stopped(tx, visit, held.subject, after, (reason,))
         if refusal is not None:
@@ -214,7 +214,7 @@ class Reads(Ceremony):
             sealed = keyring.seal(record.encode("utf-8", "surrogatepass"), place(head.chain, head.seq + 1))
             row = ReadRow(now, int(now // DAY), subject, session.sign_in, source, kind, hashed, sealed, outcome)
             head.extend(row)
-            reads.add(tx, row, head.chain, head.seq, head.link, keyring.hash(PURPOSE, head.link))
+            read_ledger.add(tx, row, head.chain, head.seq, head.link, keyring.hash(PURPOSE, head.link))
 
     def _stopped(
         self, tx: Transaction, visit: Visit, subject: str, after: State, reasons: tuple[str, ...]
@@ -222,7 +222,7 @@ class Reads(Ceremony):
         """The session ends, and the account reads nothing until it is lifted; owner and desk are told."""
         session = visit.there()
         after.stopped = after.at
-        reading.keep(tx, session.account_id, after.dump())
+        reading_states.keep(tx, session.account_id, after.dump())
         self.house.sessions.end(tx, session)
         now, who = self.house.clock(), visit.who(subject)
         self.house.audit.record(
@@ -271,13 +271,13 @@ class Reads(Ceremony):
             by: the random name of who at the help desk does it.
         """
         with self.house.store.begin() as tx:
-            held = reading.hold(tx, account_id)
+            held = reading_states.hold(tx, account_id)
             state = self._state(held.state) if held else None
             if held is None or (state is not None and state.stopped is None):
                 return False
             state = state or State(at=self.house.clock(), day=int(self.house.clock() // DAY))
             state.lift()
-            reading.keep(tx, account_id, state.dump())
+            reading_states.keep(tx, account_id, state.dump())
             how: dict[str, Any] = {"why": reason, **({"by": by} if by else {})}
             self.house.audit.record(tx, "reads_lifted", self.house.clock(), Who(held.subject), **how)
         return True
@@ -294,7 +294,7 @@ class Reads(Ceremony):
             who: says of a subject who it is about, and from where.
             how: `why=`, `by=`.
         """
-        held = reading.hold(tx, account_id)
+        held = reading_states.hold(tx, account_id)
         state = self._state(held.state) if held else None
         if held is None or state is None:
             raise WrongState
@@ -303,7 +303,7 @@ class Reads(Ceremony):
             state.settle()
             state.stopped = state.why = None
             state.drift = 0.0
-        reading.keep(tx, account_id, state.dump())
+        reading_states.keep(tx, account_id, state.dump())
         until = int(allowance.until)
         self.house.audit.record(
             tx, "reads_allowed", self.house.clock(), who(held.subject), records=allowance.records, until=until, **how
@@ -312,7 +312,7 @@ class Reads(Ceremony):
     def state_of(self, account_id: str) -> State | None:
         """What is known of an account's reading; None where it has read nothing."""
         with self.house.store.begin() as tx:
-            held = reading.hold(tx, account_id)
+            held = reading_states.hold(tx, account_id)
         return self._state(held.state) if held and held.state else None
 
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 from ..audit.record import Who
 from ..durations import DAY
 from ..exc import MFAGateError, SealBroken
-from ..flows.ceremony import Ceremony
-from ..store import Transaction, accounts, events, reads
-from ..store.reads import ChainedRead
+from ..flows.flow import Ceremony
+from ..store import Transaction, accounts, events, read_ledger
+from ..store.read_ledger import ChainedRead
 from .charging import RECORD, place, record_hash
 
 # what was done about it, as far as the gate did it
@@ -143,12 +143,12 @@ class Reports(Ceremony):
         return {"sources": self.house.keyring.hashes("address", whose.source or "")}
 
     def _lines(self, tx: Transaction, since: float | None, until: float | None, **which: Any) -> Iterator[ChainedRead]:
-        there = reads.days(tx)
+        there = read_ledger.days(tx)
         if there is None:
             return
         first = max(there[0], int((since or 0.0) // DAY))
         last = there[1] if until is None else min(there[1], int(until // DAY))
-        for line in reads.of(tx, first, last, **which):
+        for line in read_ledger.of(tx, first, last, **which):
             if (since is None or line.event.at >= since) and (until is None or line.event.at < until):
                 yield line
 

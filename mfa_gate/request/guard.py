@@ -10,10 +10,10 @@ from werkzeug.exceptions import NotFound as NothingThere
 
 from ..assurance import Level, Requirement, satisfies
 from ..exc import NoMethod, NotFound, Refusal, SignInRequired, StepUpRequired, Unavailable, WrongMethod
-from ..flows.ceremony import log
+from ..flows.flow import log
 from ..sessions.session import Session
-from ..web import API, answers, held, is_own, pages
-from ..web.visitor import Visitor, this_request, visitor_of
+from ..web import API, answers, is_own, pages, sealed_form
+from ..web.request_context import Visitor, this_request, visitor_of
 from ..wiring import Parts
 from .marks import Marks
 
@@ -170,7 +170,7 @@ class Guard:
             methods = answers.allowed(progress, required)
             if not methods:
                 return answers.refuse(NoMethod())
-            sealed = held.hold(here.parts, request, session, required.level) if answers.wants_page() else None
+            sealed = sealed_form.hold(here.parts, request, session, required.level) if answers.wants_page() else None
             if sealed is not None:
                 return pages.challenge_page(here, progress, methods, sealed=sealed, status=401)
         return answers.refuse(refusal, required)

@@ -9,10 +9,10 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..exc import Refusal, Unavailable
-from ..flows.ceremony import log
+from ..flows.flow import log
 from ..limits.limiter import Attempt
 from ..web import answers
-from ..web.visitor import current_parts, visitor
+from ..web.request_context import current_parts, visitor
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 

@@ -12,10 +12,10 @@ from flask import Flask, Response, request
 from werkzeug.routing import Rule
 
 from ..exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
-from ..flows.ceremony import log
+from ..flows.flow import log
 from ..reads.charging import Reads
 from ..web.answers import OwnAnswer
-from ..web.visitor import Visitor, this_request, visitor, visitor_of
+from ..web.request_context import Visitor, this_request, visitor, visitor_of
 from .guard import Guard
 from .marks import Marks
 

@@ -13,13 +13,13 @@ from .. import cli, web
 from ..account import Account
 from ..assurance import Level, Requirement, requirement
 from ..exc import Refusal, Unavailable
-from ..flows.ceremony import log
+from ..flows.flow import log
 from ..options import Options
 from ..portal import EXTENSION, START, Portal
 from ..sessions.session import Session
 from ..settings import read
-from ..web import answers, desk, steps
-from ..web.visitor import visitor
+from ..web import answers, desk_pages, steps
+from ..web.request_context import visitor
 from ..wiring import Parts, build
 from .debug import made_for_you
 from .guard import Guard, localhost_in_debug
@@ -212,7 +212,7 @@ def install(
     app.extensions[EXTENSION] = parts = build(settings, portal, clock, options)
     app.register_blueprint(web.blueprint(settings.url_prefix))
     if options.desk is not None:
-        pages = desk.blueprint(settings.url_prefix)
+        pages = desk_pages.blueprint(settings.url_prefix)
         marks.protect(pages, requirement(Level.PHISHING_RESISTANT, options.desk.max_age))
         app.register_blueprint(pages)
     if settings.related_origins and "webauthn" in settings.methods:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from .continuity import moved
 from .features import Features
-from .policy import RiskPolicy
-from .pressure import PressurePolicy, Tally
+from .pressure_policy import PressurePolicy, Tally
 from .profile import Profile
+from .risk_policy import RiskPolicy
 from .score import Assessment, Risk, assess
 
 __all__ = ["Assessment", "Features", "PressurePolicy", "Profile", "Risk", "RiskPolicy", "Tally", "assess", "moved"]

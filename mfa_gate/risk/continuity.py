@@ -6,8 +6,8 @@ from math import log
 from typing import Final
 
 from .features import CHAINS, Features
-from .policy import RiskPolicy
 from .profile import Profile
+from .risk_policy import RiskPolicy
 
 BROWSER: Final = "browser_changed"
 _PLACE: Final = tuple(reversed(CHAINS["place"][CHAINS["place"].index("network") :]))

@@ -18,8 +18,8 @@ from ..netinfo import KINDS, NOTHING, Cached, Kind, NetInfo, Network, is_public,
 from ..netinfo.browsers import described
 from .continuity import moved
 from .features import Features
-from .policy import RiskPolicy
 from .profile import Profile
+from .risk_policy import RiskPolicy
 from .score import Assessment, assess
 
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode

@@ -12,8 +12,8 @@ from math import exp, log
 from typing import Final, Literal
 
 from .features import CHAINS, Features
-from .policy import RiskPolicy
 from .profile import Profile
+from .risk_policy import RiskPolicy
 
 Risk = Literal["usual", "raised", "high"]
 ORDER: Final[tuple[Risk, ...]] = ("usual", "raised", "high")

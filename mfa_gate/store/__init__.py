@@ -13,9 +13,9 @@ from . import (
     credentials,
     devices,
     events,
-    keys,
+    key_seals,
     outbox,
-    recovery,
+    recovery_sets,
     sessions,
 )
 from .engine import Connections, Transaction, make_engine
@@ -33,9 +33,9 @@ __all__ = [
     "credentials",
     "devices",
     "events",
-    "keys",
+    "key_seals",
     "outbox",
-    "recovery",
+    "recovery_sets",
     "sessions",
 ]
 

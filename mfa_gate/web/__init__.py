@@ -9,9 +9,9 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from ..exc import Refusal
-from . import answers, api, news, pages
+from . import answers, api, notice_pages, pages
 from .answers import BLUEPRINT, PROGRAMS
-from .visitor import current_parts
+from .request_context import current_parts
 
 API: Final = "/api/v1"
 NOT_ME: Final = "not-me"  # a page of its own kind: behind a mail, without a session
@@ -25,7 +25,7 @@ _PAGES: Final[dict[str, tuple[View, View]]] = {
     "enrol": (pages.enrol, api.enrol_totp),
     "authenticators": (pages.authenticators, api.authenticators),
     "sessions": (pages.sessions, api.sessions),
-    "news": (news.page_of_news, api.notices),
+    "news": (notice_pages.page_of_news, api.notices),
     "sign-out": (pages.sign_out, api.sign_out),
 }
 _LISTS: Final = (api.authenticators, api.sessions, api.notices)  # what programs may read at the URL of a page
@@ -58,7 +58,7 @@ def blueprint(url_prefix: str) -> Blueprint:
     made = Blueprint(BLUEPRINT, __name__, url_prefix=url_prefix, template_folder="templates", static_folder="static")
     for name, (page, step) in _PAGES.items():
         made.add_url_rule(f"/{name}", name, _for_both(page, step), methods=["GET", "POST"])
-    made.add_url_rule("/not-me", NOT_ME, news.not_me, methods=["GET", "POST"])
+    made.add_url_rule("/not-me", NOT_ME, notice_pages.not_me, methods=["GET", "POST"])
     for rule, methods, view in _API:
         made.add_url_rule(API + rule, _endpoint(rule), view, methods=methods.split())
     made.register_error_handler(Refusal, answers.refuse)

@@ -24,7 +24,7 @@ from ..exc import (
     Unavailable,
 )
 from ..flows import Progress, State
-from ..flows.ceremony import log
+from ..flows.flow import log
 from ..notices.kinds import KINDS
 from ..store.authenticators import AuthenticatorRow
 from ..store.outbox import NoticeRow
@@ -32,7 +32,7 @@ from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
 from .language import Translate, catalogue, choose
-from .visitor import Visitor, visitor
+from .request_context import Visitor, visitor
 
 BLUEPRINT: Final = "mfa_gate"
 PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON alone

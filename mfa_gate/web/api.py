@@ -9,7 +9,7 @@ from flask import Response, request
 from . import answers, inputs, steps, targets
 from .openapi import document
 from .pages import qr
-from .visitor import Visitor, visitor
+from .request_context import Visitor, visitor
 
 
 def session() -> Response:

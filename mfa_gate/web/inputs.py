@@ -9,7 +9,7 @@ from flask import Request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ..exc import Forged, InvalidRequest, SignInRequired, TooLarge
-from .visitor import CSRF, Visitor
+from .request_context import CSRF, Visitor
 
 MAX_BYTES: Final = 65_536
 HEADER: Final = "X-MFA-CSRF"

@@ -27,10 +27,10 @@ from ..exc import (
     WrongState,
 )
 from ..flows import BegunTOTP, Progress
-from . import answers, held, inputs, steps, targets
+from . import answers, inputs, sealed_form, steps, targets
 from .answers import go, page, said
 from .language import ago, choose, date_of, long_date
-from .visitor import Visitor, visitor
+from .request_context import Visitor, visitor
 
 RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest)
 
@@ -56,7 +56,7 @@ def _prove(here: Visitor) -> Response:
         methods = _offered(here, progress)
         return challenge_page(here, progress, methods, refusal=refusal, sealed=_sent("held"), tried=tried)
     assert here.session is not None  # noqa: S101  (it has just risen)
-    form = held.release(here.parts, fields.get("held"), here.session)
+    form = sealed_form.release(here.parts, fields.get("held"), here.session)
     if form is None:
         return onward(here)
     action = targets.absolute(here.parts.settings, form.path)
@@ -66,7 +66,11 @@ def _prove(here: Visitor) -> Response:
 def _offered(here: Visitor, progress: Progress) -> tuple[str, ...]:
     """The methods that satisfy what the wanted page, or the held form, asks for."""
     target = targets.kept(here.parts, request)
-    form = held.release(here.parts, _sent("held"), here.session) if here.session and request.method == "POST" else None
+    form = (
+        sealed_form.release(here.parts, _sent("held"), here.session)
+        if here.session and request.method == "POST"
+        else None
+    )
     wanted = [one for one in (target, form) if one]
     level = max((one.level for one in wanted), default=Level.MFA)
     required = Requirement(level) | here.asked_of_group
@@ -199,7 +203,7 @@ def _confirm_first(here: Visitor, refusal: StepUpRequired) -> Response:
     if here.session is None or required is None:
         raise refusal
     progress = _progress(here)
-    sealed = held.hold(here.parts, request, here.session, required.level)
+    sealed = sealed_form.hold(here.parts, request, here.session, required.level)
     methods = _methods(here, progress, Requirement(required.level), [request.path])
     if sealed is None or not methods:
         raise refusal

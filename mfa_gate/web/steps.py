@@ -9,9 +9,9 @@ from flask import request
 from ..assurance import Level
 from ..exc import InvalidRequest, MFAGateError, Unavailable
 from ..flows import BegunTOTP, Removed, Risen
-from ..flows.ceremony import log
+from ..flows.flow import log
 from . import inputs, targets
-from .visitor import Visitor
+from .request_context import Visitor
 
 CODE_LENGTH: Final = 128
 # the members that a browser's `toJSON()` may have (W3C WebAuthn L3 §5.1)

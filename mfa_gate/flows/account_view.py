@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..account import Account
-from ..store import Transaction, accounts, activations, alerts, authenticators, events, recovery
+from ..store import Transaction, accounts, activations, alerts, authenticators, events, recovery_sets
 from ..store.alerts import AlertRow
 from ..store.authenticators import AuthenticatorRow
 from ..store.events import EventRow
 from ..store.sessions import ListedRow
 from .activation import UnknownAccount
-from .ceremony import Ceremony
+from .flow import Ceremony
 
 LATEST = 200  # events
 
@@ -68,7 +68,7 @@ class Cases(Ceremony):
             row.locked_at is not None,
             frozen if frozen is not None and now < frozen else None,
             tuple(one._replace(method=self.as_proven(one.method)) for one in authenticators.of_account(tx, account.id)),
-            recovery.left(tx, account.id),
+            recovery_sets.left(tx, account.id),
             tuple(self.living(tx, account.id, account.group)),
             activations.open_until(tx, account.id, now),
             tuple(alerts.of_subject(tx, row.subject)),

@@ -27,15 +27,15 @@ from ..reads.reports import Breach
 from ..risk.reasons import REASONS
 from ..staff import LEAST, Role
 from ..store.alerts import AlertRow
-from ..store.desk import RequestRow
+from ..store.desk_staff import RequestRow
 from . import answers, inputs, steps
 from .answers import page
 from .chart import chart
 from .language import ago, choose, date_of, long_date
 from .letters import Letter, render, write_private
-from .notices import moment
-from .summary import table_of
-from .visitor import Visitor, visitor
+from .notice_texts import moment
+from .report_summary import table_of
+from .request_context import Visitor, visitor
 
 DESK: Final = "mfa_gate_desk"
 SAID_AGAIN = (InvalidRequest, NotFound, NotPermitted, ReasonMissing, RequestGone, UnknownToDesk)

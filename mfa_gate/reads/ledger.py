@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..store import reads
-from .log import Lines, Record
+from ..flows.event_log import Lines, Record
+from ..store import read_ledger
 
 PURPOSE = "reads"  # of the keyed hash over a line
 
@@ -13,6 +13,6 @@ PURPOSE = "reads"  # of the keyed hash over a line
 class Ledger(Record):
     """Who has read which record."""
 
-    lines: ClassVar[Lines] = reads
+    lines: ClassVar[Lines] = read_ledger
     purpose: ClassVar[str] = PURPOSE
     name: ClassVar[str] = "reads"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ..assurance import Level
 from ..exc import LastAuthenticator, NotFound
 from ..sessions.session import Session
-from ..store import authenticators, credentials, devices, recovery, sessions
+from ..store import authenticators, credentials, devices, recovery_sets, sessions
 from ..store.authenticators import AuthenticatorRow
-from .ceremony import Ceremony, Visit
 from .enrolment import clean_label, is_id
+from .flow import Ceremony, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Own(Ceremony):
                 row._replace(method=self.as_proven(row.method))
                 for row in authenticators.of_account(tx, session.account_id)
             ]
-            return Owned(tuple(rows), recovery.left(tx, session.account_id))
+            return Owned(tuple(rows), recovery_sets.left(tx, session.account_id))
 
     def may_add(self, visit: Visit) -> None:
         """Whether this session may enrol an authenticator of some kind.

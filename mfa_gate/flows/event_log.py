@@ -12,7 +12,7 @@ from ..audit.record import PURPOSE
 from ..exc import MFAGateError
 from ..store import Transaction, accounts, events
 from ..store.events import AnchorRow, ChainedRow, EventRow
-from .ceremony import Ceremony
+from .flow import Ceremony
 
 PAGE: Final = 1000  # lines read at once
 CHAINS: Final = 100  # chains purged at once

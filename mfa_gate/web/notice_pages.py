@@ -8,9 +8,9 @@ from ..exc import InvalidRequest, Refusal
 from . import answers, inputs, steps
 from .answers import go, page
 from .language import choose
-from .notices import folded
+from .notice_texts import folded
 from .pages import onward
-from .visitor import Visitor, visitor
+from .request_context import Visitor, visitor
 
 
 def page_of_news() -> Response:

@@ -11,7 +11,7 @@ from ..durations import DAY
 from ..exc import LinkGone
 from ..store import accounts, outbox
 from ..store.outbox import Channel, NoticeRow
-from .ceremony import Ceremony, Visit
+from .flow import Ceremony, Visit
 
 SHOWN: Final = 50  # of one account at once
 CLAIMED: Final = 600.0  # seconds that a sender has; one that died leaves its notices to the next

@@ -10,7 +10,7 @@ from typing import Final
 
 from ..exc import ConfigurationError
 from .features import CHAINS, LEVELS
-from .pressure import PressurePolicy
+from .pressure_policy import PressurePolicy
 
 # how likely somebody else's sign-in agrees on a level, given that it agrees on the coarser one
 _AGREES: Final = {

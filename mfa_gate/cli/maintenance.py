@@ -8,7 +8,7 @@ import click
 
 from ..durations import DAY
 from ..flows import check_keys
-from ..flows.log import LogBroken
+from ..flows.event_log import LogBroken
 from ..keyring import new_key
 from .output import in_app, parts, tell
 

@@ -14,7 +14,7 @@ from ..audit.event_kinds import KINDS
 from ..reads.reports import Breach, Person, Whose
 from ..wiring import Parts
 from .language import catalogue
-from .notices import moment
+from .notice_texts import moment
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 SHOWN: Final = 12  # measures and sessions, so that it stays one page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..store import accounts, activations, authenticators
-from .ceremony import Ceremony
+from .flow import Ceremony
 
 
 class Status(Ceremony):

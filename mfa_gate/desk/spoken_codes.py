@@ -7,9 +7,9 @@ from typing import Final
 
 from ..exc import NotFound, OwnAccount, RequestGone
 from ..flows import Issued, Visit
-from ..store import accounts, desk
-from ..store.desk import RequestRow
-from .reading import ALLOW, Reading
+from ..store import accounts, desk_staff
+from ..store.desk_staff import RequestRow
+from .read_reports import ALLOW, Reading
 
 REQUEST: Final = 30 * 60.0  # seconds that a second person has, and that an approved code may be told
 SPOKEN: Final = 600.0  # seconds that a spoken code may be redeemed (NIST SP 800-63B-4 §4.2.1.2)
@@ -38,14 +38,14 @@ class Codes(Reading):
             if whose is None:
                 raise NotFound
             row = RequestRow(secrets.token_hex(16), account_id, "spoken", staff.account.id, why, now, now + REQUEST)
-            desk.ask(tx, row)
+            desk_staff.ask(tx, row)
             self.house.audit.record(tx, "spoken_code_asked", now, visit.who(whose.subject), why=why, by=staff.subject)
 
     def requests(self, visit: Visit, account_id: str | None = None) -> list[RequestRow]:
         """What waits, of all accounts or one. Raises as `staff`."""
         self.staff(visit)
         with self.house.store.begin() as tx:
-            return desk.requests(tx, self.house.clock(), account_id)
+            return desk_staff.requests(tx, self.house.clock(), account_id)
 
     def approve(self, visit: Visit, request_id: str) -> None:
         """Approve what a colleague asked for.
@@ -71,11 +71,11 @@ class Codes(Reading):
             if asked.asked_by == by:
                 raise OwnAccount
             whose = accounts.find(tx, asked.account_id)
-            done = desk.approve(tx, asked.id, by, now) if approves else desk.drop(tx, asked.id)
+            done = desk_staff.approve(tx, asked.id, by, now) if approves else desk_staff.drop(tx, asked.id)
             if not done or whose is None:
                 raise RequestGone
             if approves and asked.verb == ALLOW:
-                desk.drop(tx, asked.id)
+                desk_staff.drop(tx, asked.id)
                 self.allowed(tx, visit, asked, staff.subject)
                 return
             self.house.audit.record(tx, _DECIDED[asked.verb, approves], now, visit.who(whose.subject), by=staff.subject)
@@ -93,13 +93,13 @@ class Codes(Reading):
             self._acting(visit, "speak", asked.account_id, asked.reason) as (staff, why),
             self.house.store.begin() as tx,
         ):
-            if not desk.take(tx, asked.id, staff.account.id, self.house.clock()):
+            if not desk_staff.take(tx, asked.id, staff.account.id, self.house.clock()):
                 raise RequestGone
             return self._activation.issue_in(tx, asked.account_id, why, SPOKEN, by=staff.subject, via="spoken")
 
     def _request(self, request_id: str) -> RequestRow:
         with self.house.store.begin() as tx:
-            rows = desk.requests(tx, self.house.clock())
+            rows = desk_staff.requests(tx, self.house.clock())
         asked = next((row for row in rows if row.id == request_id), None)
         if asked is None:
             raise RequestGone

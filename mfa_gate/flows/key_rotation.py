@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..exc import ConfigurationError, SealBroken
 from ..keyring import Keyring
-from ..store import Store, Transaction, activations, authenticators, credentials, keys, reads
-from .ceremony import Ceremony
+from ..store import Store, Transaction, activations, authenticators, credentials, key_seals, read_ledger
+from .flow import Ceremony
 from .sign_in import open_seed, seed_context, shape_of, step_mark
 from .webauthn import binding, is_bound
 
@@ -17,7 +17,7 @@ def check_keys(store: Store, keyring: Keyring) -> None:
         ConfigurationError: a key that the store needs is missing or another one stands under its id.
     """
     with store.begin() as tx:
-        seals = keys.seals(tx)
+        seals = key_seals.seals(tx)
         for key_id, seal in seals.items():
             if key_id not in keyring.ids:
                 raise ConfigurationError(
@@ -32,7 +32,7 @@ def check_keys(store: Store, keyring: Keyring) -> None:
                     "or it was altered; put the right one back"
                 ) from None
         if keyring.current not in seals:
-            keys.add(tx, keyring.current, keyring.seal(b"this key opens this store", _context(keyring.current)))
+            key_seals.add(tx, keyring.current, keyring.seal(b"this key opens this store", _context(keyring.current)))
 
 
 def _context(key_id: str) -> str:
@@ -70,10 +70,10 @@ class Keys(Ceremony):
             resealed = self._reseal_seeds(tx) + self._rebind_keys(tx)
             now = self.house.clock()
             needed = {keyring.current} | activations.key_ids(tx, now) | authenticators.enrolment_key_ids(tx, now)
-            others = keys.seals(tx).keys() - needed
-            needed |= {key_id for key_id in others if reads.needs_key(tx, key_id)}
+            others = key_seals.seals(tx).keys() - needed
+            needed |= {key_id for key_id in others if read_ledger.needs_key(tx, key_id)}
             for key_id in others - needed:
-                keys.remove(tx, key_id)
+                key_seals.remove(tx, key_id)
         return resealed, tuple(sorted(needed - {keyring.current}))
 
     def _reseal_seeds(self, tx: Transaction) -> int:

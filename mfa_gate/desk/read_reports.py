@@ -11,10 +11,10 @@ from ..durations import DAY
 from ..exc import InvalidRequest, NotFound
 from ..flows import Visit
 from ..harvest import Allowance, State, limit, mean
-from ..harvest.policy import MOST
+from ..harvest.harvest_policy import MOST
 from ..reads.reports import Breach, Whose
-from ..store import Transaction, accounts, desk, reads
-from ..store.desk import RequestRow
+from ..store import Transaction, accounts, desk_staff, read_ledger
+from ..store.desk_staff import RequestRow
 from .acting import Acting, Staff
 
 SHOWN: Final = 30  # days
@@ -51,7 +51,7 @@ class Reading(Acting):
         account = self.house.load_account(account_id)
         group = account.group if account else None
         with self.house.store.begin() as tx:
-            counts = reads.by_day(tx, self.subject_in(tx, account_id), today - SHOWN + 1)
+            counts = read_ledger.by_day(tx, self.subject_in(tx, account_id), today - SHOWN + 1)
         holds = state.allowed and self.house.clock() < state.allowed_until
         return Habits(
             tuple((day, counts.get(day, 0)) for day in range(today - SHOWN + 1, today + 1)),
@@ -96,7 +96,7 @@ class Reading(Acting):
         if whose is None:
             raise NotFound
         data = json.dumps({"records": records, "days": days})
-        desk.ask(
+        desk_staff.ask(
             tx,
             RequestRow(secrets.token_hex(16), account_id, ALLOW, staff.account.id, why, now, now + DAY, None, data),
         )

@@ -17,14 +17,14 @@ from ..store import (
     counters,
     credentials,
     crowds,
-    desk,
+    desk_staff,
     devices,
     outbox,
     pressure,
-    recovery,
+    recovery_sets,
     sessions,
 )
-from .ceremony import Ceremony
+from .flow import Ceremony
 
 KEPT = 90 * DAY  # seconds that what an owner was told is kept
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
@@ -141,7 +141,7 @@ class Life(Ceremony):
             self.house.sessions.end_account(tx, account_id)
             activations.revoke(tx, account_id)
             devices.remove_account(tx, account_id)
-            recovery.remove(tx, account_id)
+            recovery_sets.remove(tx, account_id)
             removed = authenticators.remove_account(tx, account_id)
             self.house.audit.record(tx, "account_reset", now, Who(row.subject), why=reason, removed=removed, **by)
         return removed
@@ -183,7 +183,7 @@ class Life(Ceremony):
                 "notices": outbox.remove_old(tx, now - KEPT),
                 "alerts": alerts.remove_old(tx, now - KEPT),
                 "devices": devices.remove_ended(tx, now),
-                "desk": desk.remove_ended(tx, now),
+                "desk": desk_staff.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),
                 "pressure": pressure.remove_ended(tx, now),
                 "crowds": crowds.remove_before(tx, int(now // DAY)),

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from flask import render_template
 
 from ..audit.event_kinds import KINDS as EVENTS
-from ..flows.notices import Batch
+from ..flows.owner_notices import Batch
 from ..lines import visible
 from ..notices.delivery import Undeliverable, is_mailable
 from ..notices.kinds import KINDS

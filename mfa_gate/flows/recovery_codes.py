@@ -6,8 +6,8 @@ from ..assurance import RECOVERY, Proof
 from ..exc import WrongCode, WrongState
 from ..factors import recovery as factor
 from ..limits.limiter import Scope
-from ..store import Transaction, recovery
-from .ceremony import Risen, Visit
+from ..store import Transaction, recovery_sets
+from .flow import Risen, Visit
 from .proving import Proving
 
 
@@ -29,7 +29,7 @@ class Recovery(Proving):
         device = self.device_of(visit, account.id)
         house = self.house
         with house.store.begin() as tx:
-            salt = recovery.salt_of(tx, account.id)
+            salt = recovery_sets.salt_of(tx, account.id)
             if salt is None or RECOVERY not in self.methods_in(tx, account.id):
                 raise WrongState
             self.fits_risk(tx, session, RECOVERY)
@@ -40,9 +40,9 @@ class Recovery(Proving):
             now = house.clock()
             with house.store.begin() as tx:
                 held = self.hold(tx, session)
-                if not recovery.spend(tx, account.id, hashed):
+                if not recovery_sets.spend(tx, account.id, hashed):
                     raise WrongCode
-                left = recovery.left(tx, account.id)
+                left = recovery_sets.left(tx, account.id)
                 proof = Proof(RECOVERY, now)
                 return self.proven_again(tx, visit, account, held, proof, device, attempt, left=left)
 
@@ -60,14 +60,14 @@ class Recovery(Proving):
         with self.house.store.begin() as tx:
             self.signed_in(tx, session)
             self.may_change(tx, session, adds=True)
-            replaced = recovery.salt_of(tx, session.account_id)
+            replaced = recovery_sets.salt_of(tx, session.account_id)
             scope = Scope("renewal", f"account {self.subject_in(tx, session.account_id)}")
             self.house.limiter.count(tx, [scope], self.house.clock())  # it stays counted
         drawn = factor.begin()  # takes a second: nothing waits for it
         with self.house.store.begin() as tx:
             self.hold(tx, session)
             self.may_change(tx, session, adds=True)
-            if recovery.salt_of(tx, session.account_id) != replaced:
+            if recovery_sets.salt_of(tx, session.account_id) != replaced:
                 raise WrongState  # another one was faster, and its codes are the ones that were told
             self.use_activation(tx, session)
             self._put(tx, visit, drawn)
@@ -79,13 +79,13 @@ class Recovery(Proving):
             return None
         session = visit.there()
         with self.house.store.begin() as tx:
-            if recovery.salt_of(tx, session.account_id) is not None:
+            if recovery_sets.salt_of(tx, session.account_id) is not None:
                 return None
         drawn = factor.begin()
         with self.house.store.begin() as tx:
             self.hold(tx, session)
             self.signed_in(tx, session)
-            if recovery.salt_of(tx, session.account_id) is not None:
+            if recovery_sets.salt_of(tx, session.account_id) is not None:
                 return None
             self._put(tx, visit, drawn)
         return drawn.codes
@@ -93,6 +93,6 @@ class Recovery(Proving):
     def _put(self, tx: Transaction, visit: Visit, drawn: factor.Codes) -> None:
         session = visit.there()
         now = self.house.clock()
-        recovery.replace(tx, session.account_id, drawn.salt.hex(), drawn.hashes, now)
+        recovery_sets.replace(tx, session.account_id, drawn.salt.hex(), drawn.hashes, now)
         subject = self.subject_in(tx, session.account_id)
         self.house.audit.record(tx, "recovery_codes_renewed", now, visit.who(subject), method=RECOVERY)
