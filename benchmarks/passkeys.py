@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from mfa_gate.factors.webauthn import RelyingParty, begin_authentication, begin_registration, complete_authentication
 from mfa_gate.factors.webauthn import complete_registration as complete
-from mfa_gate.flows import Risen, Visit
+from mfa_gate.flows import ClientContext, Elevated
 from mfa_gate.store import credentials
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key
 from mfa_gate.testing.software_key import from_text
@@ -44,7 +44,7 @@ def verifying() -> list[Variant]:
     credential = complete(rp, challenge, key.register(options)).credential
     options, challenge = begin_authentication(rp, [credential])
     answer = key.assert_(options)
-    public = next(iter(key.held.values())).private.public_key().public_numbers()
+    public = next(iter(key.credentials.values())).private.public_key().public_numbers()
     response = {
         name: from_text(answer["response"][name]) for name in ("authenticatorData", "clientDataJSON", "signature")
     }
@@ -75,7 +75,7 @@ class _Pending:
 
     def _add(self, account_id: str, more: int) -> None:
         """Further keys, which nobody uses."""
-        with self._parts.house.store.begin() as tx:
+        with self._parts.services.store.begin() as tx:
             (row,) = credentials.of_account(tx, account_id)
             for number in range(more):
                 named = f"x{number:03d}{row.authenticator_id[4:]}"  # no hexadecimal id begins so
@@ -86,23 +86,25 @@ class _Pending:
         self._clock.advance(BETWEEN)
         return [self._environ(number) for number in range(calls)]
 
-    def _begun(self, number: int, address: str) -> tuple[Risen, dict[str, Any]]:
+    def _begun(self, number: int, address: str) -> tuple[Elevated, dict[str, Any]]:
         """A sign-in whose key was touched, and the key's answer."""
         parts, account = self._parts, self._people[number % PEOPLE]
-        risen = parts.sign_in.begin(account, Visit(None, address))
-        options = parts.webauthn.begin_verify(Visit(risen.session, address))
-        return risen, self._keys[number % PEOPLE].assert_(options)
+        elevated = parts.sign_in.begin(account, ClientContext(None, address))
+        options = parts.webauthn.begin_verify(ClientContext(elevated.session, address))
+        return elevated, self._keys[number % PEOPLE].assert_(options)
 
     def _device(self, number: int) -> str:
         """The cookie of a browser that has signed in once; its token stays good while no newer one comes back."""
-        risen, answer = self._begun(number, "198.51.100.1")
-        return self._parts.webauthn.complete_verify(Visit(risen.session, "198.51.100.1"), answer).device or ""
+        elevated, answer = self._begun(number, "198.51.100.1")
+        return (
+            self._parts.webauthn.complete_verify(ClientContext(elevated.session, "198.51.100.1"), answer).device or ""
+        )
 
     def _environ(self, number: int) -> Environ:
         settings, address = self._parts.settings, f"198.51.100.{number % 256}"
-        risen, answer = self._begun(number, address)
-        csrf = self._parts.keyring.hash("csrf", risen.session.sign_in)
-        cookies = [f"{settings.cookie_name}={risen.cookie}"]
+        elevated, answer = self._begun(number, address)
+        csrf = self._parts.keyring.hash("csrf", elevated.session.sign_in)
+        cookies = [f"{settings.cookie_name}={elevated.cookie}"]
         if self._devices:
             cookies.append(f"{settings.device_cookie_name}={self._devices[number]}")
         return post("/mfa/api/v1/webauthn/verify/complete", answer, address, *cookies, headers={"X-MFA-CSRF": csrf})

@@ -15,7 +15,7 @@ from mfa_gate.audit.chain import Head
 from mfa_gate.harvest import HarvestPolicy, State
 from mfa_gate.reads.charging import RECORD, place, record_hash
 from mfa_gate.reads.ledger import PURPOSE
-from mfa_gate.reads.reports import Whose
+from mfa_gate.reads.reports import ReportScope
 from mfa_gate.store import read_ledger as rows
 from mfa_gate.store import reading_states
 
@@ -43,7 +43,7 @@ def variants(folder: Path, accounts: int, lines: int) -> list[Variant]:
         own.mkdir()
         app = _portal(own)
         cookies = [gate_cookie(app, number) for number in range(ACCOUNTS)]
-        app.extensions["mfa_gate"].house.store.close()
+        app.extensions["mfa_gate"].services.store.close()
         _fill(own / "mfa_gate.sqlite3", people_there, lines_there)
         made += [
             Variant(f"guarded, {name}", app, _calls(app, "/plain", cookies)),
@@ -54,22 +54,22 @@ def variants(folder: Path, accounts: int, lines: int) -> list[Variant]:
 
 def reports(app: Flask, rounds: int) -> list[float]:
     """Seconds of each report on an account that has read as many records as each of 2022 did."""
-    house, made = app.extensions["mfa_gate"].house, app.extensions["mfa_gate"].reports
+    services, made = app.extensions["mfa_gate"].services, app.extensions["mfa_gate"].reports
     head, now, whose = Head("report"), time.time(), account_id(0)
-    with house.store.begin() as tx:
-        held = reading_states.hold(tx, whose)
+    with services.store.begin() as tx:
+        held = reading_states.lock_row(tx, whose)
         assert held is not None
         for number in range(HARVEST):
             at = now - number % SPAN * 86_400
-            sealed = house.keyring.seal(str(number).encode(), place(head.chain, head.seq + 1))
-            hashed = record_hash(house.keyring.hash(RECORD, f"patient {number}"))
+            sealed = services.keyring.seal(str(number).encode(), place(head.chain, head.seq + 1))
+            hashed = record_hash(services.keyring.hash(RECORD, f"patient {number}"))
             row = rows.ReadRow(at, int(at // 86_400), held.subject, "s", None, "patient", hashed, sealed, "first")
             head.extend(row)
-            rows.add(tx, row, head.chain, head.seq, head.link, house.keyring.hash(PURPOSE, head.link))
+            rows.add(tx, row, head.chain, head.seq, head.link, services.keyring.hash(PURPOSE, head.link))
     taken = []
     for _ in range(rounds):
         begun = time.perf_counter()
-        found = made.breach(Whose(account=whose), None, None)
+        found = made.breach(ReportScope(account=whose), None, None)
         taken.append(time.perf_counter() - begun)
         assert len(found.persons) >= HARVEST
     return taken

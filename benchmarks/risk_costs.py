@@ -54,18 +54,18 @@ def _sign_in(store: Store, habits: Habits, places: list[Place]) -> Callable[[], 
 
     def sign_in() -> None:
         place = next(turn)
-        row = accounts.hold(tx, "anne")
+        row = accounts.lock_row(tx, "anne")
         assert row is not None
         habits.assess(row.habits, place, NOW + 65 * DAY, device=True)
-        habits.context(place)
-        habits.shown(place, NOW + 65 * DAY)
+        habits.place_hash(place)
+        habits.fingerprint(place, NOW + 65 * DAY)
         accounts.learn(tx, "anne", habits.learnt(row.habits, place, NOW + 65 * DAY, device=True))
 
     return sign_in
 
 
 def _request(habits: Habits, place: Place) -> Callable[[], None]:
-    context = habits.context(place)
+    context = habits.place_hash(place)
 
     def compare() -> None:
         assert habits.is_at(context, place.address, place.agent)

@@ -9,7 +9,7 @@ from typing import Final
 from werkzeug.datastructures import Headers as SentHeaders
 from werkzeug.test import EnvironBuilder
 
-from mfa_gate.flows import Visit
+from mfa_gate.flows import ClientContext
 from mfa_gate.testing import Clock, enrol_totp, totp_code
 
 from .floor import Floor
@@ -98,10 +98,10 @@ class _Pending:
         parts = self._parts
         for number in _accounts(self._clock, calls):
             address = _address(number)
-            risen = parts.sign_in.begin(self._people[number], Visit(None, address))
-            csrf = parts.keyring.hash("csrf", risen.session.sign_in)
+            elevated = parts.sign_in.begin(self._people[number], ClientContext(None, address))
+            csrf = parts.keyring.hash("csrf", elevated.session.sign_in)
             code = totp_code(self._secrets[number], self._clock())
-            yield f"{parts.settings.cookie_name}={risen.cookie}", csrf, code, address
+            yield f"{parts.settings.cookie_name}={elevated.cookie}", csrf, code, address
 
 
 def _accounts(clock: Clock, calls: int) -> range:

@@ -24,14 +24,14 @@ from .notices.delivery import Mail, Webhook
 from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
-from .request.marks import Kind, Mark, Marks
+from .request.marks import Mark, MarkKind, Marks
 from .risk import RiskPolicy
 from .staff import DeskPolicy
 
 if TYPE_CHECKING:
     from .request.start import GateSession, Start
 
-KIND_LENGTH = 48
+MAX_KIND_LENGTH = 48
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -110,7 +110,7 @@ class MFAGate:
         """
         if EXTENSION in app.extensions:
             raise ConfigurationError("this app has a gate already")
-        # the rest of the house comes with the first app: who only imports us need not wait for it
+        # the rest of the package comes with the first app: who only imports us need not wait for it
         from .request.start import install
 
         install(app, self.portal, self._marks, self._default, self.clock, self._options)
@@ -183,7 +183,7 @@ class MFAGate:
             kind: what it is, in the ledger; at most 48 characters.
             record: name of the view's argument that names the record.
         """
-        if not 0 < len(kind) <= KIND_LENGTH:
+        if not 0 < len(kind) <= MAX_KIND_LENGTH:
             raise ValueError("gate.reads takes the kind of a record as text of at most 48 characters")
 
         def decorate(view: F) -> F:
@@ -229,7 +229,7 @@ class MFAGate:
         return decorate
 
     def _mark(
-        self, kind: Kind, view: F, required: Requirement | None, before: Callable[[], Response | None] | None
+        self, kind: MarkKind, view: F, required: Requirement | None, before: Callable[[], Response | None] | None
     ) -> F:
         if inspect.isclass(view):
             raise TypeError(f"@gate.{kind} marks functions; in a view class write decorators = [gate.{kind}...]")
@@ -249,7 +249,7 @@ class MFAGate:
 
         return self._add(kind, view, marked, required)
 
-    def _add(self, kind: Kind, view: F, wrapper: Any, required: Requirement | None = None) -> F:
+    def _add(self, kind: MarkKind, view: F, wrapper: Any, required: Requirement | None = None) -> F:
         self._marks.add(Mark(kind, view, wrapper, required))
         marked: F = wrapper
         return marked

@@ -40,7 +40,7 @@ Verb = Literal[
     "revoke",
 ]
 
-LEAST: Final[Mapping[Verb, Role]] = {
+LEAST_ROLE: Final[Mapping[Verb, Role]] = {
     "look": Role.READER,
     "close": Role.AGENT,
     "letter": Role.AGENT,

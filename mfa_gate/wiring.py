@@ -13,21 +13,21 @@ from .exc import ConfigurationError, Unavailable
 from .factors.attestation import AttestationPolicy
 from .factors.relying_party import RelyingParty
 from .flows import (
+    AccountLifecycle,
+    AccountViews,
     Activation,
-    Cases,
     Continuity,
     Enrolment,
-    House,
-    Imports,
-    Keys,
-    Life,
-    Log,
+    EventLog,
+    KeyRotation,
     Notices,
-    Own,
     Password,
     Recovery,
+    RolloutStatus,
+    SelfService,
+    Services,
     SignIn,
-    Status,
+    TOTPImports,
     WebAuthn,
     check_keys,
 )
@@ -58,22 +58,22 @@ class Parts:
         login_path: path of the portal's login page, found at the start.
     """
 
-    house: House
+    services: Services
     portal: Portal
     sign_in: SignIn
     activation: Activation
     enrolment: Enrolment
-    life: Life
+    life: AccountLifecycle
     password: Password
-    keys: Keys
+    keys: KeyRotation
     webauthn: WebAuthn
     recovery: Recovery
-    own: Own
+    own: SelfService
     notices: Notices
-    log: Log
-    status: Status
-    imports: Imports
-    cases: Cases
+    log: EventLog
+    status: RolloutStatus
+    imports: TOTPImports
+    cases: AccountViews
     desk: Desk
     continuity: Continuity
     reads: Reads
@@ -85,11 +85,11 @@ class Parts:
 
     @property
     def settings(self) -> Settings:
-        return self.house.settings
+        return self.services.settings
 
     @property
     def keyring(self) -> Keyring:
-        return self.house.keyring
+        return self.services.keyring
 
 
 class Inspector(Protocol):
@@ -141,7 +141,7 @@ def build(
     except Unavailable as error:
         raise ConfigurationError("the gate's store does not answer: see MFA_GATE_DATABASE_URL") from error
     habits = Habits(keyring, options.risk, options.netinfo)
-    house = House(
+    services = Services(
         settings,
         keyring,
         store,
@@ -157,29 +157,29 @@ def build(
         Pressure(keyring, habits, options.risk.pressure),
         options.network_of,
     )
-    activation, life, cases = Activation(house), Life(house), Cases(house)
-    reads, reports = Reads(house, options.harvest), Reports(house)
+    activation, life, cases = Activation(services), AccountLifecycle(services), AccountViews(services)
+    reads, reports = Reads(services, options.harvest), Reports(services)
     return Parts(
-        house,
+        services,
         portal,
-        SignIn(house),
+        SignIn(services),
         activation,
-        Enrolment(house),
+        Enrolment(services),
         life,
-        Password(house),
-        Keys(house),
-        WebAuthn(house),
-        Recovery(house),
-        Own(house),
-        Notices(house),
-        Log(house),
-        Status(house),
-        Imports(house),
+        Password(services),
+        KeyRotation(services),
+        WebAuthn(services),
+        Recovery(services),
+        SelfService(services),
+        Notices(services),
+        EventLog(services),
+        RolloutStatus(services),
+        TOTPImports(services),
         cases,
-        Desk(house, options.desk, life, activation, cases, reads, reports),
-        Continuity(house),
+        Desk(services, options.desk, life, activation, cases, reads, reports),
+        Continuity(services),
         reads,
-        Ledger(house),
+        Ledger(services),
         reports,
         options.mail,
         options.webhook,

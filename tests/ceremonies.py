@@ -18,7 +18,7 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.testing.software_key import STRAIGHT, Bent, SoftwareKey
+from mfa_gate.testing.software_key import UNTAMPERED, SoftwareKey, Tampered
 
 ORIGIN = "https://login.portal.example"
 HANDLE = bytes(range(32))
@@ -28,25 +28,25 @@ EVERY = dataclasses.replace(RP, algorithms=(-7, -8, -257, -48, -49, -50))
 Answer = dict[str, Any]
 
 
-def register(key: SoftwareKey, rp: RelyingParty = RP, bent: Bent = STRAIGHT) -> Credential:
+def register(key: SoftwareKey, rp: RelyingParty = RP, tampered: Tampered = UNTAMPERED) -> Credential:
     options, challenge = begin_registration(rp, HANDLE, "anne", "Anne", ())
     return complete_registration(
         rp,
         challenge,
-        key.register(options, bent),
+        key.register(options, tampered),
     ).credential
 
 
-def registration(key: SoftwareKey, rp: RelyingParty = RP, bent: Bent = STRAIGHT) -> tuple[bytes, Answer]:
+def registration(key: SoftwareKey, rp: RelyingParty = RP, tampered: Tampered = UNTAMPERED) -> tuple[bytes, Answer]:
     options, challenge = begin_registration(rp, HANDLE, "anne", "Anne", ())
-    return challenge, key.register(options, bent)
+    return challenge, key.register(options, tampered)
 
 
 def assertion(
-    key: SoftwareKey, credential: Credential, rp: RelyingParty = RP, bent: Bent = STRAIGHT
+    key: SoftwareKey, credential: Credential, rp: RelyingParty = RP, tampered: Tampered = UNTAMPERED
 ) -> tuple[bytes, Answer]:
     options, challenge = begin_authentication(rp, [credential])
-    return challenge, key.assert_(options, bent)
+    return challenge, key.assert_(options, tampered)
 
 
 def reason(complete: Callable[..., object], *args: Any) -> str:
@@ -61,13 +61,15 @@ def reason(complete: Callable[..., object], *args: Any) -> str:
     return str(refusal.data["reason"])
 
 
-def refused_registration(key: SoftwareKey, rp: RelyingParty = RP, bent: Bent = STRAIGHT) -> str:
-    challenge, answer = registration(key, rp, bent)
+def refused_registration(key: SoftwareKey, rp: RelyingParty = RP, tampered: Tampered = UNTAMPERED) -> str:
+    challenge, answer = registration(key, rp, tampered)
     return reason(complete_registration, rp, challenge, answer)
 
 
-def refused_assertion(key: SoftwareKey, credential: Credential, rp: RelyingParty = RP, bent: Bent = STRAIGHT) -> str:
-    challenge, answer = assertion(key, credential, rp, bent)
+def refused_assertion(
+    key: SoftwareKey, credential: Credential, rp: RelyingParty = RP, tampered: Tampered = UNTAMPERED
+) -> str:
+    challenge, answer = assertion(key, credential, rp, tampered)
     return reason(complete_authentication, rp, challenge, answer, credential, HANDLE)
 
 

@@ -87,7 +87,7 @@ def make(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> I
 
     yield factory
     for portal in made:
-        portal.app.extensions["mfa_gate"].house.store.close()
+        portal.app.extensions["mfa_gate"].services.store.close()
     if database_url.startswith("sqlite") and not request.node.get_closest_marker("events_by_hand"):
         assert incomplete(database_url.removeprefix("sqlite:///")) == [], "an event says less than its kind promises"
 

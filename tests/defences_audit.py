@@ -11,7 +11,7 @@ import pytest
 from mfa_gate.audit import record as audit
 from mfa_gate.audit.record import Audit
 from mfa_gate.flows import event_log
-from mfa_gate.flows.event_log import Log
+from mfa_gate.flows.event_log import EventLog
 from mfa_gate.store import events
 
 Patch = pytest.MonkeyPatch
@@ -37,43 +37,43 @@ def lines_are_not_counted(patch: Patch) -> None:
     def link_of(_before: str, name: str, _seq: int, content: Any) -> str:
         return really("", name, 0, content)
 
-    def check(self: Log, row: Any, found: Any, anchors: Any) -> None:
+    def check(self: EventLog, row: Any, found: Any, anchors: Any) -> None:
         end = found.ends.get(row.chain)
         if end is not None:
             end.seq = row.seq - 1
         really_check(self, row, found, {**anchors, row.chain: events.AnchorRow(row.chain, row.seq - 1, "", "")})
 
-    really_check = Log._check
+    really_check = EventLog._check
     patch.setattr(chain, "link_of", link_of)
     patch.setattr(event_log, "link_of", link_of)
-    patch.setattr(Log, "_check", check)
+    patch.setattr(EventLog, "_check", check)
 
 
 def lines_are_not_signed(patch: Patch) -> None:
-    patch.setattr(Log, "_unvouched", lambda *_: None)
+    patch.setattr(EventLog, "_unvouched", lambda *_: None)
 
 
 def lines_without_a_chain_are_older_ones(patch: Patch) -> None:
-    really = Log._check
+    really = EventLog._check
 
-    def check(self: Log, row: Any, found: Any, anchors: Any) -> None:
+    def check(self: EventLog, row: Any, found: Any, anchors: Any) -> None:
         if row.chain is not None:
             really(self, row, found, anchors)
 
-    patch.setattr(Log, "_check", check)
+    patch.setattr(EventLog, "_check", check)
 
 
 def checkpoints_are_not_looked_at(patch: Patch) -> None:
-    patch.setattr(Log, "_hold_against", lambda *_: None)
+    patch.setattr(EventLog, "_hold_against", lambda *_: None)
 
 
 def anybody_can_make_an_anchor(patch: Patch) -> None:
-    patch.setattr(Log, "_anchors", lambda _self, tx: events.anchors(tx))
+    patch.setattr(EventLog, "_anchors", lambda _self, tx: events.anchors(tx))
 
 
 def takes_any_value(patch: Patch, name: str) -> None:
     """Let events of every kind have a value of this name too."""
-    kinds = {kind: replace(known, fields=known.fields | {name}) for kind, known in audit.KINDS.items()}
+    kinds = {kind: replace(known, fields=known.fields | {name}) for kind, known in audit.EVENT_KINDS.items()}
     patch.setattr(audit, "KINDS", kinds)
 
 

@@ -19,7 +19,7 @@ from mfa_gate.audit.record import Audit
 from mfa_gate.exc import SealBroken, TooManyAttempts, WrongCode
 from mfa_gate.factors import totp
 from mfa_gate.flows import enrolment, key_rotation, password, sign_in
-from mfa_gate.flows.flow import Ceremony, Progress, log
+from mfa_gate.flows.flow import Flow, Progress, log
 from mfa_gate.keyring import Keyring
 from mfa_gate.limits.limiter import Attempt, Limiter, Scope, _row, network
 from mfa_gate.limits.rules import Rule
@@ -43,16 +43,16 @@ OF_THE_ACCOUNT = "account_id = :account"
 
 
 def enrolment_in_any_state(patch: Patch) -> None:
-    patch.setattr(Ceremony, "may_change", lambda *_, **__: None)
+    patch.setattr(Flow, "may_change", lambda *_, **__: None)
 
 
 def enrolment_without_a_code(patch: Patch) -> None:
-    def may(self: Ceremony, tx: Any, session: Any, **_: Any) -> None:
+    def may(self: Flow, tx: Any, session: Any, **_: Any) -> None:
         state = self.progress_in(tx, session).state
         if state not in ("enrolling", "activation"):
             raise self.refusal_for(state)
 
-    patch.setattr(Ceremony, "may_change", may)
+    patch.setattr(Flow, "may_change", may)
 
 
 def bind_where(*conditions: str) -> Callable[[Patch], None]:
@@ -137,13 +137,13 @@ def enrolments_of_all_sign_ins(patch: Patch) -> None:
 
 def state_kept_by_the_session(patch: Patch) -> None:
     """A session at the activation stays there, whatever another one did."""
-    really = Ceremony.progress_in
+    really = Flow.progress_in
 
-    def progress(self: Ceremony, tx: Any, session: Any) -> Progress:
+    def progress(self: Flow, tx: Any, session: Any) -> Progress:
         found = really(self, tx, session)
         return Progress("activation") if found.state == "pending" else found
 
-    patch.setattr(Ceremony, "progress_in", progress)
+    patch.setattr(Flow, "progress_in", progress)
 
 
 def forgotten_sessions_go_on(patch: Patch) -> None:
@@ -224,7 +224,7 @@ def enrolments_are_not_taken(patch: Patch) -> None:
     """Completing neither takes the enrolment nor spends the code, and a second authenticator gets an id of its own."""
     patch.setattr(authenticators, "take_enrolment", lambda *_: True)
     patch.setattr(activations, "spend", lambda *_: True)
-    patch.setattr(Ceremony, "may_change", lambda *_, **__: None)
+    patch.setattr(Flow, "may_change", lambda *_, **__: None)
     patch.setattr(authenticators, "add_totp", lambda *_: None)
     patch.setattr(session_rows, "move", lambda *_: True)
 
@@ -268,9 +268,9 @@ def rule_without(**changes: Any) -> Callable[[Patch], None]:
 def count_by_session(patch: Patch) -> None:
     """What AuthQuake lived on: each session has a counter of its own."""
 
-    def count(self: sign_in.SignIn, tx: Any, visit: Any, rows: Any, subject: str, lane: Any) -> Attempt:
-        scopes = (Scope("code", visit.there().sign_in, lane), Scope("source", network(visit.address)))
-        return self.house.limiter.count(tx, scopes, self.house.clock())
+    def count(self: sign_in.SignIn, tx: Any, client: Any, rows: Any, subject: str, lane: Any) -> Attempt:
+        scopes = (Scope("code", client.require_session().sign_in, lane), Scope("source", network(client.address)))
+        return self.services.limiter.count(tx, scopes, self.services.clock())
 
     patch.setattr(sign_in.SignIn, "_count", count)
 
@@ -297,8 +297,8 @@ def count_after_the_check(patch: Patch) -> None:
             return really(self, *args)
         except WrongCode:
             attempt = under_way.attempt
-            with self.house.store.begin() as tx:
-                self.house.limiter._hold(tx, attempt.counters, attempt.at)
+            with self.services.store.begin() as tx:
+                self.services.limiter._hold(tx, attempt.counters, attempt.at)
                 for counter in attempt.counters:
                     counter.failures.append(attempt.at)
                     counter.streak += 1
@@ -418,7 +418,9 @@ def drift_told_to_anybody(patch: Patch) -> None:
             return really(self, rows, code)
         except WrongCode:
             for row in rows:
-                totp.confirm(sign_in.open_seed(self, row), code, self.house.clock(), self.house.settings.totp_window)
+                totp.confirm(
+                    sign_in.open_seed(self, row), code, self.services.clock(), self.services.settings.totp_window
+                )
             raise
 
     patch.setattr(sign_in.SignIn, "_match", match)
@@ -426,7 +428,7 @@ def drift_told_to_anybody(patch: Patch) -> None:
 
 def any_keys_will_do(patch: Patch) -> None:
     # the package's attribute of this name is the group of commands
-    for module in (wiring, sys.modules["mfa_gate.cli.maintenance"]):
+    for module in (wiring, sys.modules["mfa_gate.cli.upkeep"]):
         patch.setattr(module, "check_keys", lambda *_: None)
 
 
@@ -445,10 +447,10 @@ def only_the_first_key_reads_cookies(patch: Patch) -> None:
 def a_lock_does_not_stop_what_is_under_way(patch: Patch) -> None:
     """Neither the account is looked at again, nor has its lock ended the session."""
 
-    def hold(self: Ceremony, tx: Any, session: Any) -> Any:
+    def hold(self: Flow, tx: Any, session: Any) -> Any:
         return accounts.find(tx, session.account_id)
 
-    patch.setattr(Ceremony, "hold", hold)
+    patch.setattr(Flow, "lock_row", hold)
     patch.setattr(Sessions, "end_account", lambda *_: 0)
 
 

@@ -11,15 +11,15 @@ import mfa_gate.desk.acting
 from mfa_gate.desk import Desk
 from mfa_gate.exc import NotPermitted, OwnAccount
 from mfa_gate.request.marks import Marks
-from mfa_gate.staff import LEAST, DeskPolicy, Role
+from mfa_gate.staff import LEAST_ROLE, DeskPolicy, Role
 from mfa_gate.store import desk_staff as rows
 
 Patch = pytest.MonkeyPatch
 
 
 def any_role_may_do_anything(patch: Patch) -> None:
-    for verb in LEAST:
-        patch.setitem(LEAST, verb, Role.READER)  # type: ignore[arg-type]
+    for verb in LEAST_ROLE:
+        patch.setitem(LEAST_ROLE, verb, Role.READER)  # type: ignore[arg-type]
 
 
 def who_has_no_role_is_a_reader(patch: Patch) -> None:
@@ -46,11 +46,11 @@ def ranks_do_not_count(patch: Patch) -> None:
 
 
 def one_person_is_enough(patch: Patch) -> None:
-    def decide(self: Desk, visit: Any, request_id: str, *, approves: bool) -> None:
+    def decide(self: Desk, client: Any, request_id: str, *, approves: bool) -> None:
         asked = self._request(request_id)
-        if self.staff(visit).role < Role.SUPERVISOR:
+        if self.staff(client).role < Role.SUPERVISOR:
             raise NotPermitted
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             tx.execute(rows.update(rows.desk_requests).values(approved_by=asked.asked_by))
 
     patch.setattr(Desk, "_decide", decide)
@@ -108,7 +108,7 @@ def a_role_is_not_held(patch: Patch) -> None:
         time.sleep(0.05)
         return found
 
-    patch.setattr(rows, "hold", roles)
+    patch.setattr(rows, "lock_rows", roles)
 
 
 DEFENCES = {

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from mfa_gate.flows import password, sign_in
-from mfa_gate.flows.proving import Proving
-from mfa_gate.flows.self_service import Own
+from mfa_gate.flows.proving import ProofFlow
+from mfa_gate.flows.self_service import SelfService
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.limits.limiter import Limiter, Scope, network
 from mfa_gate.limits.rules import Rule
-from mfa_gate.sessions.devices import Devices, Shown
+from mfa_gate.sessions.devices import Devices, PresentedDevices
 from mfa_gate.store import devices as rows
 from mfa_gate.store import sessions as session_rows
 
@@ -22,7 +22,7 @@ Patch = pytest.MonkeyPatch
 
 
 def a_replayed_token_is_let_be(patch: Patch) -> None:
-    patch.setattr(Proving, "_replayed", lambda *_: None)
+    patch.setattr(ProofFlow, "_replayed", lambda *_: None)
 
 
 def a_replayed_series_keeps_its_sessions(patch: Patch) -> None:
@@ -32,9 +32,9 @@ def a_replayed_series_keeps_its_sessions(patch: Patch) -> None:
 def an_old_token_is_as_good_as_the_newest(patch: Patch) -> None:
     really = Devices.show
 
-    def show(self: Devices, cookie: str | None, now: float) -> Shown:
+    def show(self: Devices, cookie: str | None, now: float) -> PresentedDevices:
         shown = really(self, cookie, now)
-        return Shown((*shown.known, *shown.replayed), shown.presented)
+        return PresentedDevices((*shown.known, *shown.replayed), shown.presented)
 
     patch.setattr(Devices, "show", show)
 
@@ -54,11 +54,11 @@ def the_token_before_stays_good(patch: Patch) -> None:
 
 
 def one_counter_for_all_methods(patch: Patch) -> None:
-    def count(self: Proving, tx: Any, visit: Any, _rule: str) -> Any:
-        row = self.subject_in(tx, visit.there().account_id)
-        return self.house.limiter.count(tx, [Scope("code", f"account {row}", "stranger")], self.house.clock())
+    def count(self: ProofFlow, tx: Any, client: Any, _rule: str) -> Any:
+        row = self.subject_in(tx, client.require_session().account_id)
+        return self.services.limiter.count(tx, [Scope("code", f"account {row}", "stranger")], self.services.clock())
 
-    patch.setattr(Proving, "count", count)
+    patch.setattr(ProofFlow, "count", count)
 
 
 def a_header_that_cannot_be_read_fails_the_sign_in(patch: Patch) -> None:
@@ -73,10 +73,10 @@ def a_header_that_cannot_be_read_fails_the_sign_in(patch: Patch) -> None:
 def one_lane(patch: Patch) -> None:
     """Strangers and known devices share their counters."""
 
-    def count(self: SignIn, tx: Any, visit: Any, found: Any, subject: str, _lane: Any) -> Any:
+    def count(self: SignIn, tx: Any, client: Any, found: Any, subject: str, _lane: Any) -> Any:
         scopes = [Scope("code", f"authenticator {row.id}") for row in found]
-        scopes += [Scope("code", f"account {subject}"), Scope("source", network(visit.address))]
-        return self.house.limiter.count(tx, scopes, self.house.clock())
+        scopes += [Scope("code", f"account {subject}"), Scope("source", network(client.address))]
+        return self.services.limiter.count(tx, scopes, self.services.clock())
 
     patch.setattr(SignIn, "_count", count)
 
@@ -93,11 +93,11 @@ def one_counter_per_name(patch: Patch) -> None:
 def everything_closes_its_source(patch: Patch) -> None:
     """Keys and recovery codes count where guesses do."""
 
-    def count(self: Proving, tx: Any, visit: Any, rule: str) -> Any:
-        scopes = (Scope(rule, visit.there().sign_in), Scope("source", network(visit.address)))
-        return self.house.limiter.count(tx, scopes, self.house.clock())
+    def count(self: ProofFlow, tx: Any, client: Any, rule: str) -> Any:
+        scopes = (Scope(rule, client.require_session().sign_in), Scope("source", network(client.address)))
+        return self.services.limiter.count(tx, scopes, self.services.clock())
 
-    patch.setattr(Proving, "count", count)
+    patch.setattr(ProofFlow, "count", count)
 
 
 def rule(name: str, **changes: Any) -> Callable[[Patch], None]:
@@ -139,7 +139,7 @@ def the_store_keeps_the_token(patch: Patch) -> None:
 
 
 def sessions_for_whoever_has_the_password(patch: Patch) -> None:
-    patch.setattr(Own, "signed_in", lambda *_: frozenset())
+    patch.setattr(SelfService, "signed_in", lambda *_: frozenset())
 
 
 def the_header_is_kept_as_it_comes(patch: Patch) -> None:

@@ -13,8 +13,8 @@ from mfa_gate.assurance import Level, Requirement, level_of
 from mfa_gate.audit.record import Audit
 from mfa_gate.contrib.flask_login import FlaskLoginBridge
 from mfa_gate.exc import Refusal, SignInRequired, StepUpRequired, Unavailable
-from mfa_gate.flows.account_lifecycle import Life
-from mfa_gate.flows.flow import Ceremony, Risen
+from mfa_gate.flows.account_lifecycle import AccountLifecycle
+from mfa_gate.flows.flow import Elevated, Flow
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.keyring import Keyring
 from mfa_gate.request import guard, marks, start
@@ -28,7 +28,7 @@ from mfa_gate.store import accounts
 from mfa_gate.store import sessions as rows
 from mfa_gate.store.reader import Reader
 from mfa_gate.web import steps
-from mfa_gate.web.request_context import Visitor
+from mfa_gate.web.request_context import RequestContext
 from tests.defences import Defence
 from tests.defences_audit import takes_any_value
 
@@ -97,11 +97,11 @@ def same_id_at_each_rise(patch: Patch) -> None:
 def planted_session_goes_on(patch: Patch) -> None:
     """A right password does not end the session that the browser brought: it is taken over."""
 
-    def begin(self: SignIn, account: Any, visit: Any, **how: Any) -> Any:
-        if visit.session is not None and visit.session.account_id == account.id:
-            token = request.cookies[self.house.settings.cookie_name]
-            return Risen(token, visit.session, account)
-        return original(self, account, visit, **how)
+    def begin(self: SignIn, account: Any, client: Any, **how: Any) -> Any:
+        if client.session is not None and client.session.account_id == account.id:
+            token = request.cookies[self.services.settings.cookie_name]
+            return Elevated(token, client.session, account)
+        return original(self, account, client, **how)
 
     original = SignIn.begin
     patch.setattr(SignIn, "begin", begin)
@@ -134,7 +134,7 @@ def cookies_that_may_break(patch: Patch) -> None:
     patch.setattr(Guard, "enforce", enforce_unguarded)
 
 
-def enforce_unguarded(self: Guard, required: Requirement, here: Visitor) -> Any:
+def enforce_unguarded(self: Guard, required: Requirement, here: RequestContext) -> Any:
     refusal = self._decide(here, required)
     return None if refusal is None else self._answer(here, refusal, required)
 
@@ -144,37 +144,39 @@ def one_cookie_name(patch: Patch) -> None:
 
 
 def cookie_as_the_request_came(patch: Patch) -> None:
-    answer = Visitor.put_cookies
+    answer = RequestContext.put_cookies
 
-    def by_request(self: Visitor, response: Any) -> Any:
+    def by_request(self: RequestContext, response: Any) -> Any:
         response = answer(self, response)
         if not request.is_secure:
             cookies = response.headers.getlist("Set-Cookie")
             response.headers.setlist("Set-Cookie", [cookie.replace("; Secure", "") for cookie in cookies])
         return response
 
-    patch.setattr(Visitor, "put_cookies", by_request)
+    patch.setattr(RequestContext, "put_cookies", by_request)
 
 
 def name_of_plain_cookies_is_read(patch: Patch) -> None:
     """As a reader that falls back to the name without its prefix."""
     name = Settings.cookie_name.func  # type: ignore[attr-defined]
 
-    def session(self: Visitor) -> Any:
+    def session(self: RequestContext) -> Any:
         if self._session is False:
-            house, full = self.parts.house, name(self.parts.settings)
+            services, full = self.parts.services, name(self.parts.settings)
             plain = full.removeprefix("__Host-")
-            self._session = house.sessions.read(request.cookies.get(full) or request.cookies.get(plain), house.clock())
+            self._session = services.sessions.read(
+                request.cookies.get(full) or request.cookies.get(plain), services.clock()
+            )
         return self._session
 
-    patch.setattr(Visitor, "session", property(session))
+    patch.setattr(RequestContext, "session", property(session))
 
 
 # --- guard -----------------------------------------------------------------------------------------------------------
 
 
 def enrolment_in_any_state(patch: Patch) -> None:
-    patch.setattr(Ceremony, "may_change", lambda *_, **__: None)
+    patch.setattr(Flow, "may_change", lambda *_, **__: None)
 
 
 def any_proof_will_do(patch: Patch) -> None:
@@ -219,11 +221,11 @@ def signing_out_only_drops_the_cookie(patch: Patch) -> None:
 
 
 def signing_out_leaves_the_enrolment(patch: Patch) -> None:
-    patch.setattr(SignIn, "leave", lambda self, tx, session: self.house.sessions.end(tx, session))
+    patch.setattr(SignIn, "leave", lambda self, tx, session: self.services.sessions.end(tx, session))
 
 
 def open_where_something_breaks(patch: Patch) -> None:
-    def enforce(self: Guard, required: Requirement, here: Visitor) -> Any:
+    def enforce(self: Guard, required: Requirement, here: RequestContext) -> Any:
         try:
             return enforce_unguarded(self, required, here)
         except Refusal as refusal:
@@ -267,7 +269,7 @@ def identities_are_not_compared(patch: Patch) -> None:
         session = here.session
         if session is None or session.level < Level.MFA:
             return self._stranger(here, session, None)
-        now = here.parts.house.clock()
+        now = here.parts.services.clock()
         here.parts.life.present(session, now)
         return None if guard.satisfies(session.level, session.proofs, required, now) else StepUpRequired()
 
@@ -289,8 +291,8 @@ def the_bridge_agrees_with_everybody(patch: Patch) -> None:
 
 
 def mismatch_ends_nothing(patch: Patch) -> None:
-    patch.setattr(Life, "end_mismatch", lambda self, session, address: None)
-    patch.setattr(Visitor, "close_portal", lambda self: None)
+    patch.setattr(AccountLifecycle, "end_mismatch", lambda self, session, address: None)
+    patch.setattr(RequestContext, "close_portal_session", lambda self: None)
 
 
 def half_a_sign_in_has_an_account(patch: Patch) -> None:
@@ -328,22 +330,22 @@ def the_form_is_told_in_events(patch: Patch) -> None:
 
 
 def disabled_accounts_stay_in(patch: Patch) -> None:
-    patch.setattr(Life, "present", lambda *_: None)
+    patch.setattr(AccountLifecycle, "present", lambda *_: None)
 
 
 def nobody_asks_for_the_account(patch: Patch) -> None:
-    patch.setattr(Ceremony, "account_of", lambda self, session: Account(session.account_id, session.account_id))
+    patch.setattr(Flow, "account_of", lambda self, session: Account(session.account_id, session.account_id))
 
 
 def use_puts_the_question_off(patch: Patch) -> None:
-    present = Life.present
+    present = AccountLifecycle.present
 
-    def later(self: Life, session: Any, now: float) -> None:
+    def later(self: AccountLifecycle, session: Any, now: float) -> None:
         present(self, session, now)
-        with self.house.store.begin() as tx:
-            self.house.sessions.touch(tx, session, session.group, self.house.clock())
+        with self.services.store.begin() as tx:
+            self.services.sessions.touch(tx, session, session.group, self.services.clock())
 
-    patch.setattr(Life, "present", later)
+    patch.setattr(AccountLifecycle, "present", later)
 
 
 def forget_keeps_the_row(patch: Patch) -> None:
@@ -351,7 +353,7 @@ def forget_keeps_the_row(patch: Patch) -> None:
 
 
 def end_sessions_ends_nothing(patch: Patch) -> None:
-    patch.setattr(Life, "end_sessions", lambda self, account_id, reason: 1)
+    patch.setattr(AccountLifecycle, "end_sessions", lambda self, account_id, reason: 1)
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------

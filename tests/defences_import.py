@@ -15,7 +15,7 @@ Patch = pytest.MonkeyPatch
 
 
 def an_old_list_stands_beside_what_is_there(patch: Patch) -> None:
-    patch.setattr(imports.Imports, "_kept_out", lambda *_: None)
+    patch.setattr(imports.TOTPImports, "_kept_out", lambda *_: None)
 
 
 def codes_of_before_still_open(patch: Patch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from mfa_gate.flows import owner_notices as flow
-from mfa_gate.flows.flow import Ceremony
+from mfa_gate.flows.flow import Flow
 from mfa_gate.flows.owner_notices import Notices
 from mfa_gate.keyring import Keyring
 from mfa_gate.store import accounts, authenticators, outbox
@@ -42,7 +42,7 @@ def pressing_it_removes_what_is_there(patch: Patch) -> None:
 
     def not_me(self: Notices, link: str, address: str | None) -> None:
         really(self, link, address)
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             account_id = accounts.of_subject(tx, self.whose_link(link)) or ""
             for row in authenticators.of_account(tx, account_id):
                 authenticators.remove(tx, account_id, row.id)
@@ -53,14 +53,14 @@ def pressing_it_removes_what_is_there(patch: Patch) -> None:
 def first_enrolments_are_frozen_too(patch: Patch) -> None:
     from mfa_gate.exc import AdditionsFrozen
 
-    really = Ceremony.may_change
+    really = Flow.may_change
 
-    def may(self: Ceremony, tx: Any, session: Any, **how: Any) -> None:
-        if how.get("adds") and self.house.clock() < (accounts.frozen_until(tx, session.account_id) or 0.0):
+    def may(self: Flow, tx: Any, session: Any, **how: Any) -> None:
+        if how.get("adds") and self.services.clock() < (accounts.frozen_until(tx, session.account_id) or 0.0):
             raise AdditionsFrozen
         really(self, tx, session, **how)
 
-    patch.setattr(Ceremony, "may_change", may)
+    patch.setattr(Flow, "may_change", may)
 
 
 def links_are_good_for_ever(patch: Patch) -> None:

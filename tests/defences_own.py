@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from mfa_gate.assurance import METHODS, Level, Proof, Requirement, level_of, satisfies, strongest
 from mfa_gate.exc import ActivationRequired, LastAuthenticator, NotFound, StepUpRequired
-from mfa_gate.flows import Enrolment, Own, Removed, WebAuthn
-from mfa_gate.flows.flow import CHANGE_AGE, Ceremony
+from mfa_gate.flows import Enrolment, Removed, SelfService, WebAuthn
+from mfa_gate.flows.flow import CHANGE_AGE, Flow
 from mfa_gate.sessions import session as sessions
 from mfa_gate.sessions.session import Session
 from mfa_gate.store import authenticators
@@ -23,16 +23,16 @@ Patch = pytest.MonkeyPatch
 
 
 def whoever_has_a_session_is_an_owner(patch: Patch) -> None:
-    patch.setattr(Ceremony, "signed_in", lambda self, tx, session: authenticators.methods(tx, session.account_id))
+    patch.setattr(Flow, "signed_in", lambda self, tx, session: authenticators.methods(tx, session.account_id))
 
 
 def names_change_without_a_proof(patch: Patch) -> None:
     whoever_has_a_session_is_an_owner(patch)
-    patch.setattr(Own, "recovers", lambda *_: False)
+    patch.setattr(SelfService, "lacks_strongest_proof", lambda *_: False)
 
 
 def everybody_may_change(patch: Patch) -> None:
-    patch.setattr(Ceremony, "may_change", lambda *_, **__: None)
+    patch.setattr(Flow, "may_change", lambda *_, **__: None)
 
 
 def rights_are_looked_at_when_it_begins_only(patch: Patch) -> None:
@@ -42,7 +42,7 @@ def rights_are_looked_at_when_it_begins_only(patch: Patch) -> None:
         def complete(self: Any, *args: Any, really: Callable[..., Any] = really) -> Any:
             with pytest.MonkeyPatch.context() as inside:
                 everybody_may_change(inside)
-                inside.setattr(Ceremony, "use_activation", lambda *_: None)
+                inside.setattr(Flow, "use_activation", lambda *_: None)
                 return really(self, *args)
 
         patch.setattr(flow, name, complete)
@@ -80,17 +80,17 @@ def levels_by(patch: Patch, rule: Callable[[list[Proof]], Level]) -> None:
 
 
 def the_last_one_goes_too(patch: Patch) -> None:
-    really = Own.remove
+    really = SelfService.remove
 
-    def remove(self: Own, visit: Any, authenticator: str) -> Removed:
+    def remove(self: SelfService, client: Any, authenticator: str) -> Removed:
         try:
-            return really(self, visit, authenticator)
+            return really(self, client, authenticator)
         except LastAuthenticator:
-            with self.house.store.begin() as tx:
-                authenticators.remove(tx, visit.session.account_id, authenticator)
-            return Removed(None, None, visit.session)
+            with self.services.store.begin() as tx:
+                authenticators.remove(tx, client.session.account_id, authenticator)
+            return Removed(None, None, client.session)
 
-    patch.setattr(Own, "remove", remove)
+    patch.setattr(SelfService, "remove", remove)
 
 
 # --- relayed codes ---------------------------------------------------------------------------------------------------
@@ -98,32 +98,32 @@ def the_last_one_goes_too(patch: Patch) -> None:
 
 def rights(
     *,
-    code_needed: Callable[[Ceremony, Any, Session, float], bool],
+    code_needed: Callable[[Flow, Any, Session, float], bool],
     recovery_is_proof: bool = False,
 ) -> Callable[[Patch], None]:
     """The rule of `may_change` once more, with one of its parts replaced."""
 
     def take_out(patch: Patch) -> None:
         def may_change(
-            self: Ceremony, tx: Any, session: Session, *, level: Level = Level.PASSWORD, adds: bool = False
+            self: Flow, tx: Any, session: Session, *, level: Level = Level.PASSWORD, adds: bool = False
         ) -> None:
-            now, progress = self.house.clock(), self.progress_in(tx, session)
+            now, progress = self.services.clock(), self.progress_in(tx, session)
             if progress.state == "enrolling":
                 return
             if progress.state != "signed_in":
                 raise self.refusal_for(progress.state)
             required = Requirement(strongest(progress.methods), CHANGE_AGE)
             lacking = not satisfies(session.level, session.proofs, required, now)
-            if lacking and not self.recovered(session, now):
+            if lacking and not self.proven_by_recovery_code(session, now):
                 raise StepUpRequired(requirement=required)
-            if recovery_is_proof and self.recovered(session, now):
+            if recovery_is_proof and self.proven_by_recovery_code(session, now):
                 return
             if (lacking or required.level < Level.PHISHING_RESISTANT or level > required.level) and code_needed(
                 self, tx, session, now
             ):
                 raise ActivationRequired
 
-        patch.setattr(Ceremony, "may_change", may_change)
+        patch.setattr(Flow, "may_change", may_change)
 
     return take_out
 
@@ -139,7 +139,7 @@ paper_is_enough = rights(
 a_window_never_closes = rights(code_needed=lambda _self, _tx, session, _now: session.enrol_until is None)
 
 
-def no_code_was_redeemed(_self: Ceremony, tx: Any, session: Session, _now: float) -> bool:
+def no_code_was_redeemed(_self: Flow, tx: Any, session: Session, _now: float) -> bool:
     found = text("SELECT id FROM mfa_activations WHERE account_id = :id AND bound_to IS NOT NULL")
     return tx.execute(found, {"id": session.account_id}).first() is None
 
@@ -147,7 +147,7 @@ def no_code_was_redeemed(_self: Ceremony, tx: Any, session: Session, _now: float
 a_code_opens_every_session_of_the_account = rights(code_needed=no_code_was_redeemed)
 
 
-def a_code_lies_at_the_owners(_self: Ceremony, tx: Any, session: Session, now: float) -> bool:
+def a_code_lies_at_the_owners(_self: Flow, tx: Any, session: Session, now: float) -> bool:
     found = text("SELECT id FROM mfa_activations WHERE account_id = :id")
     return not in_its_window(session, now) and tx.execute(found, {"id": session.account_id}).first() is None
 
@@ -157,8 +157,8 @@ an_issued_code_is_enough = rights(code_needed=a_code_lies_at_the_owners)
 
 def the_level_may_rise_by_the_old_proof(patch: Patch) -> None:
     """What is added is not looked at."""
-    really = Ceremony.may_change
-    patch.setattr(Ceremony, "may_change", lambda self, tx, session, **_: really(self, tx, session))
+    really = Flow.may_change
+    patch.setattr(Flow, "may_change", lambda self, tx, session, **_: really(self, tx, session))
 
 
 def ids_of_every_account(patch: Patch) -> None:
@@ -180,7 +180,7 @@ def removal_leaves_the_sessions(patch: Patch) -> None:
 
 def a_session_that_has_ended_still_changes(patch: Patch) -> None:
     """Only the account is looked at again, not the session."""
-    patch.setattr(Ceremony, "_still_there", lambda *_: None)
+    patch.setattr(Flow, "_still_there", lambda *_: None)
 
 
 DEFENCES: dict[str, Callable[[Patch], None]] = {

@@ -15,7 +15,7 @@ from mfa_gate.exc import WrongAssertion
 from mfa_gate.factors import attestation, cose, webauthn, webauthn_answers
 from mfa_gate.flows import key_rotation
 from mfa_gate.flows import webauthn as flow
-from mfa_gate.flows.flow import Ceremony
+from mfa_gate.flows.flow import Flow
 from mfa_gate.store import authenticators, credentials, recovery_sets
 from mfa_gate.store.credentials import CredentialRow
 from mfa_gate.testing.software_key import from_text, to_text
@@ -254,7 +254,7 @@ def removed_keys_still_prove(patch: Patch) -> None:
 
 
 def switched_off_methods_answer(patch: Patch) -> None:
-    patch.setattr(Ceremony, "offered", lambda *_: None)
+    patch.setattr(Flow, "offered", lambda *_: None)
 
 
 def switched_off_methods_are_offered(patch: Patch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mfa_gate.assurance import Requirement
-from mfa_gate.flows.account_lifecycle import Life
+from mfa_gate.flows.account_lifecycle import AccountLifecycle
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.policy import Policy
 from mfa_gate.request.guard import Guard
@@ -26,21 +26,21 @@ def any_method_counts(patch: Patch) -> None:
 
 
 def the_group_stays_as_it_was_at_the_sign_in(patch: Patch) -> None:
-    really = Life.present
+    really = AccountLifecycle.present
 
-    def present(self: Life, session: Any, now: float) -> None:
+    def present(self: AccountLifecycle, session: Any, now: float) -> None:
         group = session.group
         really(self, session, now)
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             rows.touch(tx, session.id_hash, group, now + 1e-3)
         session.group = group
 
-    patch.setattr(Life, "present", present)
+    patch.setattr(AccountLifecycle, "present", present)
 
 
 def observing_lets_in_whoever_is_enrolled(patch: Patch) -> None:
     patch.setattr(
-        SignIn, "_observed_until", lambda self, _tx, account, _now: self.house.policy.observed_until(account.group)
+        SignIn, "_observed_until", lambda self, _tx, account, _now: self.services.policy.observed_until(account.group)
     )
 
 
@@ -49,15 +49,15 @@ def enrolling_leaves_observed_sessions(patch: Patch) -> None:
 
 
 def observing_relaxes_the_gates_own_pages(patch: Patch) -> None:
-    from mfa_gate.flows.flow import Ceremony
+    from mfa_gate.flows.flow import Flow
 
-    really = Ceremony.may_change
+    really = Flow.may_change
 
-    def may(self: Ceremony, tx: Any, session: Any, **how: Any) -> None:
+    def may(self: Flow, tx: Any, session: Any, **how: Any) -> None:
         if session.observed_until is None:
             really(self, tx, session, **how)
 
-    patch.setattr(Ceremony, "may_change", may)
+    patch.setattr(Flow, "may_change", may)
 
 
 def observed_sessions_need_not_agree_with_the_portals(patch: Patch) -> None:

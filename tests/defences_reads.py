@@ -12,7 +12,7 @@ from mfa_gate.harvest.state import State
 from mfa_gate.reads.charging import Reads
 from mfa_gate.request.metering import Metering
 from mfa_gate.store import reading_states
-from mfa_gate.web.request_context import visitor
+from mfa_gate.web.request_context import request_context
 
 Patch = pytest.MonkeyPatch
 
@@ -54,12 +54,12 @@ def the_session_outlives_the_stop(patch: Patch) -> None:
     stopped = Reads._stopped
 
     def goes_on(self: Reads, *args: Any) -> Any:
-        end = self.house.sessions.end
-        self.house.sessions.end = lambda *_: True  # type: ignore[method-assign]
+        end = self.services.sessions.end
+        self.services.sessions.end = lambda *_: True  # type: ignore[method-assign]
         try:
             refusal = stopped(self, *args)
         finally:
-            self.house.sessions.end = end  # type: ignore[method-assign]
+            self.services.sessions.end = end  # type: ignore[method-assign]
         refusal.data.clear()
         return refusal
 
@@ -75,13 +75,13 @@ def a_crowd_reads_what_it_likes(patch: Patch) -> None:
 
 
 def a_session_that_ended_meanwhile_reads_on(patch: Patch) -> None:
-    hold = reading_states.hold
+    hold = reading_states.lock_row
 
     def alive(*args: Any) -> Any:
         held = hold(*args)
         return held and held._replace(is_there=True)
 
-    patch.setattr(reading_states, "hold", alive)
+    patch.setattr(reading_states, "lock_row", alive)
 
 
 def every_answer_is_sent(patch: Patch) -> None:
@@ -92,7 +92,7 @@ def a_refusal_may_be_swallowed(patch: Patch) -> None:
     after = Metering.after
 
     def as_it_is(self: Metering, response: Any) -> Any:
-        visitor().refused_read = None
+        request_context().refused_read = None
         return after(self, response)
 
     patch.setattr(Metering, "after", as_it_is)
@@ -102,7 +102,7 @@ def counting_may_come_late(patch: Patch) -> None:
     charge = Metering.charge
 
     def any_time(self: Metering, kind: str, records: Any) -> None:
-        visitor().has_answered = False
+        request_context().has_answered = False
         charge(self, kind, records)
 
     patch.setattr(Metering, "charge", any_time)

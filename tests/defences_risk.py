@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mfa_gate.flows import Visit, flow
+from mfa_gate.flows import ClientContext, flow
 from mfa_gate.flows.continuity import Continuity
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.limits.pressure import Pressure
@@ -19,42 +19,42 @@ Patch = pytest.MonkeyPatch
 
 
 def every_method_fits_every_risk(patch: Patch) -> None:
-    patch.setattr(flow, "narrowed", lambda _session, methods: methods)
+    patch.setattr(flow, "methods_allowed_at_risk", lambda _session, methods: methods)
 
 
 def a_password_teaches_what_is_usual(patch: Patch) -> None:
     really = SignIn._assessed
 
-    def assessed(self: SignIn, tx: Any, row: Any, visit: Any, known: Any, now: float, *, leaked: bool) -> Any:
-        found = really(self, tx, row, visit, known, now, leaked=leaked)
+    def assessed(self: SignIn, tx: Any, row: Any, client: Any, known: Any, now: float, *, leaked: bool) -> Any:
+        found = really(self, tx, row, client, known, now, leaked=leaked)
         if row is not None:
-            accounts.learn(tx, row.id, self.house.habits.learnt(row.habits, visit.place, now, device=True))
+            accounts.learn(tx, row.id, self.services.habits.learnt(row.habits, client.place, now, device=True))
         return found
 
     patch.setattr(SignIn, "_assessed", assessed)
 
 
 def a_session_counts_wherever_it_shows_up(patch: Patch) -> None:
-    patch.setattr(Continuity, "here", lambda _self, session, _visit: session)
+    patch.setattr(Continuity, "as_seen_from", lambda _self, session, _visit: session)
 
 
 def a_session_that_moved_enrols_still(patch: Patch) -> None:
     really = Continuity.here
 
-    def here(self: Continuity, session: Session, visit: Visit) -> Session:
-        return replace(really(self, session, visit), moved=False)
+    def here(self: Continuity, session: Session, client: ClientContext) -> Session:
+        return replace(really(self, session, client), moved=False)
 
-    patch.setattr(Continuity, "here", here)
+    patch.setattr(Continuity, "as_seen_from", here)
 
 
 def a_move_makes_what_was_too_unusual_less_so(patch: Patch) -> None:
     really = Continuity.here
 
-    def here(self: Continuity, session: Session, visit: Visit) -> Session:
-        found = really(self, session, visit)
+    def here(self: Continuity, session: Session, client: ClientContext) -> Session:
+        found = really(self, session, client)
         return replace(found, risk="raised") if found.risk == "high" else found
 
-    patch.setattr(Continuity, "here", here)
+    patch.setattr(Continuity, "as_seen_from", here)
 
 
 def breadth_is_not_looked_at(patch: Patch) -> None:

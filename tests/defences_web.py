@@ -31,7 +31,7 @@ def any_field_is_taken(patch: Patch) -> None:
     real = inputs.read
 
     def read(asked: Any, visitor: Any, *names: str) -> Any:
-        return real(asked, visitor, *names, "admin", "code", "held", "next", "photo", "f1")
+        return real(asked, visitor, *names, "admin", "code", "sealed_form", "next", "photo", "f1")
 
     patch.setattr(inputs, "read", read)
 
@@ -193,9 +193,9 @@ def seeds_are_stored_in_clear(patch: Patch) -> None:
 def what_is_typed_is_logged(patch: Patch) -> None:
     real = Activation.redeem
 
-    def redeem(self: Activation, visit: Any, code: str) -> Any:
+    def redeem(self: Activation, client: Any, code: str) -> Any:
         flow.log.info("redeeming %s", code)
-        return real(self, visit, code)
+        return real(self, client, code)
 
     patch.setattr(Activation, "redeem", redeem)
 
@@ -219,9 +219,9 @@ def pages_may_be_stored(patch: Patch) -> None:
 def forwarded_addresses_are_believed(patch: Patch) -> None:
     real = Password.tried
 
-    def tried(self: Password, name: str | None, visit: Any) -> Any:
-        address = request.headers.get("X-Forwarded-For", visit.address or "").split(",")[0]
-        return real(self, name, replace(visit, address=address))
+    def tried(self: Password, name: str | None, client: Any) -> Any:
+        address = request.headers.get("X-Forwarded-For", client.address or "").split(",")[0]
+        return real(self, name, replace(client, address=address))
 
     patch.setattr(Password, "tried", tried)
 
@@ -289,9 +289,9 @@ def nothing_is_escaped(patch: Patch) -> None:
 def app_labels_are_taken_as_they_come(patch: Patch) -> None:
     real = Enrolment.begin_totp
 
-    def begin(self: Enrolment, visit: Any) -> Any:
-        begun = real(self, visit)
-        name = self.account_of(visit.there()).name
+    def begin(self: Enrolment, client: Any) -> Any:
+        begun = real(self, client)
+        name = self.account_of(client.require_session()).name
         uri = f"otpauth://totp/Portail:{name}?secret={begun.secret}&issuer=Portail"
         return type(begun)(begun.enrolment, begun.secret, uri, begun.key)
 

@@ -78,7 +78,7 @@ def open_desk(
         portal.people[name] = Account(name, f"{name.title()} of the desk", group="desk", locale="en")
         portal.passwords[name] = f"pw-{name}"
         keys[name] = portal.key(name)
-        with portal.app.extensions["mfa_gate"].house.store.begin() as tx:
+        with portal.app.extensions["mfa_gate"].services.store.begin() as tx:
             desk_staff.grant(tx, name, role, None, portal.clock())
     portal.enrolled("anne")
     portal.told()

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import Final, get_args
 
 from mfa_gate.assurance import METHODS
-from mfa_gate.audit.event_kinds import KINDS
+from mfa_gate.audit.event_kinds import EVENT_KINDS
 from mfa_gate.audit.record import Outcome
 from mfa_gate.exc import Refusal
 
@@ -45,7 +45,7 @@ def incomplete(file: str) -> list[tuple[str, list[str]]]:
             with suppress(ValueError, AttributeError, KeyError):
                 said = {name for name, value in json.loads(data).items() if value is not None}
                 whole = kind not in IN_PART or outcome == "success"
-                missing = KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said if whole else set()
+                missing = EVENT_KINDS[kind].fields - SOMETIMES - OF_KIND.get(kind, set()) - said if whole else set()
                 missing |= {"subject"} if subject is None and whole and kind not in OF_NOBODY else set()
                 missing |= {"session"} if kind in IN_A_SESSION and None in (sign_in, source) else set()
                 missing |= {"source alone"} if kind in OUTSIDE and (sign_in or source is None) else set()
@@ -62,8 +62,8 @@ def _reasons(kind: str, outcome: str) -> set[str | None]:
     """The reasons that an event of this kind may have: what has succeeded needs none."""
     if outcome == "success" and kind != "session_ended":
         return {None}
-    refused = {refusal.code for refusal in _kinds_of(Refusal)} if "signing_in" in KINDS[kind].fields else set()
-    return refused | KINDS[kind].reasons or {None}
+    refused = {refusal.code for refusal in _kinds_of(Refusal)} if "signing_in" in EVENT_KINDS[kind].fields else set()
+    return refused | EVENT_KINDS[kind].reasons or {None}
 
 
 def _kinds_of(refusal: type[Refusal]) -> set[type[Refusal]]:

@@ -85,7 +85,7 @@ class Fox:
         """Plug a key in, an empty one or one that holds the credentials of this one; its name."""
         name: str = self._keys.add_virtual_authenticator(USUAL)
         self._plugged.append(name)
-        for id_, held in key.held.items() if key else ():
+        for id_, held in key.credentials.items() if key else ():
             private = held.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
             credential = {
                 "credentialId": _text(id_),

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from mfa_gate.factors import recovery as factor
 from mfa_gate.factors.totp import STEP
-from mfa_gate.flows import Visit
+from mfa_gate.flows import ClientContext
 from mfa_gate.store import recovery_sets
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import to_text
@@ -40,22 +40,24 @@ def enrol(portal: Portal, *kinds: str, account: str = "anne") -> list[Any]:
     with portal.app.app_context():
         parts = portal.app.extensions["mfa_gate"]
         code = parts.activation.issue(account, "test").code
-        visit = Visit(parts.sign_in.begin(portal.people[account], Visit(None, LOOPBACK)).session, LOOPBACK)
-        visit = Visit(parts.activation.redeem(visit, code).session, LOOPBACK)
+        client = ClientContext(
+            parts.sign_in.begin(portal.people[account], ClientContext(None, LOOPBACK)).session, LOOPBACK
+        )
+        client = ClientContext(parts.activation.redeem(client, code).session, LOOPBACK)
         for kind in kinds:
             if kind == "app":
-                begun = parts.enrolment.begin_totp(visit)
+                begun = parts.enrolment.begin_totp(client)
                 # the code before this one, so that this one can still sign in
                 earlier = totp_code(begun.secret, portal.clock() - STEP)
-                risen = parts.enrolment.complete_totp(visit, begun.enrolment, earlier, "My app")
+                elevated = parts.enrolment.complete_totp(client, begun.enrolment, earlier, "My app")
                 made.append(begun.secret)
             else:
                 key = SoftwareKey(BASE_URL)
-                answer = key.register(parts.webauthn.begin_enrol(visit))
-                risen = parts.webauthn.complete_enrol(visit, answer, "My key")
+                answer = key.register(parts.webauthn.begin_enrol(client))
+                elevated = parts.webauthn.complete_enrol(client, answer, "My key")
                 made.append(key)
-            visit = Visit(risen.session, LOOPBACK)
-        parts.sign_in.sign_out(visit)
+            client = ClientContext(elevated.session, LOOPBACK)
+        parts.sign_in.sign_out(client)
     portal.told()
     return made
 
@@ -65,9 +67,9 @@ def with_codes(portal: Portal, account: str = "anne", count: int = 2) -> tuple[s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factor, "CODES", count)
         drawn = factor.begin()
-    house = portal.app.extensions["mfa_gate"].house
-    with house.store.begin() as tx:
-        recovery_sets.replace(tx, account, drawn.salt.hex(), drawn.hashes, house.clock())
+    services = portal.app.extensions["mfa_gate"].services
+    with services.store.begin() as tx:
+        recovery_sets.replace(tx, account, drawn.salt.hex(), drawn.hashes, services.clock())
     return drawn.codes
 
 
@@ -109,7 +111,7 @@ def id_of(portal: Portal, method: str, account: str = "anne") -> str:
 
 def credential_id(key: SoftwareKey) -> str:
     """The id of the newest credential on a key, as browsers write it."""
-    return to_text(list(key.held)[-1])
+    return to_text(list(key.credentials)[-1])
 
 
 def id_of_key(portal: Portal, key: SoftwareKey) -> str:
@@ -121,7 +123,7 @@ def id_of_key(portal: Portal, key: SoftwareKey) -> str:
 # --- who stands where ------------------------------------------------------------------------------------------------
 
 
-def at_the_door(portal: Portal, account: str = "anne") -> Browser:
+def client_at_login(portal: Portal, account: str = "anne") -> Browser:
     """A browser with the right password typed, and nothing else."""
     browser = portal.browser()
     browser.password(account)

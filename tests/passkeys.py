@@ -12,14 +12,14 @@ from mfa_gate.durations import DAY
 from mfa_gate.exc import WrongAssertion
 from mfa_gate.limits.rules import LimitPolicy, Rule
 from mfa_gate.testing import enrol_key
-from mfa_gate.testing.software_key import STRAIGHT, Bent, SoftwareKey
+from mfa_gate.testing.software_key import UNTAMPERED, SoftwareKey, Tampered
 from mfa_gate.web.language import catalogue
 from tests.portal import BASE_URL, Browser, Portal
 
 WAYS = ("api", "page")
 STEPS = ("enrol", "verify")
 # a browser that skips every check of its own, and does nothing wrong
-LENIENT = Bent(client_data={"note": "do not compare this with a template"})
+LENIENT = Tampered(client_data={"note": "do not compare this with a template"})
 _FREE = Rule(((10**6, DAY),), free=10**6)
 # for tests that fail many times in a row for another reason than the limits
 UNLIMITED = LimitPolicy(
@@ -50,9 +50,9 @@ def begin(browser: Browser, step: str) -> Options:
     return options
 
 
-def answer_to(step: str, key: SoftwareKey, options: Options, bent: Bent = STRAIGHT) -> Answer:
+def answer_to(step: str, key: SoftwareKey, options: Options, tampered: Tampered = UNTAMPERED) -> Answer:
     """What the browser and the key make of options."""
-    return key.register(options, bent) if step == "enrol" else key.assert_(options, bent)
+    return key.register(options, tampered) if step == "enrol" else key.assert_(options, tampered)
 
 
 def send(browser: Browser, step: str, answer: Any, way: str = "api", label: str = "Key") -> TestResponse:
@@ -66,15 +66,15 @@ def send(browser: Browser, step: str, answer: Any, way: str = "api", label: str 
 
 
 def complete(
-    browser: Browser, step: str, key: SoftwareKey, bent: Bent = STRAIGHT, way: str = "api", **more: Any
+    browser: Browser, step: str, key: SoftwareKey, tampered: Tampered = UNTAMPERED, way: str = "api", **more: Any
 ) -> TestResponse:
     """Begin and complete in one go."""
-    return send(browser, step, answer_to(step, key, begin(browser, step), bent), way, **more)
+    return send(browser, step, answer_to(step, key, begin(browser, step), tampered), way, **more)
 
 
-def sign_in(browser: Browser, key: SoftwareKey, account: str = "anne", bent: Bent = STRAIGHT) -> TestResponse:
+def sign_in(browser: Browser, key: SoftwareKey, account: str = "anne", tampered: Tampered = UNTAMPERED) -> TestResponse:
     browser.password(account)
-    return complete(browser, "verify", key, bent)
+    return complete(browser, "verify", key, tampered)
 
 
 def ready(portal: Portal, step: str, key: SoftwareKey) -> Browser:
@@ -178,10 +178,10 @@ class Trial:
         assert told[2]
         return str(told[2])
 
-    def bent(self, bent: Bent, way: str = "api") -> str:
+    def tampered(self, tampered: Tampered, way: str = "api") -> str:
         """Take the step, but for this; the word of the event."""
-        return self.refused(answer_to(self.step, self.key, begin(self.browser, self.step), bent), way)
+        return self.refused(answer_to(self.step, self.key, begin(self.browser, self.step), tampered), way)
 
-    def passes(self, bent: Bent = LENIENT) -> bool:
+    def passes(self, tampered: Tampered = LENIENT) -> bool:
         """Take the step as it should be: what was refused was refused for its one fault."""
-        return complete(self.browser, self.step, self.key, bent).status_code == 200
+        return complete(self.browser, self.step, self.key, tampered).status_code == 200

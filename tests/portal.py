@@ -22,7 +22,7 @@ from mfa_gate.netinfo import NetInfo
 from mfa_gate.policy import Policy
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key, enrol_totp, totp_code
-from mfa_gate.testing.software_key import STRAIGHT, Bent
+from mfa_gate.testing.software_key import UNTAMPERED, Tampered
 
 KEYS = "test1:" + "A" * 43
 BASE_URL = "https://portal.example"
@@ -64,7 +64,7 @@ class Portal:
 
     def sql(self, statement: str, **values: Any) -> list[Any]:
         """Read or write the store by hand, as somebody who got at it would; the rows, if there are any."""
-        with self.app.extensions["mfa_gate"].house.store.begin() as tx:
+        with self.app.extensions["mfa_gate"].services.store.begin() as tx:
             done = tx.execute(text(statement), values)
             return list(done) if done.returns_rows else []
 
@@ -76,7 +76,7 @@ class Portal:
         """(kind, outcome, reason) of an account's events, oldest first."""
         from mfa_gate.store import accounts, events
 
-        with self.app.extensions["mfa_gate"].house.store.begin() as tx:
+        with self.app.extensions["mfa_gate"].services.store.begin() as tx:
             row = accounts.find(tx, account)
             return (
                 [(event.kind, event.outcome, event.reason) for event in events.of_subject(tx, row.subject)]
@@ -147,20 +147,22 @@ class Browser:
         self.password(account)
         return self.step("activate", code=code)
 
-    def add_key(self, key: SoftwareKey | None = None, label: str = "Key", bent: Bent = STRAIGHT) -> TestResponse:
+    def add_key(
+        self, key: SoftwareKey | None = None, label: str = "Key", tampered: Tampered = UNTAMPERED
+    ) -> TestResponse:
         """Enrol a security key where this browser stands, over the API; the answer to the credential."""
         begun = self.api("POST", "webauthn/enrol/begin")
         if begun.status_code != 200:
             return begun
-        made = (key or SoftwareKey(BASE_URL)).register(begun.json, bent)
+        made = (key or SoftwareKey(BASE_URL)).register(begun.json, tampered)
         return self.api("POST", "webauthn/enrol/complete", {**made, "label": label})
 
-    def prove(self, key: SoftwareKey, bent: Bent = STRAIGHT) -> TestResponse:
+    def prove(self, key: SoftwareKey, tampered: Tampered = UNTAMPERED) -> TestResponse:
         """Prove by a security key where this browser stands, over the API; the answer to the assertion."""
         begun = self.api("POST", "webauthn/verify/begin")
         if begun.status_code != 200:
             return begun
-        return self.api("POST", "webauthn/verify/complete", key.assert_(begun.json, bent))
+        return self.api("POST", "webauthn/verify/complete", key.assert_(begun.json, tampered))
 
     def begin_enrolment(self) -> dict[str, str]:
         """Begin to enrol an authenticator app; what is handed over."""

@@ -42,7 +42,7 @@ def pages(language: str, sqlite_template: Path, tmp_path_factory: pytest.TempPat
     with sync_playwright() as running, launch(running) as chromium, serving(make, MFA_GATE_SUPPORT=support) as served:
         window = window_in(chromium, served, reduced_motion="reduce", color_scheme="light")
         yield Tour(window, served, language).whole(folder)
-    made[-1].app.extensions["mfa_gate"].house.store.close()
+    made[-1].app.extensions["mfa_gate"].services.store.close()
 
 
 def test_the_tour_comes_to_every_page(pages: Pages) -> None:

@@ -34,7 +34,7 @@ def confirm(browser: Browser, begun: dict[str, str], code: str | None = None) ->
     return said(browser.api("POST", "totp/enrol/complete", json={"enrolment": begun["enrolment"], "code": code}))
 
 
-def at_the_door(portal: Portal, account: str = "anne") -> Browser:
+def client_at_login(portal: Portal, account: str = "anne") -> Browser:
     """A browser with the right password typed, and nothing else."""
     browser = portal.browser()
     browser.password(account)
@@ -76,7 +76,7 @@ def test_a_code_may_be_typed_in_any_readable_way(portal: Portal, typed: Callable
     code = portal.activation_code()
     while not {"0", "1"} <= set(code):
         code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert redeem(browser, typed(code)) == (200, None)
     assert browser.state == "enrolling"
 
@@ -93,7 +93,7 @@ def test_the_store_keeps_a_code_as_a_keyed_hash_that_names_its_key(portal: Porta
 
 @pytest.mark.abuse("A3")
 def test_a_right_password_without_an_activation_code_gets_no_seed_and_no_level(portal: Portal) -> None:
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert browser.state == "activation"
     begun = browser.api("POST", "totp/enrol/begin")
     assert said(begun) == (401, "activation_required")
@@ -117,7 +117,7 @@ def test_a_right_password_without_an_activation_code_gets_no_seed_and_no_level(p
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_forged_code_opens_nothing(portal: Portal, forged: str) -> None:
     portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert redeem(browser, forged) == WRONG
     assert browser.state == "activation"
 
@@ -127,16 +127,16 @@ def test_a_forged_code_opens_nothing(portal: Portal, forged: str) -> None:
 def test_a_code_of_another_account_opens_nothing_and_stays_good_for_its_own(portal: Portal) -> None:
     portal.activation_code("anne")
     of_bob = portal.activation_code("bob")
-    browser = at_the_door(portal, "anne")
+    browser = client_at_login(portal, "anne")
     assert redeem(browser, of_bob) == WRONG
     assert browser.state == "activation"
-    assert redeem(at_the_door(portal, "bob"), of_bob) == (200, None)
+    assert redeem(client_at_login(portal, "bob"), of_bob) == (200, None)
 
 
 @pytest.mark.abuse("A4")
 def test_a_code_that_is_redeemed_in_one_session_opens_no_other(portal: Portal) -> None:
     code = portal.activation_code()
-    owner, thief = at_the_door(portal), at_the_door(portal)
+    owner, thief = client_at_login(portal), client_at_login(portal)
     assert redeem(owner, code) == (200, None)
     assert redeem(thief, code) == WRONG
     assert thief.state == "activation"
@@ -150,20 +150,20 @@ def test_every_reason_for_a_refusal_is_told_in_the_same_words(portal: Portal) ->
     of_bob = portal.activation_code("bob")
     replaced = portal.activation_code()
     taken = portal.activation_code()
-    redeem(at_the_door(portal), taken)
+    redeem(client_at_login(portal), taken)
     answers = [
-        at_the_door(portal).api("POST", "activation/verify", json={"code": code}).json
+        client_at_login(portal).api("POST", "activation/verify", json={"code": code}).json
         for code in ("0000-0000-0000-0000", of_bob, replaced, taken)
     ]
     portal.clock.advance(2 * DAY)
-    answers.append(at_the_door(portal).api("POST", "activation/verify", json={"code": taken}).json)
+    answers.append(client_at_login(portal).api("POST", "activation/verify", json={"code": taken}).json)
     assert all(answer == answers[0] for answer in answers)
 
 
 def test_a_code_without_the_authenticator_that_there_is_opens_nothing(portal: Portal) -> None:
     secret = portal.enrolled()
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert redeem(browser, code) == (409, "wrong_state")
     assert browser.state == "pending"
     assert said(browser.api("POST", "totp/enrol/begin")) == (401, "step_up_required")
@@ -186,12 +186,12 @@ def test_a_code_is_taken_beside_a_proof_of_the_last_five_minutes_alone(portal: P
 def test_whoever_has_only_a_code_and_no_password_gets_nowhere(portal: Portal, browser: Browser) -> None:
     code = portal.activation_code()
     assert redeem(browser, code) == (401, "sign_in_required")
-    assert redeem(at_the_door(portal), code) == (200, None)
+    assert redeem(client_at_login(portal), code) == (200, None)
 
 
 def test_redeeming_gives_the_session_a_new_id_and_no_level(portal: Portal) -> None:
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     before = browser.copy()
     redeem(browser, code)
     assert browser.gate_cookie != before.gate_cookie
@@ -212,13 +212,13 @@ def test_a_code_may_be_redeemed_until_the_second_of_its_end(
 ) -> None:
     code = portal.activation_code(ttl=ttl)
     portal.clock.advance((ttl or timedelta(days=1)).total_seconds() - before_the_end)
-    assert redeem(at_the_door(portal), code) == answer
+    assert redeem(client_at_login(portal), code) == answer
 
 
 @pytest.mark.abuse("A5")
 def test_a_pending_sign_in_ends_after_ten_minutes_to_the_second(portal: Portal) -> None:
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     portal.clock.advance(599)
     assert browser.state == "activation"
     portal.clock.advance(1)
@@ -254,7 +254,7 @@ def test_whoever_is_signed_in_stays_so_after_the_half_hour_of_a_code(portal: Por
 def test_a_code_redeemed_in_its_last_second_still_has_its_half_hour(portal: Portal) -> None:
     code = portal.activation_code()
     portal.clock.advance(DAY - 1)
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     redeem(browser, code)
     portal.clock.advance(HALF_AN_HOUR - 1)
     assert confirm(browser, browser.begin_enrolment()) == (200, None)
@@ -265,7 +265,7 @@ def test_a_code_redeemed_in_its_last_second_still_has_its_half_hour(portal: Port
 
 def test_a_code_is_spent_with_the_confirmation(portal: Portal) -> None:
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     redeem(browser, code)
     begun = browser.begin_enrolment()
     assert confirm(browser, begun, "000000")[0] == 422
@@ -274,7 +274,7 @@ def test_a_code_is_spent_with_the_confirmation(portal: Portal) -> None:
     assert portal.sql("SELECT id FROM mfa_activations") == []
     with portal.app.app_context():
         portal.gate.forget("anne")  # no authenticator stands in its way any more
-    assert redeem(at_the_door(portal), code) == WRONG
+    assert redeem(client_at_login(portal), code) == WRONG
 
 
 def sign_out(portal: Portal, browser: Browser) -> None:
@@ -299,11 +299,11 @@ def test_the_code_of_an_abandoned_enrolment_is_free_again(
     portal: Portal, leave: Callable[[Portal, Browser], None]
 ) -> None:
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     redeem(browser, code)
     begun = browser.begin_enrolment()
     leave(portal, browser)
-    other = at_the_door(portal)
+    other = client_at_login(portal)
     assert redeem(other, code) == (200, None)
     assert confirm(browser, begun)[0] in (401, 403)
     assert confirm(other, begun) == (409, "enrolment_gone")
@@ -313,30 +313,30 @@ def test_the_code_of_an_abandoned_enrolment_is_free_again(
 def test_a_session_that_idled_out_holds_no_code(make: MakePortal) -> None:
     portal = make(MFA_GATE_IDLE=300)
     code = portal.activation_code()
-    idle = at_the_door(portal)
+    idle = client_at_login(portal)
     redeem(idle, code)
     portal.clock.advance(299)
-    assert redeem(at_the_door(portal), code) == WRONG
+    assert redeem(client_at_login(portal), code) == WRONG
     portal.clock.advance(1)
     assert idle.state == "anonymous"
-    assert redeem(at_the_door(portal), code) == (200, None)
+    assert redeem(client_at_login(portal), code) == (200, None)
 
 
 def test_locking_and_unlocking_leaves_the_code_free_again(portal: Portal) -> None:
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     redeem(browser, code)
     with portal.app.app_context():
         portal.gate.lock("anne", "lost phone")
         portal.gate.unlock("anne", "found")
     assert browser.state == "anonymous"
-    assert redeem(at_the_door(portal), code) == (200, None)
+    assert redeem(client_at_login(portal), code) == (200, None)
 
 
 def test_a_new_code_makes_the_old_one_worthless(portal: Portal) -> None:
     old, new = portal.activation_code(), portal.activation_code()
     assert len(portal.sql("SELECT id FROM mfa_activations")) == 1
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert redeem(browser, old) == WRONG
     assert redeem(browser, new) == (200, None)
 
@@ -345,7 +345,7 @@ def test_a_new_code_ends_the_session_that_was_enrolling_by_the_old_one(portal: P
     browser = portal.browser()
     browser.activate()
     begun = browser.begin_enrolment()
-    waiting = at_the_door(portal)
+    waiting = client_at_login(portal)
     new = portal.activation_code()
     assert browser.state == "anonymous"
     assert confirm(browser, begun) == (401, "sign_in_required")
@@ -401,7 +401,7 @@ def test_a_code_lives_from_a_minute_to_a_year(portal: Portal, ttl: timedelta) ->
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_each_step_of_a_code_is_an_event(portal: Portal) -> None:
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     redeem(browser, "0000-0000-0000-0000")
     redeem(browser, code)
     confirm(browser, browser.begin_enrolment())
@@ -428,4 +428,4 @@ def test_an_issued_code_is_gone_after_its_end_even_though_no_clean_up_ran(portal
     code = portal.activation_code()
     portal.clock.advance(DAY + 1)
     assert len(portal.sql("SELECT id FROM mfa_activations")) == 1
-    assert redeem(at_the_door(portal), code) == WRONG
+    assert redeem(client_at_login(portal), code) == WRONG

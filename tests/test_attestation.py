@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from mfa_gate import AttestationPolicy, Level
-from mfa_gate.testing.software_key import Bent, SoftwareKey
+from mfa_gate.testing.software_key import SoftwareKey, Tampered
 from mfa_gate.testing.software_maker import AAGUID, Maker
 from tests.owners import by_key, credential_id, id_of_key, redeem, said
 from tests.passkeys import PLAIN, WAYS, Trial, begin, complete, credentials, key_of, refused, session_of, sign_in
@@ -65,28 +65,28 @@ def test_a_model_on_the_list_is_taken(make: MakePortal, models: frozenset[str]) 
     assert complete(browser, "enrol", key_of(maker=MAKER)).status_code == 200
 
 
-REFUSED: dict[str, tuple[dict[str, Any], Bent, dict[str, Any]]] = {
-    "nobody vouches": ({}, Bent(format="none", statement={}), {}),
-    "the key vouches for itself": ({}, Bent(format="packed"), {}),
-    "an unknown maker": ({"maker": Maker()}, Bent(format="packed"), {}),
-    "a model that is not on the list": ({"maker": MAKER}, Bent(format="packed"), {"models": OTHERS}),
-    "another model than the certificate names": ({"maker": MAKER, "aaguid": bytes(16)}, Bent(format="packed"), {}),
-    "a bad signature of the maker": ({"maker": MAKER}, Bent(format="packed", bad_signature=True), {}),
-    "another format": ({"maker": MAKER}, Bent(format="fido-u2f"), {}),
-    "an empty statement": ({"maker": MAKER}, Bent(format="packed", statement={}), {}),
-    "no certificate": ({"maker": MAKER}, Bent(format="packed", statement={"alg": -7, "sig": b"x", "x5c": []}), {}),
+REFUSED: dict[str, tuple[dict[str, Any], Tampered, dict[str, Any]]] = {
+    "nobody vouches": ({}, Tampered(format="none", statement={}), {}),
+    "the key vouches for itself": ({}, Tampered(format="packed"), {}),
+    "an unknown maker": ({"maker": Maker()}, Tampered(format="packed"), {}),
+    "a model that is not on the list": ({"maker": MAKER}, Tampered(format="packed"), {"models": OTHERS}),
+    "another model than the certificate names": ({"maker": MAKER, "aaguid": bytes(16)}, Tampered(format="packed"), {}),
+    "a bad signature of the maker": ({"maker": MAKER}, Tampered(format="packed", bad_signature=True), {}),
+    "another format": ({"maker": MAKER}, Tampered(format="fido-u2f"), {}),
+    "an empty statement": ({"maker": MAKER}, Tampered(format="packed", statement={}), {}),
+    "no certificate": ({"maker": MAKER}, Tampered(format="packed", statement={"alg": -7, "sig": b"x", "x5c": []}), {}),
 }  # fmt: skip
 
 
 @pytest.mark.abuse("A28")
 @pytest.mark.parametrize("backend", ["sqlite"])
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("key", "bent", "policy"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("key", "tampered", "policy"), REFUSED.values(), ids=REFUSED)
 def test_a_key_that_no_trusted_maker_vouches_for_is_not_enrolled(
-    make: MakePortal, way: str, key: dict[str, Any], bent: Bent, policy: dict[str, Any]
+    make: MakePortal, way: str, key: dict[str, Any], tampered: Tampered, policy: dict[str, Any]
 ) -> None:
     trial = Trial(trusting(make, **policy), "enrol", key_of(**key))
-    assert trial.bent(bent, way) == "attestation"
+    assert trial.tampered(tampered, way) == "attestation"
 
 
 @pytest.mark.abuse("A28")
@@ -97,7 +97,9 @@ def test_a_key_that_no_trusted_maker_vouches_for_is_not_enrolled(
     ids=["unit", "may issue others", "another model", "critical model", "no country"],
 )
 def test_a_certificate_that_breaks_the_rules_is_not_trusted_though_its_root_is(make: MakePortal, maker: Maker) -> None:
-    assert Trial(trusting(make, maker), "enrol", key_of(maker=maker)).bent(Bent(format="packed")) == "attestation"
+    assert (
+        Trial(trusting(make, maker), "enrol", key_of(maker=maker)).tampered(Tampered(format="packed")) == "attestation"
+    )
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
@@ -108,7 +110,9 @@ def test_without_a_policy_nobody_is_hardware(make: MakePortal, key: Any) -> None
     browser.activate()
     used = key_of(maker=MAKER) if key is MAKER else key_of()
     assert begin(browser, "enrol")["attestation"] == "none"
-    assert complete(browser, "enrol", used, Bent(format="packed") if key is MAKER else Bent()).status_code == 200
+    assert (
+        complete(browser, "enrol", used, Tampered(format="packed") if key is MAKER else Tampered()).status_code == 200
+    )
     assert session_of(browser)["level"] == "PHISHING_RESISTANT"
     assert not credentials(portal)[0].attested
     assert browser.get("/safe").text == "safe form"
@@ -150,10 +154,10 @@ def test_a_copy_of_attested_hardware_is_told_like_any_other(make: MakePortal) ->
     browser, key = portal.browser(), key_of(maker=MAKER, count=5)
     browser.activate()
     complete(browser, "enrol", key)
-    assert sign_in(portal.browser(), key, bent=Bent(count=3)).status_code == 200
+    assert sign_in(portal.browser(), key, tampered=Tampered(count=3)).status_code == 200
     (told,) = portal.sql("SELECT method FROM mfa_events WHERE kind = 'sign_count_went_back'")
     assert told.method == "hwk"
-    assert refused(sign_in(portal.browser(), key, bent=Bent(bad_signature=True)), portal, "signature")
+    assert refused(sign_in(portal.browser(), key, tampered=Tampered(bad_signature=True)), portal, "signature")
 
 
 # --- hardware ends with the policy that asked for it ---------------------------------------------------------------

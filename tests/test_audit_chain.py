@@ -17,7 +17,7 @@ from mfa_gate.audit.record import Who
 from mfa_gate.cli import mfa
 from mfa_gate.durations import DAY
 from mfa_gate.exc import Unavailable
-from mfa_gate.flows.event_log import LogBroken
+from mfa_gate.flows.event_log import ChainBroken
 
 from .breaking import Fault, breaking
 from .events import incomplete
@@ -45,21 +45,21 @@ def run_in_words(portal: Portal, *args: str) -> str:
 
 def record(portal: Portal, times: int = 1, subject: str | None = None) -> None:
     """Write events, each in a transaction of its own."""
-    house = portal.app.extensions["mfa_gate"].house
+    services = portal.app.extensions["mfa_gate"].services
     for _ in range(times):
-        with house.store.begin() as tx:
-            house.audit.record(tx, "first_factor", portal.clock(), Who(subject), method="pwd")
+        with services.store.begin() as tx:
+            services.audit.record(tx, "first_factor", portal.clock(), Who(subject), method="pwd")
 
 
 def several_chains(portal: Portal) -> None:
     """Three transactions at once, each in a chain of its own, then some more lines."""
-    house = portal.app.extensions["mfa_gate"].house
+    services = portal.app.extensions["mfa_gate"].services
     for _ in range(3):
-        portal.app.extensions["mfa_gate"].house.audit._heads._free.clear()
+        portal.app.extensions["mfa_gate"].services.audit._heads._free.clear()
         record(portal, 4)
-    with house.store.begin() as tx:
-        house.audit.record(tx, "session_ended", portal.clock(), Who("s"), reason="sign_out")
-        house.audit.record(tx, "session_ended", portal.clock(), Who("t"), reason="sign_out")
+    with services.store.begin() as tx:
+        services.audit.record(tx, "session_ended", portal.clock(), Who("s"), reason="sign_out")
+        services.audit.record(tx, "session_ended", portal.clock(), Who("t"), reason="sign_out")
     portal.clock.advance(1)
 
 
@@ -68,7 +68,7 @@ def lines(portal: Portal) -> list[Any]:
 
 
 def broken(portal: Portal, checkpoint: str | None = None) -> tuple[int | None, str]:
-    with pytest.raises(LogBroken) as found:
+    with pytest.raises(ChainBroken) as found:
         log_of(portal).verify(checkpoint)
     return found.value.line, found.value.damage
 
@@ -96,10 +96,10 @@ def test_several_writers_have_chains_of_their_own(portal: Portal) -> None:
 
 
 def test_a_transaction_that_is_rolled_back_leaves_no_gap(portal: Portal) -> None:
-    house = portal.app.extensions["mfa_gate"].house
+    services = portal.app.extensions["mfa_gate"].services
     record(portal, 2)
-    with suppress(ZeroDivisionError), house.store.begin() as tx:
-        house.audit.record(tx, "session_ended", portal.clock(), Who("s"))
+    with suppress(ZeroDivisionError), services.store.begin() as tx:
+        services.audit.record(tx, "session_ended", portal.clock(), Who("s"))
         raise ZeroDivisionError
     record(portal, 2)
     (end,) = log_of(portal).verify().ends.values()
@@ -292,7 +292,7 @@ def test_a_line_that_is_not_what_a_line_can_be_is_named(portal: Portal, name: st
 def test_lines_from_before_there_were_chains_are_counted_apart(portal: Portal) -> None:
     record(portal, 3)
     portal.sql("UPDATE mfa_events SET chain = NULL, seq = NULL, link = NULL, mac = NULL")
-    portal.app.extensions["mfa_gate"].house.audit._heads._free.clear()
+    portal.app.extensions["mfa_gate"].services.audit._heads._free.clear()
     record(portal, 2)
     found = log_of(portal).verify()
     assert (found.lines, found.unchained) == (5, 3)
@@ -329,7 +329,7 @@ def test_a_tail_that_was_written_anew_with_the_portals_keys_is_found_against_a_c
     kept = log_of(portal).checkpoint()
     second = lines(portal)[1]
     portal.sql("DELETE FROM mfa_events WHERE id > :id", id=second.id)
-    (head,) = portal.app.extensions["mfa_gate"].house.audit._heads._free
+    (head,) = portal.app.extensions["mfa_gate"].services.audit._heads._free
     head.seq, head.link = 2, second.link
     portal.clock.advance(1)
     record(portal, 4)
@@ -391,7 +391,7 @@ def test_whatever_is_changed_at_random_is_found(portal: Portal) -> None:
         if name == "id" or (name == "mac" and value in ("x", -1)):  # held by the lines that follow
             continue
         put(portal, row.id, name, value)
-        with pytest.raises(LogBroken):
+        with pytest.raises(ChainBroken):
             log_of(portal).verify(checkpoint)
         put(portal, row.id, name, row._mapping[name])
     log_of(portal).verify(checkpoint)
@@ -555,14 +555,14 @@ def test_a_signal_is_sent_once_the_event_is_stored_and_only_then(portal: Portal)
         assert len(portal.sql("SELECT * FROM mfa_events")) == 1
         heard.append(event)
 
-    house = portal.app.extensions["mfa_gate"].house
+    services = portal.app.extensions["mfa_gate"].services
     with security_event.connected_to(listen):
-        with suppress(ZeroDivisionError), house.store.begin() as tx:
-            house.audit.record(tx, "session_ended", portal.clock(), Who("s"))
+        with suppress(ZeroDivisionError), services.store.begin() as tx:
+            services.audit.record(tx, "session_ended", portal.clock(), Who("s"))
             raise ZeroDivisionError
         assert heard == []
-        with house.store.begin() as tx:
-            house.audit.record(tx, "session_ended", portal.clock(), Who("s"), reason="sign_out")
+        with services.store.begin() as tx:
+            services.audit.record(tx, "session_ended", portal.clock(), Who("s"), reason="sign_out")
             assert heard == []
     assert [(event.kind, event.subject, event.reason) for event in heard] == [("session_ended", "s", "sign_out")]
 
@@ -603,24 +603,24 @@ def test_an_event_that_says_less_than_its_kind_promises_is_noticed_after_any_tes
 
 
 def test_an_event_of_no_known_kind_or_with_unknown_values_is_a_mistake(portal: Portal) -> None:
-    house = portal.app.extensions["mfa_gate"].house
+    services = portal.app.extensions["mfa_gate"].services
     for kind, data in (("unknown", {}), ("session_ended", {"secret": "x"})):
-        with pytest.raises(ValueError, match="is not a kind of event"), house.store.begin() as tx:
-            house.audit.record(tx, kind, portal.clock(), Who("s"), **data)
+        with pytest.raises(ValueError, match="is not a kind of event"), services.store.begin() as tx:
+            services.audit.record(tx, kind, portal.clock(), Who("s"), **data)
     assert portal.sql("SELECT * FROM mfa_events") == []
 
 
 def test_every_kind_of_event_is_in_the_documentation() -> None:
-    from mfa_gate.audit.event_kinds import KINDS
+    from mfa_gate.audit.event_kinds import EVENT_KINDS
 
     text = (Path(__file__).parent.parent / "docs" / "audit.md").read_text()
-    for name, kind in KINDS.items():
+    for name, kind in EVENT_KINDS.items():
         values = ", ".join(sorted(kind.fields))
         assert f"| `{name}` | {kind.says} | {kind.category}, {kind.type} | {values} |" in text
 
 
 def test_every_reason_of_an_event_is_in_the_documentation() -> None:
-    from mfa_gate.audit.event_kinds import KINDS
+    from mfa_gate.audit.event_kinds import EVENT_KINDS
 
     text = (Path(__file__).parent.parent / "docs" / "audit.md").read_text().partition("## Reasons")[2]
     told = set()
@@ -628,4 +628,4 @@ def test_every_reason_of_an_event_is_in_the_documentation() -> None:
         if line.startswith("| `"):
             reasons, kinds = (re.findall("`([a-z_]+)`", cell) for cell in line.split("|")[1:3])
             told |= {(kind, reason) for kind in kinds for reason in reasons}
-    assert told == {(name, reason) for name, kind in KINDS.items() for reason in kind.reasons}
+    assert told == {(name, reason) for name, kind in EVENT_KINDS.items() for reason in kind.reasons}

@@ -199,8 +199,8 @@ def test_a_form_from_elsewhere_is_not_kept_through_the_step_up(portal: Portal, b
     headers = {key: value for key, value in {"Origin": "", **ELSEWHERE[where]}.items() if value}
     answer = browser.open("POST", "/bank", data={"iban": "EVIL"}, headers=headers)
     assert answer.status_code in (303, 401)
-    assert 'name="held"' not in answer.text
-    assert 'name="held"' not in browser.get("/mfa/challenge").text
+    assert 'name="sealed_form"' not in answer.text
+    assert 'name="sealed_form"' not in browser.get("/mfa/challenge").text
 
 
 @pytest.mark.abuse("A50")
@@ -211,9 +211,9 @@ def test_a_kept_form_of_somebody_else_is_not_sent(portal: Portal, browser: Brows
     portal.clock.advance(601)
     browser.get("/")
     page = thief.post("/bank", {"iban": "EVIL"})
-    held = re.search(r'name="held" value="([^"]+)"', page.text)
+    held = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
     assert held is not None
-    answer = browser.step("challenge", code=portal.code(secret), held=held.group(1))
+    answer = browser.step("challenge", code=portal.code(secret), sealed_form=held.group(1))
     assert answer.location == f"{BASE_URL}/"
     assert "EVIL" not in answer.text
 
@@ -226,12 +226,12 @@ def test_the_kept_form_is_shown_only_after_the_proof_and_sent_only_by_the_person
     page = browser.post("/bank", {"iban": "FR76 & co", "tick": ["a", "b"]})
     assert page.status_code == 401
     assert "FR76" not in page.text
-    held = re.search(r'name="held" value="([^"]+)"', page.text)
+    held = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
     assert held is not None
-    wrong = browser.step("challenge", code="000000", held=held.group(1))
+    wrong = browser.step("challenge", code="000000", sealed_form=held.group(1))
     assert "FR76" not in wrong.text
     assert held.group(1) in wrong.text
-    resume = browser.step("challenge", code=portal.code(secret), held=held.group(1))
+    resume = browser.step("challenge", code=portal.code(secret), sealed_form=held.group(1))
     assert resume.status_code == 200
     assert f'action="{BASE_URL}/bank"' in resume.text
     assert 'name="iban" value="FR76 &amp; co"' in resume.text

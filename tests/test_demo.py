@@ -266,7 +266,7 @@ def test_known_and_unknown_addresses_cost_and_get_the_same(app: Any, monkeypatch
     derived: list[Any] = []
     real = hashlib.scrypt
     monkeypatch.setattr(hashlib, "scrypt", lambda *a, **k: derived.append(k) or real(*a, **k))
-    engine = app.extensions["mfa_gate"].house.store._engine
+    engine = app.extensions["mfa_gate"].services.store._engine
     accounts = app.config["ACCOUNTS"]
     told = []
     for email in (accounts[0]["email"], accounts[-1]["email"], "nobody@portail.example"):

@@ -9,7 +9,7 @@ import pytest
 
 from mfa_gate.durations import DAY
 from mfa_gate.testing import SoftwareKey, totp_code
-from mfa_gate.testing.software_key import Bent
+from mfa_gate.testing.software_key import Tampered
 
 from .portal import BASE_URL, JSON, Browser, Portal
 
@@ -244,7 +244,7 @@ def test_failures_of_a_key_leave_it_and_the_codes_of_an_app_to_others(portal: Po
     stranger = portal.browser("198.51.100.7")
     stranger.password()
     for _ in range(70):
-        stranger.prove(key, Bent(bad_signature=True))
+        stranger.prove(key, Tampered(bad_signature=True))
         portal.clock.advance(1)
     assert stranger.prove(key).status_code == 429
     owner = portal.browser("192.0.2.2")

@@ -12,7 +12,7 @@ import pytest
 
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
-from mfa_gate.testing.software_key import Bent
+from mfa_gate.testing.software_key import Tampered
 from tests.portal import KEYS, Browser, Portal, hidden
 
 MakePortal = Callable[..., Portal]
@@ -32,7 +32,7 @@ def complete(browser: Browser, enrolment: str, code: str, **more: str) -> Any:
     return browser.api("POST", "totp/enrol/complete", json={"enrolment": enrolment, "code": code, **more})
 
 
-def at_the_door(portal: Portal, account: str = "anne") -> Browser:
+def client_at_login(portal: Portal, account: str = "anne") -> Browser:
     """A browser with the right password typed, and nothing else."""
     browser = portal.browser()
     browser.password(account)
@@ -49,7 +49,7 @@ def enrolling(portal: Portal, account: str = "anne") -> tuple[Browser, dict[str,
 def test_a_confirmation_that_fails_is_on_record_with_the_account_and_the_method(portal: Portal) -> None:
     browser, begun = enrolling(portal)
     assert complete(browser, begun["enrolment"], "000000").status_code == 422
-    assert browser.add_key(bent=Bent(challenge=bytes(32))).status_code == 422
+    assert browser.add_key(tampered=Tampered(challenge=bytes(32))).status_code == 422
     rows = portal.sql("SELECT method, outcome, reason FROM mfa_events WHERE kind = 'authenticator_added' ORDER BY id")
     assert [tuple(row) for row in rows] == [("otp", "failure", "wrong_code"), ("pop", "failure", "challenge")]
     assert [kind for kind, *_ in portal.events("anne")].count("authenticator_added") == 2
@@ -81,7 +81,7 @@ def test_a_confirmed_authenticator_signs_the_person_in(portal: Portal) -> None:
 @pytest.mark.parametrize("by", ["api", "page"])
 def test_with_the_password_alone_no_enrolment_begins_beside_an_authenticator(portal: Portal, by: str) -> None:
     secret = portal.enrolled()
-    thief = at_the_door(portal)
+    thief = client_at_login(portal)
     if by == "api":
         assert said(begin(thief)) == (401, "step_up_required")
         assert said(complete(thief, NONE, "123456")) == (401, "step_up_required")
@@ -110,7 +110,7 @@ def test_an_enrolment_that_is_under_way_cannot_be_completed_beside_an_authentica
 
 @pytest.mark.abuse("A3")
 def test_an_account_without_authenticators_needs_its_activation_code_at_every_step(portal: Portal) -> None:
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     for path, body in (
         ("totp/enrol/begin", {}),
         ("totp/enrol/complete", {"enrolment": NONE, "code": "123456"}),
@@ -154,7 +154,7 @@ def test_only_the_enrolment_begun_last_can_be_confirmed(portal: Portal) -> None:
 def test_whatever_is_begun_or_abandoned_the_active_authenticator_still_works_unchanged(portal: Portal) -> None:
     secret = portal.enrolled()
     before = portal.sql("SELECT * FROM mfa_totp_seeds"), portal.sql("SELECT * FROM mfa_authenticators")
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     portal.activation_code()
     for _ in range(2):
         begin(browser)
@@ -176,7 +176,7 @@ def test_an_abandoned_enrolment_leaves_nothing_that_opens(portal: Portal) -> Non
     browser, begun = enrolling(portal)
     browser.step("sign-out")
     assert portal.sql("SELECT id FROM mfa_enrolments") == []
-    later = at_the_door(portal)
+    later = client_at_login(portal)
     assert later.state == "activation"
     assert said(later.api("POST", "totp/verify", json={"code": portal.code(begun["secret"])})) == (409, "wrong_state")
 
@@ -196,7 +196,7 @@ def test_an_enrolment_of_one_account_is_nothing_in_the_flow_of_another(portal: P
 def test_a_code_of_ones_own_app_does_not_open_another_account(portal: Portal) -> None:
     portal.enrolled("anne")
     of_bob = portal.enrolled("bob")
-    thief = at_the_door(portal, "anne")
+    thief = client_at_login(portal, "anne")
     assert said(thief.api("POST", "totp/verify", json={"code": portal.code(of_bob)})) == (422, "wrong_code")
     assert thief.state == "pending"
     assert portal.opened == []
@@ -207,10 +207,10 @@ def test_what_confirms_an_enrolment_does_not_pass_for_a_step_of_another_kind(por
     """A six-digit code at the activation, an activation code at the challenge."""
     portal.enrolled("bob")
     code = portal.activation_code("anne")
-    anne = at_the_door(portal, "anne")
+    anne = client_at_login(portal, "anne")
     assert said(anne.api("POST", "totp/verify", json={"code": code})) == (409, "wrong_state")
     assert said(anne.api("POST", "activation/verify", json={"code": "123456"})) == (422, "wrong_activation_code")
-    bob = at_the_door(portal, "bob")
+    bob = client_at_login(portal, "bob")
     assert said(bob.api("POST", "activation/verify", json={"code": portal.activation_code("bob")})) == (
         409,
         "wrong_state",
@@ -221,11 +221,11 @@ def test_what_confirms_an_enrolment_does_not_pass_for_a_step_of_another_kind(por
 def test_nothing_handed_out_in_between_is_of_use_in_a_second_browser(portal: Portal) -> None:
     """Enrolment id, CSRF token, activation code: each is bound to the sign-in that got it."""
     code = portal.activation_code()
-    owner = at_the_door(portal)
+    owner = client_at_login(portal)
     owner.api("POST", "activation/verify", json={"code": code})
     begun = owner.begin_enrolment()
     right = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    for thief in (portal.browser("198.51.100.7"), at_the_door(portal), at_the_door(portal, "bob")):
+    for thief in (portal.browser("198.51.100.7"), client_at_login(portal), client_at_login(portal, "bob")):
         foreign = {"X-MFA-CSRF": owner.token}
         for headers in ({}, foreign):
             for path, body in (("totp/enrol/complete", right), ("activation/verify", {"code": code})):
@@ -238,7 +238,7 @@ def test_nothing_handed_out_in_between_is_of_use_in_a_second_browser(portal: Por
 
 @pytest.mark.abuse("A47")
 def test_the_token_of_one_browser_is_refused_in_another(portal: Portal) -> None:
-    owner, thief = at_the_door(portal), at_the_door(portal)
+    owner, thief = client_at_login(portal), client_at_login(portal)
     code = portal.activation_code()
     answer = thief.api("POST", "activation/verify", json={"code": code}, headers={"X-MFA-CSRF": owner.token})
     assert said(answer) == (403, "csrf")
@@ -248,7 +248,7 @@ def test_the_token_of_one_browser_is_refused_in_another(portal: Portal) -> None:
 @pytest.mark.abuse("A11")
 def test_another_session_of_the_account_follows_an_enrolment_at_once(portal: Portal) -> None:
     """Session A stands at the activation; session B enrols; A is now asked for the authenticator."""
-    a = at_the_door(portal)
+    a = client_at_login(portal)
     assert a.state == "activation"
     b, begun = enrolling(portal)
     complete(b, begun["enrolment"], portal.code(begun["secret"]))
@@ -263,14 +263,14 @@ def test_another_session_of_the_account_follows_an_enrolment_at_once(portal: Por
 @pytest.mark.abuse("A11")
 def test_another_session_of_the_account_follows_when_it_is_forgotten(portal: Portal) -> None:
     secret = portal.enrolled()
-    a, waiting = portal.browser(), at_the_door(portal)
+    a, waiting = portal.browser(), client_at_login(portal)
     a.sign_in(secret)
     assert a.get("/").status_code == 200
     with portal.app.app_context():
         portal.gate.forget("anne")
     assert a.get("/").status_code == 303
     assert said(waiting.api("POST", "totp/verify", json={"code": portal.code(secret)})) == (401, "sign_in_required")
-    assert at_the_door(portal).state == "activation"
+    assert client_at_login(portal).state == "activation"
 
 
 @pytest.mark.abuse("A5")
@@ -313,7 +313,7 @@ def test_seed_and_codes_leave_once_and_are_in_no_log_event_or_later_answer(
     portal = make()
     code = portal.activation_code()
     answers: list[Any] = []
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     answers += [browser.step("activate", code="0000-0000-0000-0000"), browser.step("activate", code=code)]
     if by == "page":
         handed = browser.step("enrol", action="begin")
@@ -331,7 +331,7 @@ def test_seed_and_codes_leave_once_and_are_in_no_log_event_or_later_answer(
         answers.append(browser.step("enrol", action="complete", enrolment=enrolment, code=typed))
     portal.clock.advance(60)
     signing_in = portal.code(secret)
-    again = at_the_door(portal)
+    again = client_at_login(portal)
     answers += [again.step("challenge", code=wrong), again.step("challenge", code=signing_in)]
     answers += [again.get(path) for path in ("/", "/mfa/challenge", "/mfa/enrol", "/mfa/activate", "/mfa/sign-out")]
     answers += [again.api("GET", "session"), again.step("challenge", code=signing_in), again.step("sign-out")]

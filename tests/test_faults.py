@@ -137,7 +137,7 @@ def test_a_guarded_page_is_closed_while_nobody_can_say_who_is_there(
     assert anne.get(path).status_code == 200
     with monkeypatch.context() as patch:
         patch.setattr(*PARTS[part], _raise)
-        portal.app.extensions["mfa_gate"].house.sessions._named.cache_clear()  # as in another process
+        portal.app.extensions["mfa_gate"].services.sessions._named.cache_clear()  # as in another process
         assert closed_and_says_so(anne, path)
     assert anne.get(path).status_code == 200
 
@@ -382,7 +382,7 @@ def test_a_store_that_another_process_holds_too_long_is_closed_for_now(
     portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading goes on beside a writer; what must be written waits, then says so."""
-    engine = portal.app.extensions["mfa_gate"].house.store._engine
+    engine = portal.app.extensions["mfa_gate"].services.store._engine
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 50")
         connection.commit()

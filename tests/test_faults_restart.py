@@ -51,7 +51,7 @@ def rehearsed(sqlite_template: Path, tmp_path: Path) -> Callable[[str], int]:
                 number for number in range(1, len(whole.commits) + 1) if _changes(work, put_back, number, before)
             )
         for portal in made:
-            portal.app.extensions["mfa_gate"].house.store.close()
+            portal.app.extensions["mfa_gate"].services.store.close()
         return found
 
     return rehearse

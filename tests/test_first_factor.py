@@ -302,7 +302,7 @@ def test_the_view_is_not_run_where_nothing_can_be_counted(portal: Portal, browse
     def gone(*_: Any) -> Any:
         raise Unavailable
 
-    monkeypatch.setattr(type(portal.app.extensions["mfa_gate"].house.limiter), "count", gone)
+    monkeypatch.setattr(type(portal.app.extensions["mfa_gate"].services.limiter), "count", gone)
     for accept in (PAGE, JSON):
         answer = browser.post("/login", {"email": "anne", "password": "pw-anne"}, headers=accept)
         assert answer.status_code == 503
@@ -311,7 +311,7 @@ def test_the_view_is_not_run_where_nothing_can_be_counted(portal: Portal, browse
 
 def test_a_portal_can_set_other_limits(portal: Portal) -> None:
     policy = LimitPolicy(password=Rule(((2, 60.0),)))
-    portal.app.extensions["mfa_gate"].house.limiter._policy = policy
+    portal.app.extensions["mfa_gate"].services.limiter._policy = policy
     browser = portal.browser()
     assert [wrong(browser).status_code for _ in range(3)] == [401, 401, 429]
     portal.clock.advance(timedelta(seconds=60))

@@ -120,7 +120,7 @@ def make_login(database_url: str, tmp_path: Path, clock: Clock) -> Iterator[Make
 
     yield factory
     for portal in made:
-        portal.app.extensions["mfa_gate"].house.store.close()
+        portal.app.extensions["mfa_gate"].services.store.close()
 
 
 @pytest.fixture

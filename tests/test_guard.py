@@ -517,7 +517,9 @@ def send_late(
 
 
 def prove(browser: Browser, secret: str, late: TestResponse) -> TestResponse:
-    return browser.step("challenge", code=browser.portal.code(secret), held=html.unescape(hidden(late, "held")))
+    return browser.step(
+        "challenge", code=browser.portal.code(secret), sealed_form=html.unescape(hidden(late, "sealed_form"))
+    )
 
 
 def test_a_form_sent_too_late_is_kept_through_the_challenge_and_sent_after_it(
@@ -539,10 +541,10 @@ def test_a_form_sent_too_late_is_kept_through_the_challenge_and_sent_after_it(
 
 def test_a_kept_form_survives_a_wrong_code(portal: Portal, anne: Browser, secret: str) -> None:
     late = send_late(anne, "iban=FR76")
-    held = html.unescape(hidden(late, "held"))
-    wrong = anne.step("challenge", code="000000", held=held)
+    held = html.unescape(hidden(late, "sealed_form"))
+    wrong = anne.step("challenge", code="000000", sealed_form=held)
     assert wrong.status_code == 422
-    assert html.unescape(hidden(wrong, "held")) == held
+    assert html.unescape(hidden(wrong, "sealed_form")) == held
     assert fields_of(prove(anne, secret, wrong)) == [("iban", "FR76")]
 
 
@@ -569,11 +571,11 @@ def test_a_kept_form_is_of_no_use_to_another_sign_in(portal: Portal, anne: Brows
 
 
 def test_a_kept_form_that_was_tampered_with_is_not_sent(portal: Portal, anne: Browser, secret: str) -> None:
-    held = html.unescape(hidden(send_late(anne, "iban=FR76"), "held"))
+    held = html.unescape(hidden(send_late(anne, "iban=FR76"), "sealed_form"))
     flipped = held[:-6] + ("A" if held[-6] != "A" else "B") + held[-5:]
     for wrong in (flipped, "x", "test1.", "test1.é", held.replace("test1", "test2"), held + "AAAA", "."):
         portal.clock.advance(30)
-        answer = anne.step("challenge", code=portal.code(secret), held=wrong)
+        answer = anne.step("challenge", code=portal.code(secret), sealed_form=wrong)
         assert answer.status_code == 303, answer.text
 
 
@@ -598,7 +600,7 @@ def test_a_kept_form_is_not_kept_for_ever(portal: Portal, anne: Browser, secret:
 def test_a_form_of_another_site_is_not_kept(anne: Browser, headers: dict[str, str]) -> None:
     late = send_late(anne, "iban=FR76", **headers)
     assert (late.status_code, late.location) == (303, CHALLENGE)
-    assert "held" not in anne.get("/mfa/challenge").text
+    assert "sealed_form" not in anne.get("/mfa/challenge").text
 
 
 def test_a_form_that_says_nothing_of_its_origin_is_not_kept(portal: Portal, anne: Browser) -> None:

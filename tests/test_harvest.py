@@ -25,7 +25,7 @@ from mfa_gate.harvest import (
     quota,
     read,
 )
-from mfa_gate.harvest.harvest_policy import CHARS, MOST
+from mfa_gate.harvest.harvest_policy import CHARS, MAX_MARKS
 from mfa_gate.harvest.state import SESSIONS
 
 DAY = 86_400.0
@@ -323,7 +323,9 @@ def test_a_state_with_a_number_that_is_none_is_broken(name: str, value: float) -
         State.load(state.dump())
 
 
-@pytest.mark.parametrize("wrong", [{"weight": -1.0}, {"total": -1.0}, {"seen": "abcd"}, {"seen": "abcde" * (MOST + 1)}])
+@pytest.mark.parametrize(
+    "wrong", [{"weight": -1.0}, {"total": -1.0}, {"seen": "abcd"}, {"seen": "abcde" * (MAX_MARKS + 1)}]
+)
 def test_a_state_that_nobody_can_have_is_broken(wrong: dict[str, Any]) -> None:
     with pytest.raises(StateBroken):
         State.load(State(**wrong).dump())
@@ -361,8 +363,8 @@ def test_what_no_state_can_be_is_told_from_one(text: str) -> None:
 
 def test_a_state_holds_as_much_as_the_greatest_exception() -> None:
     state = State(allowed=10**6, allowed_until=MONDAY + DAY)
-    state, verdict = read(state, at(MONDAY, *range(MOST)), HarvestPolicy(burst=200, stretch=200))
-    assert (verdict.action, state.today) == ("pass", MOST)
+    state, verdict = read(state, at(MONDAY, *range(MAX_MARKS)), HarvestPolicy(burst=200, stretch=200))
+    assert (verdict.action, state.today) == ("pass", MAX_MARKS)
     assert len(state.dump()) <= 6000
     assert read(state, at(MONDAY + 1, 10**6), POLICY)[1].action == "stop"
 

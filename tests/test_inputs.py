@@ -77,7 +77,7 @@ def bad_json(step: Step, right: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     yield "a null byte", b"\x00" + whole
     yield "only spaces", b"   "
     yield "an unknown field", json.dumps({**right, "admin": "1"}).encode()
-    yield "another step's field", json.dumps({**right, "held": "x", "next": "//evil.example"}).encode()
+    yield "another step's field", json.dumps({**right, "sealed_form": "x", "next": "//evil.example"}).encode()
     yield "a nested token", json.dumps({**right, "csrf_token": {"a": "b"}}).encode()
     yield "huge", json.dumps({**right, "code": "1" * 70_000}).encode()
     yield "many fields", json.dumps({**right, **{f"f{number}": "" for number in range(3000)}}).encode()
@@ -207,7 +207,10 @@ values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
     max_leaves=10,
 )
-names = st.sampled_from(["code", "enrolment", "label", "action", "held", "csrf_token", "next", "", "__proto__"]) | text
+names = (
+    st.sampled_from(["code", "enrolment", "label", "action", "sealed_form", "csrf_token", "next", "", "__proto__"])
+    | text
+)
 forms = st.dictionaries(names, st.text(st.characters(codec="utf-8"), max_size=40), max_size=5)
 mimetypes = st.sampled_from(["application/json", FORM, "multipart/form-data; boundary=x"])
 requests: st.SearchStrategy[dict[str, Any]] = st.one_of(

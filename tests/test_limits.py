@@ -21,7 +21,7 @@ from mfa_gate.durations import DAY
 from mfa_gate.factors import totp
 from mfa_gate.limits.rules import QUARTER, LimitPolicy, Rule
 from mfa_gate.testing import SoftwareKey, totp_code
-from mfa_gate.testing.software_key import Bent
+from mfa_gate.testing.software_key import Tampered
 from tests.portal import BASE_URL, Browser, Portal
 
 MakePortal = Callable[..., Portal]
@@ -370,8 +370,8 @@ def by_key(begin: str) -> Callable[[Portal], Callable[[str], Any]]:
 
         def send(path: str) -> Any:
             options = browser.api("POST", begin).json
-            bent = Bent(bad_signature=True, origin="https://evil.example")
-            answer = key.assert_(options, bent) if "verify" in begin else key.register(options, bent)
+            tampered = Tampered(bad_signature=True, origin="https://evil.example")
+            answer = key.assert_(options, tampered) if "verify" in begin else key.register(options, tampered)
             return browser.api("POST", path.removeprefix("/mfa/api/v1/"), answer)
 
         return send

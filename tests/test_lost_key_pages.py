@@ -64,7 +64,7 @@ def enrol_on_page(browser: Browser, key: SoftwareKey) -> TestResponse:
 
 
 def held_by(challenge: TestResponse) -> dict[str, str]:
-    return {"held": hidden(challenge, "held")}
+    return {"sealed_form": hidden(challenge, "sealed_form")}
 
 
 def kept_and_sent(browser: Browser, resume: TestResponse) -> TestResponse:

@@ -58,7 +58,7 @@ reached: dict[str, int] = {}  # what the sequences came to, so that none of it p
 
 
 @dataclass
-class Held:
+class StoredCredential:
     """A browser, and what the model knows that it holds."""
 
     browser: Browser
@@ -98,7 +98,7 @@ class Sequences(RuleBasedStateMachine):
             ),
             **self.more,
         )
-        self.held = [Held(self.portal.browser(f"192.0.2.{number}")) for number in range(3)]
+        self.held = [StoredCredential(self.portal.browser(f"192.0.2.{number}")) for number in range(3)]
         self.model = Model({name: Person(name, is_staff=name == "bob") for name in NAMES})
         self.keys: dict[str, SoftwareKey] = {}
         self.requests: dict[str, Request] = {}
@@ -107,7 +107,7 @@ class Sequences(RuleBasedStateMachine):
         self.stolen = False
 
     def teardown(self) -> None:
-        self.portal.app.extensions["mfa_gate"].house.store.close()
+        self.portal.app.extensions["mfa_gate"].services.store.close()
         shutil.rmtree(self.folder)
 
     @initialize(keys=st.tuples(st.booleans(), st.booleans()))
@@ -126,7 +126,7 @@ class Sequences(RuleBasedStateMachine):
         self.portal.passwords["sue"] = "pw-sue"
         self.sues = self.portal.key("sue")
         self.opened += 1
-        with self.portal.app.extensions["mfa_gate"].house.store.begin() as tx:
+        with self.portal.app.extensions["mfa_gate"].services.store.begin() as tx:
             desk_staff.grant(tx, "sue", Role.SUPERVISOR, None, self.now)
             desk_staff.grant(tx, "bob", Role.AGENT, None, self.now)
         self.subjects = {row.id: row.subject for row in self.portal.sql("SELECT id, subject FROM mfa_accounts")}
@@ -145,13 +145,13 @@ class Sequences(RuleBasedStateMachine):
     def now(self) -> float:
         return self.portal.clock()
 
-    def lives(self, held: Held) -> Lineage | None:
+    def lives(self, held: StoredCredential) -> Lineage | None:
         lineage = held.lineage
         if lineage is None or not self.model.lives(lineage, held.version):
             return None
         return lineage
 
-    def person(self, held: Held) -> Person | None:
+    def person(self, held: StoredCredential) -> Person | None:
         lineage = self.lives(held)
         return self.model.of(lineage) if lineage else None
 
@@ -169,7 +169,7 @@ class Sequences(RuleBasedStateMachine):
             reached[name] = reached.get(name, 0) + 1
         return passed
 
-    def rises(self, held: Held, lineage: Lineage) -> None:
+    def rises(self, held: StoredCredential, lineage: Lineage) -> None:
         lineage.version += 1
         held.version = lineage.version
 
@@ -266,7 +266,7 @@ class Sequences(RuleBasedStateMachine):
         self.used[person.name] += person.recovery or []
         person.recovery = list(codes)
 
-    def _proves(self, held: Held, lineage: Lineage, authenticator: str) -> None:
+    def _proves(self, held: StoredCredential, lineage: Lineage, authenticator: str) -> None:
         if not self.model.is_in(lineage):
             self.opened += 1
         lineage.proofs[authenticator] = self.now
@@ -362,7 +362,7 @@ class Sequences(RuleBasedStateMachine):
             self.keys[made] = asked[1]
             self._enrols(held, lineage, Authenticator(made), answer)
 
-    def _enrols(self, held: Held, lineage: Lineage, made: Authenticator, answer: TestResponse) -> None:
+    def _enrols(self, held: StoredCredential, lineage: Lineage, made: Authenticator, answer: TestResponse) -> None:
         person = self.model.of(lineage)
         self._spends(lineage)
         person.authenticators[made.id] = made
@@ -554,7 +554,9 @@ class Sequences(RuleBasedStateMachine):
     def steal(self, which: int, thief: int) -> None:
         """Take over the cookies of another browser, as they are now."""
         held, self.stolen = self.held[which], True
-        self.held[thief] = Held(held.browser.copy("198.51.100.7"), held.lineage, held.version, held.begun, held.options)
+        self.held[thief] = StoredCredential(
+            held.browser.copy("198.51.100.7"), held.lineage, held.version, held.begun, held.options
+        )
 
     @rule(seconds=st.sampled_from([30, 31, 120, 301, 601, 1801, 4000, 50_000, 90_000]))
     def wait(self, seconds: int) -> None:

@@ -18,7 +18,7 @@ from mfa_gate.risk import RiskPolicy
 from .model import Lineage
 from .networks import ABROAD, HOME, PHONE, Networks
 from .portal import Browser
-from .test_model import CHOSEN, NAME, VIEWS, WHICH, Held, Sequences
+from .test_model import CHOSEN, NAME, VIEWS, WHICH, Sequences, StoredCredential
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
@@ -54,13 +54,13 @@ class Moving(Sequences):
         if held.lineage is not None:
             self.proven.setdefault(held.lineage, place_of(held.browser))
 
-    def rises(self, held: Held, lineage: Lineage) -> None:
+    def rises(self, held: StoredCredential, lineage: Lineage) -> None:
         super().rises(held, lineage)
         self.proven[lineage] = place_of(held.browser)
         if self.model.is_in(lineage):
             self.shown[lineage.account].add(self.proven[lineage][0])
 
-    def counts(self, held: Held, lineage: Lineage) -> bool:
+    def counts(self, held: StoredCredential, lineage: Lineage) -> bool:
         """Whether a session counts where it is: in its own browser, and where its owner has been."""
         (network, agent), here = self.proven[lineage], place_of(held.browser)
         return here[1] == agent and (here[0] == network or here[0] in self.shown[lineage.account])

@@ -15,11 +15,11 @@ from mfa_gate.testing.software_key import to_text
 from mfa_gate.testing.software_maker import Maker
 from tests.owners import (
     add_app,
-    at_the_door,
     authenticators,
     by_app,
     by_code,
     by_key,
+    client_at_login,
     enrol,
     prove_on_page,
     redeem,
@@ -106,7 +106,7 @@ def test_where_mfa_is_enough_every_way_is_offered(portal: Portal) -> None:
     """So that the tests above do not pass because nothing is ever offered."""
     secret, _ = enrol(portal, "app", "key")
     with_codes(portal)
-    assert offered(at_the_door(portal).get("/mfa/challenge")) == {"webauthn", "totp", "recovery"}
+    assert offered(client_at_login(portal).get("/mfa/challenge")) == {"webauthn", "totp", "recovery"}
     browser = by_app(portal, secret)
     portal.clock.advance(600)
     browser.get("/bank")
@@ -185,12 +185,12 @@ def test_a_kept_form_of_a_sure_page_asks_for_the_key_alone_after_a_failed_try_to
     asked = browser.post("/safe", {"iban": "FR76"})
     assert asked.status_code == 401
     assert offered(asked) == {"webauthn"}
-    sealed = hidden(asked, "held")
+    sealed = hidden(asked, "sealed_form")
     for fields in ({"method": "webauthn", "answer": "{}"}, {"method": "totp", "code": "000000"}):
         again = browser.step("challenge", held=sealed, **fields)
         assert again.status_code == 422
         assert offered(again) == {"webauthn"}
-        assert hidden(again, "held") == sealed
+        assert hidden(again, "sealed_form") == sealed
     resume = prove_on_page(browser, key, held=sealed)
     assert hidden(resume, "iban") == "FR76"
     assert browser.post("/safe", {"iban": "FR76"}).text == "safe {'iban': 'FR76'}"
@@ -199,7 +199,7 @@ def test_a_kept_form_of_a_sure_page_asks_for_the_key_alone_after_a_failed_try_to
 @pytest.mark.parametrize("method", ["totp", "recovery"])
 def test_a_kept_form_that_comes_back_by_a_weaker_proof_is_not_taken(portal: Portal, method: str) -> None:
     browser, secret, _, code = standing(portal, in_by_app)
-    sealed = hidden(browser.post("/safe", {"iban": "FR76"}), "held")
+    sealed = hidden(browser.post("/safe", {"iban": "FR76"}), "sealed_form")
     typed = portal.code(secret) if method == "totp" else code
     browser.step("challenge", method=method, code=typed, held=sealed)
     late = browser.post("/safe", {"iban": "FR76"})

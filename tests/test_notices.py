@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from mfa_gate.flows.owner_notices import FROZEN, LINK
+from mfa_gate.flows.owner_notices import FREEZE, LINK_LIFETIME
 from mfa_gate.testing import SoftwareKey
 
 from .owners import id_of_key
@@ -262,7 +262,7 @@ def test_its_button_signs_everybody_out_and_freezes_additions(portal: Portal) ->
 def test_additions_are_frozen_for_three_days(portal: Portal) -> None:
     key = portal.key()
     portal.browser().post("/mfa/not-me", {"link": link_of(portal)})
-    for seconds, frozen in ((FROZEN - 1, True), (1, False)):
+    for seconds, frozen in ((FREEZE - 1, True), (1, False)):
         portal.clock.advance(seconds)
         browser = portal.browser()
         browser.password()
@@ -370,7 +370,7 @@ def test_a_link_that_is_not_ours_does_nothing(portal: Portal, link: str) -> None
 def test_a_link_is_good_for_seven_days(portal: Portal) -> None:
     portal.enrolled()
     link = link_of(portal)
-    portal.clock.advance(LINK - 1)
+    portal.clock.advance(LINK_LIFETIME - 1)
     assert portal.browser().post("/mfa/not-me", {"link": link}).status_code == 200
     portal.clock.advance(1)
     assert portal.browser().post("/mfa/not-me", {"link": link}).status_code == 404

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from mfa_gate import Account, ConfigurationError, Mail, Unavailable, Webhook
-from mfa_gate.flows.account_lifecycle import KEPT
-from mfa_gate.flows.owner_notices import CLAIMED
+from mfa_gate.flows.account_lifecycle import NOTICE_RETENTION
+from mfa_gate.flows.owner_notices import CLAIM_SECONDS
 
 from .breaking import Fault, breaking, kept
 from .portal import Portal
@@ -98,11 +98,11 @@ def test_whatever_fails_in_a_pass_each_notice_is_sent_at_least_once(portal: Port
             postbox.mails.clear()
             with breaking(portal, Fault(at)), pytest.raises(Unavailable):
                 send(portal)
-            portal.clock.advance(CLAIMED)
+            portal.clock.advance(CLAIM_SECONDS)
             send(portal)
             assert {mail["To"] for mail in postbox.mails} == {"anne@portal.example", "bob@portal.example"}, at
             assert len(postbox.mails) <= 3, at
-            portal.clock.advance(-CLAIMED)
+            portal.clock.advance(-CLAIM_SECONDS)
 
 
 # --- mail ------------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_what_was_sent_is_cleared_away_though_the_portal_has_no_webhook(portal: 
     assert send(portal)["sent"] == 1
     purge = portal.app.extensions["mfa_gate"].life.purge
     assert purge()["notices"] == 0
-    portal.clock.advance(KEPT)
+    portal.clock.advance(NOTICE_RETENTION)
     assert purge()["notices"] == 1
 
 
@@ -163,7 +163,7 @@ def test_what_a_relay_does_not_take_is_kept_until_it_does(portal: Portal) -> Non
     by_mail(portal, free_port())
     portal.browser().sign_in(portal.enrolled())
     assert send(portal)["later"] == 1
-    portal.clock.advance(2 * KEPT)
+    portal.clock.advance(2 * NOTICE_RETENTION)
     assert portal.app.extensions["mfa_gate"].life.purge()["notices"] == 0
 
 
@@ -195,9 +195,9 @@ def test_a_thousand_alerts_become_a_digest_and_none_is_lost(portal: Portal, post
     def flood(times: int) -> None:
         from mfa_gate.audit.record import Who
 
-        with parts.house.store.begin() as tx:
+        with parts.services.store.begin() as tx:
             for number in range(times):
-                parts.house.audit.record(
+                parts.services.audit.record(
                     tx, "second_factor", portal.clock(), Who(subject, f"sign-in {number}"), outcome="failure",
                     method="otp", reason="wrong_code", signing_in=True,
                 )  # fmt: skip

@@ -101,7 +101,7 @@ def test_a_change_on_the_page_that_needs_a_proof_is_kept_and_sent_after_it_by_on
     assert "data-mfa-webauthn" in asked.text
     assert 'name="code"' not in asked.text  # neither an app's code nor a recovery code would do
     assert everything(portal) == before
-    resume = prove_on_page(browser, key, held=hidden(asked, "held"))
+    resume = prove_on_page(browser, key, sealed_form=hidden(asked, "sealed_form"))
     assert resume.status_code == 200
     assert everything(portal) == before  # nothing is sent before the button
     done = sent_again(browser, resume)
@@ -120,9 +120,9 @@ def test_with_an_app_alone_a_kept_change_asks_for_its_code(portal: Portal) -> No
     portal.clock.advance(AGE)
     asked = browser.step("authenticators", action="rename", id=id_of(portal, "otp"), label="Phone")
     assert asked.status_code == 401
-    wrong = browser.step("challenge", code="000000", held=hidden(asked, "held"))
+    wrong = browser.step("challenge", code="000000", sealed_form=hidden(asked, "sealed_form"))
     assert wrong.status_code == 422
-    resume = browser.step("challenge", code=portal.code(secret), held=hidden(wrong, "held"))
+    resume = browser.step("challenge", code=portal.code(secret), sealed_form=hidden(wrong, "sealed_form"))
     assert sent_again(browser, resume).status_code == 303
     assert [label for _, _, label in authenticators(portal)] == ["Phone"]
 
@@ -134,7 +134,7 @@ def test_a_kept_change_of_one_sign_in_is_worth_nothing_in_another(portal: Portal
     portal.clock.advance(AGE)
     asked = browser.step("authenticators", action="rename", id=id_of(portal, "pop"), label="canary")
     other = by_key(portal, key)
-    answer = prove_on_page(other, key, held=hidden(asked, "held"))
+    answer = prove_on_page(other, key, sealed_form=hidden(asked, "sealed_form"))
     assert answer.status_code == 303
     assert "canary" not in answer.text
 

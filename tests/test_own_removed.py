@@ -13,11 +13,11 @@ from tests.owners import (
     PAGE_REMOVE,
     REMOVE,
     Change,
-    at_the_door,
     authenticators,
     by_app,
     by_code,
     by_key,
+    client_at_login,
     credential_id,
     enrol,
     everything,
@@ -46,7 +46,7 @@ def test_the_sessions_that_it_made_end_at_once_on_every_worker_and_no_others(mak
     (of_bob,) = enrol(one, "app", account="bob")
     codes = with_codes(one)
     made_by_it = [by_app(one, secret), by_app(two, secret)]
-    others = [by_key(two, key), by_code(one, codes[0]), at_the_door(two), by_app(one, of_bob, "bob")]
+    others = [by_key(two, key), by_code(one, codes[0]), client_at_login(two), by_app(one, of_bob, "bob")]
     states = [other.state for other in others]
     browser = by_key(one, key)
     assert remove.send(browser, id_of(one, "otp")).status_code == 200
@@ -166,7 +166,7 @@ def test_a_removed_app_shows_codes_that_open_nothing(portal: Portal) -> None:
     secret, key = enrol(portal, "app", "key")
     REMOVE.send(by_key(portal, key), id_of(portal, "otp"))
     portal.clock.advance(30)
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert browser.api("GET", "session").json["allowed_methods"] == ["webauthn"]
     assert said(browser.api("POST", "totp/verify", {"code": portal.code(secret)})) == (409, "wrong_state")
     assert portal.sql("SELECT * FROM mfa_totp_seeds") == []
@@ -174,13 +174,13 @@ def test_a_removed_app_shows_codes_that_open_nothing(portal: Portal) -> None:
 
 def test_a_removed_key_opens_nothing(portal: Portal) -> None:
     gone, kept = enrol(portal, "key", "key")
-    asked = at_the_door(portal)
+    asked = client_at_login(portal)
     options = asked.api("POST", "webauthn/verify/begin").json
     answer = gone.assert_(options)
     REMOVE.send(by_key(portal, kept), id_of_key(portal, gone))
     assert said(asked.api("POST", "webauthn/verify/complete", answer)) == (422, "wrong_assertion")
     assert asked.state == "pending"
-    later = at_the_door(portal).api("POST", "webauthn/verify/begin").json
+    later = client_at_login(portal).api("POST", "webauthn/verify/begin").json
     assert [allowed["id"] for allowed in later["allowCredentials"]] == [credential_id(kept)]
 
 
@@ -254,7 +254,7 @@ def test_an_account_whose_last_one_is_gone_is_closed_until_it_is_activated_anew(
     enrol(portal, "key")
     paper = with_codes(portal)[0] if codes else "0000-0000-0000-0000"
     portal.sql("DELETE FROM mfa_authenticators")
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert browser.state == "activation"
     assert said(browser.api("POST", "recovery/verify", {"code": paper})) == (409, "wrong_state")
     assert said(browser.api("POST", "webauthn/enrol/begin")) == (401, "activation_required")

@@ -22,10 +22,10 @@ from tests.owners import (
     RENEW,
     Change,
     add_app,
-    at_the_door,
     authenticators,
     by_app,
     by_code,
+    client_at_login,
     enrol,
     everything,
     id_of,
@@ -57,7 +57,7 @@ def assert_refused(answer: Any, change: Change, code: str, step: str) -> None:
 def test_with_the_password_alone_nothing_is_listed(portal: Portal, have: tuple[str, ...]) -> None:
     enrol(portal, *have)
     with_codes(portal)
-    thief = at_the_door(portal)
+    thief = client_at_login(portal)
     answers = [
         thief.api("GET", "authenticators"),
         thief.api("GET", "sessions"),
@@ -80,7 +80,7 @@ def test_with_the_password_alone_nothing_is_changed(portal: Portal, have: tuple[
     enrol(portal, *have)
     with_codes(portal)
     before = everything(portal)
-    thief = at_the_door(portal)
+    thief = client_at_login(portal)
     for id_, _, _ in before[0]:
         assert_refused(change.send(thief, id_), change, "step_up_required", "challenge")
     assert everything(portal) == before
@@ -93,7 +93,7 @@ def test_with_the_password_alone_nothing_is_changed(portal: Portal, have: tuple[
 def test_an_activation_code_beside_the_password_changes_nothing_either(portal: Portal, change: Change) -> None:
     enrol(portal, "app", "key")
     before = everything(portal)
-    thief = at_the_door(portal)
+    thief = client_at_login(portal)
     assert said(redeem(thief)) == (409, "wrong_state")
     assert_refused(change.send(thief, before[0][0][0]), change, "step_up_required", "challenge")
     assert everything(portal) == before
@@ -122,7 +122,7 @@ def test_with_the_password_alone_both_calls_of_an_enrolment_ask_for_the_second_f
 ) -> None:
     enrol(portal, *have)
     before = everything(portal)
-    thief = at_the_door(portal)
+    thief = client_at_login(portal)
     answer = call.send(thief, "")
     assert_refused(answer, call, "step_up_required", "challenge")
     assert everything(portal) == before
@@ -202,7 +202,7 @@ def test_an_apps_code_and_a_recovery_code_in_one_session_are_mfa_and_never_more(
 ) -> None:
     secret, _ = enrol(portal, "app", "key")
     codes = iter(with_codes(portal))
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     for method in order:
         portal.clock.advance(30)
         path, code = ("totp", portal.code(secret)) if method == "otp" else ("recovery", next(codes))
@@ -215,7 +215,7 @@ def test_an_apps_code_and_a_recovery_code_in_one_session_are_mfa_and_never_more(
 @pytest.mark.abuse("A12")
 def test_typing_the_password_twice_is_no_second_factor(portal: Portal) -> None:
     enrol(portal, "app")
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     browser.password()
     session = browser.api("GET", "session").json
     assert (session["state"], session["level"]) == ("pending", "PASSWORD")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.owners import at_the_door, by_app, by_key, enrol, said
+from tests.owners import by_app, by_key, client_at_login, enrol, said
 from tests.portal import BASE_URL, JSON, Browser, Portal
 
 MakePortal = Callable[..., Portal]
@@ -39,9 +39,9 @@ def test_the_owner_sees_every_session_by_its_documented_fields_the_newest_first(
     first = by_app(portal, secret)
     began = portal.clock()
     portal.clock.advance(60)
-    waiting = at_the_door(portal)
+    waiting = client_at_login(portal)
     portal.clock.advance(60)
-    at_the_door(portal, "bob")
+    client_at_login(portal, "bob")
     browser = by_key(portal, key)
     rows = listed(browser)
     told = [(row["level"], row["created_at"], row["last_seen"], row["this"]) for row in rows]
@@ -75,7 +75,7 @@ def test_what_has_ended_by_itself_is_not_listed(make: MakePortal, idle: int, lif
 def test_no_answer_holds_what_opens_a_session(portal: Portal) -> None:
     """Neither the cookie nor its hash: a session goes by the name of its sign-in."""
     (secret,) = enrol(portal, "app")
-    others, browser = [by_app(portal, secret), at_the_door(portal)], by_app(portal, secret)
+    others, browser = [by_app(portal, secret), client_at_login(portal)], by_app(portal, secret)
     answers = [
         browser.api("GET", "sessions"),
         browser.api("GET", "session"),
@@ -114,7 +114,7 @@ def test_one_session_is_ended_on_every_worker_and_no_other(make: MakePortal) -> 
 def test_a_pending_sign_in_of_somebody_else_can_be_ended_too(portal: Portal) -> None:
     """Who has typed the owner's password is thrown out half way."""
     (secret,) = enrol(portal, "app")
-    thief, browser = at_the_door(portal), by_app(portal, secret)
+    thief, browser = client_at_login(portal), by_app(portal, secret)
     (row,) = [row for row in listed(browser) if not row["this"]]
     assert browser.api("DELETE", f"sessions/{row['id']}").status_code == 200
     assert thief.state == "anonymous"
@@ -124,7 +124,7 @@ def test_all_others_are_ended_and_this_one_stays(make: MakePortal) -> None:
     one, two = make(), make()
     secret, key = enrol(one, "app", "key")
     (of_bob,) = enrol(one, "app", account="bob")
-    others = [by_app(two, secret), at_the_door(one), by_key(two, key)]
+    others = [by_app(two, secret), client_at_login(one), by_key(two, key)]
     bob, browser = by_app(one, of_bob, "bob"), by_app(one, secret)
     answer = browser.api("DELETE", "sessions")
     assert (answer.status_code, answer.json) == (200, {"ended": 3})
@@ -184,7 +184,7 @@ def test_with_the_password_alone_no_session_is_listed_or_ended(portal: Portal, m
     (secret,) = enrol(portal, "app")
     owner = by_app(portal, secret)
     name = name_of(owner)
-    thief = at_the_door(portal)
+    thief = client_at_login(portal)
     answer = thief.api(method, path.format(name=name))
     assert said(answer) == (401, "step_up_required")
     assert name not in answer.text

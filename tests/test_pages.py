@@ -50,8 +50,8 @@ def _resume(portal: Portal, browser: Browser) -> TestResponse:
     secret = portal.enrolled()
     browser.sign_in(secret)
     portal.clock.advance(601)
-    held = hidden(browser.post("/bank", {"iban": "x"}), "held")
-    return browser.step("challenge", code=portal.code(secret), held=held)
+    held = hidden(browser.post("/bank", {"iban": "x"}), "sealed_form")
+    return browser.step("challenge", code=portal.code(secret), sealed_form=held)
 
 
 def _codes(portal: Portal, browser: Browser) -> TestResponse:

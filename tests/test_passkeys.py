@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from mfa_gate.testing.software_key import BE, UV, Bent, from_text
+from mfa_gate.testing.software_key import BE, UV, Tampered, from_text
 from mfa_gate.testing.software_maker import AAGUID
 from tests.passkeys import (
     LENIENT,
@@ -154,8 +154,8 @@ def test_the_keys_of_the_account_are_excluded_and_no_others(portal: Portal, brow
     complete(browser, "enrol", second)
     options = begin(browser, "enrol")
     named = {from_text(one["id"]) for one in options["excludeCredentials"]}
-    assert named == {*mine.held, *second.held}
-    assert not named & set(other.held)
+    assert named == {*mine.credentials, *second.credentials}
+    assert not named & set(other.credentials)
     assert all(one["transports"] == ["usb"] for one in options["excludeCredentials"])
 
 
@@ -167,7 +167,7 @@ def test_the_keys_of_the_account_are_asked_for_and_no_others(portal: Portal, bro
     assert options["allowCredentials"] == [
         {"type": "public-key", "id": credentials(portal)[0].credential_id, "transports": ["usb"]}
     ]
-    assert {from_text(one["id"]) for one in options["allowCredentials"]} == set(mine.held)
+    assert {from_text(one["id"]) for one in options["allowCredentials"]} == set(mine.credentials)
 
 
 def test_the_user_handle_is_one_per_account_random_and_tells_nothing(portal: Portal) -> None:
@@ -233,7 +233,7 @@ def test_every_challenge_is_fresh(portal: Portal, browser: Browser) -> None:
 @pytest.mark.parametrize("setting", ["required", "preferred", "discouraged"])
 def test_user_verification_is_asked_for_and_checked_by_one_setting(make: MakePortal, setting: str) -> None:
     portal = make(**PLAIN, MFA_GATE_USER_VERIFICATION=setting)
-    silent = Bent(flags_off=UV)
+    silent = Tampered(flags_off=UV)
     opens = setting != "required"
     browser, key = portal.browser(), key_of()
     browser.activate()
@@ -243,7 +243,7 @@ def test_user_verification_is_asked_for_and_checked_by_one_setting(make: MakePor
     assert done.status_code == 200 if opens else refused(done, portal, "user_verification")
     assert complete(browser, "enrol", key).status_code == 200
     assert begin(browser, "verify")["userVerification"] == setting
-    done = sign_in(portal.browser(), key, bent=silent)
+    done = sign_in(portal.browser(), key, tampered=silent)
     assert done.status_code == 200 if opens else refused(done, portal, "user_verification")
 
 
@@ -281,7 +281,7 @@ def test_a_key_that_says_how_it_protects_its_credential_enrols_and_signs_in(port
 def test_a_credential_id_may_have_any_length(portal: Portal, browser: Browser, length: int) -> None:
     key = key_of()
     browser.activate()
-    assert browser.add_key(key, bent=Bent(credential_id=bytes(length))).status_code == 200
+    assert browser.add_key(key, tampered=Tampered(credential_id=bytes(length))).status_code == 200
     assert sign_in(portal.browser(), key).status_code == 200
 
 
@@ -336,10 +336,10 @@ def test_the_state_of_the_backup_follows_each_use_and_the_ability_stays(portal: 
         assert (bool(row.backup_eligible), bool(row.backed_up)) == (True, backed_up)
     key.backup_eligible = key.backed_up = False
     assert refused(sign_in(portal.browser(), key), portal, "backup_flags")
-    assert refused(sign_in(portal.browser(), key, bent=Bent(flags_on=0x10)), portal, "backup_flags")
+    assert refused(sign_in(portal.browser(), key, tampered=Tampered(flags_on=0x10)), portal, "backup_flags")
     (row,) = credentials(portal)
     assert (bool(row.backup_eligible), bool(row.backed_up)) == (True, True)
-    assert sign_in(portal.browser(), key, bent=Bent(flags_on=BE)).status_code == 200
+    assert sign_in(portal.browser(), key, tampered=Tampered(flags_on=BE)).status_code == 200
 
 
 def test_the_time_of_the_last_use_is_kept(portal: Portal, browser: Browser) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from mfa_gate.testing.software_key import Bent
+from mfa_gate.testing.software_key import Tampered
 from tests.passkeys import PLAIN, STEPS, WAYS, Trial, answer_to, begin, credentials, key_of, send
 from tests.portal import JSON, Browser, Portal
 from tests.test_webauthn_malformed import mutate, mutated
@@ -218,16 +218,16 @@ def test_no_mutated_answer_is_accepted_and_none_is_an_error(portal: Portal, step
     print(f"MFA_GATE_SEED={SEED}")
     chance = random.Random(f"{SEED} {step} {algorithm}")
     trial = Trial(portal, step, key_of(algorithm=algorithm))
-    bent = Bent(format="packed") if step == "enrol" else Bent()
+    tampered = Tampered(format="packed") if step == "enrol" else Tampered()
     for _ in range(MUTATED // 2):
-        answer = answer_to(step, trial.key, begin(trial.browser, step), bent)
+        answer = answer_to(step, trial.key, begin(trial.browser, step), tampered)
         changed = mutated(chance, answer)
         if changed == answer or not _can_be_sent(changed):
             continue
         sent = send(trial.browser, step, changed)
         assert sent.status_code in (400, 422), changed
     assert trial.state() == trial.before
-    assert trial.passes(bent)
+    assert trial.passes(tampered)
 
 
 @pytest.mark.abuse("A20")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mfa_gate.testing.software_key import Bent
+from mfa_gate.testing.software_key import Tampered
 from tests.passkeys import (
     PLAIN,
     STEPS,
@@ -75,18 +75,23 @@ def test_a_challenge_is_good_for_five_minutes_to_the_second(
 
 
 @pytest.mark.parametrize(
-    "bent",
-    [Bent(bad_signature=True), Bent(origin="https://evil.example"), Bent(flags_off=1), Bent(type="webauthn.other")],
+    "tampered",
+    [
+        Tampered(bad_signature=True),
+        Tampered(origin="https://evil.example"),
+        Tampered(flags_off=1),
+        Tampered(type="webauthn.other"),
+    ],
     ids=["signature", "origin", "presence", "type"],
 )
 @pytest.mark.parametrize("step", STEPS)
-def test_an_answer_that_fails_spends_its_challenge(portal: Portal, step: str, bent: Bent) -> None:
+def test_an_answer_that_fails_spends_its_challenge(portal: Portal, step: str, tampered: Tampered) -> None:
     key = key_of()
     browser = ready(portal, step, key)
     options = begin(browser, step)
     # a first registration is not signed by anybody whom the portal could ask
-    bent = Bent(flags_off=1) if bent.bad_signature and step == "enrol" else bent
-    assert refused(send(browser, step, answer_to(step, key, options, bent)), portal)
+    tampered = Tampered(flags_off=1) if tampered.bad_signature and step == "enrol" else tampered
+    assert refused(send(browser, step, answer_to(step, key, options, tampered)), portal)
     assert challenges(portal) == []
     assert refused(send(browser, step, answer_to(step, key, options)), portal, "challenge")
 
@@ -97,7 +102,7 @@ def test_a_challenge_that_nobody_asked_is_refused(portal: Portal, step: str) -> 
     browser = ready(portal, step, key)
     options = begin(browser, step)
     for challenge in (bytes(32), b"", b"x" * 64):
-        made = answer_to(step, key, options, Bent(challenge=challenge))
+        made = answer_to(step, key, options, Tampered(challenge=challenge))
         assert refused(send(browser, step, made), portal, "challenge")
     assert challenges(portal) == [options["challenge"]]
 
@@ -230,7 +235,9 @@ def test_whoever_is_locked_out_for_a_moment_keeps_the_challenge(make: MakePortal
     key = key_of()
     browser = ready(portal, step, key)
     options = begin(browser, step)
-    while (done := complete(browser, step, key_of() if step == "enrol" else key, Bent(flags_off=1))).status_code == 422:
+    while (
+        done := complete(browser, step, key_of() if step == "enrol" else key, Tampered(flags_off=1))
+    ).status_code == 422:
         pass
     assert (done.status_code, done.json["code"]) == (429, "too_many_attempts")
     answer = answer_to(step, key, options)

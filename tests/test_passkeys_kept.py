@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mfa_gate.exc import ConfigurationError
-from mfa_gate.testing.software_key import Bent, Held, SoftwareKey, cbor, cose_key, new_private, to_text
+from mfa_gate.testing.software_key import SoftwareKey, StoredCredential, Tampered, cbor, cose_key, new_private, to_text
 from tests.passkeys import PLAIN, begin, challenges, complete, credentials, refused, send, sign_in
 from tests.portal import KEYS, Browser, Portal
 
@@ -64,10 +64,10 @@ def test_a_count_that_does_not_rise_passes_and_is_told_and_the_stored_one_does_n
     portal: Portal, given: int
 ) -> None:
     key = portal.key()
-    assert sign_in(portal.browser(), key, bent=Bent(count=10)).status_code == 200
+    assert sign_in(portal.browser(), key, tampered=Tampered(count=10)).status_code == 200
     assert BACK not in portal.events()
     browser = portal.browser()
-    assert sign_in(browser, key, bent=Bent(count=given)).status_code == 200
+    assert sign_in(browser, key, tampered=Tampered(count=given)).status_code == 200
     assert browser.get("/").text == "home of anne"
     assert portal.events()[-2:] == [BACK, ("second_factor", "success", None)]
     assert count(portal) == 10
@@ -76,8 +76,8 @@ def test_a_count_that_does_not_rise_passes_and_is_told_and_the_stored_one_does_n
 @pytest.mark.abuse("A41")
 def test_a_count_that_went_back_is_told_in_a_step_up_too(portal: Portal, browser: Browser) -> None:
     key = portal.key()
-    sign_in(browser, key, bent=Bent(count=10))
-    assert complete(browser, "verify", key, Bent(count=2)).status_code == 200
+    sign_in(browser, key, tampered=Tampered(count=10))
+    assert complete(browser, "verify", key, Tampered(count=2)).status_code == 200
     assert portal.events().count(BACK) == 1
     assert count(portal) == 10
 
@@ -102,14 +102,16 @@ def test_a_copied_key_is_told_by_its_count(portal: Portal) -> None:
 @pytest.mark.abuse("A41")
 def test_a_count_that_fails_is_not_kept(portal: Portal) -> None:
     key = portal.key()
-    assert refused(sign_in(portal.browser(), key, bent=Bent(count=900, bad_signature=True)), portal, "signature")
+    assert refused(
+        sign_in(portal.browser(), key, tampered=Tampered(count=900, bad_signature=True)), portal, "signature"
+    )
     assert count(portal) == 0
     assert BACK not in portal.events()
 
 
 def test_the_greatest_count_there_is_can_be_kept(portal: Portal) -> None:
     key = portal.key()
-    assert sign_in(portal.browser(), key, bent=Bent(count=2**32 - 1)).status_code == 200
+    assert sign_in(portal.browser(), key, tampered=Tampered(count=2**32 - 1)).status_code == 200
     assert count(portal) == 2**32 - 1
 
 
@@ -135,9 +137,9 @@ def named_by_check_and_in_the_way_of_a_rotation(portal: Portal, make: MakePortal
 
 def public_key_put_by_hand(portal: Portal, key: SoftwareKey) -> None:
     """The thief puts a key of his own in the place of anne's, under her credential's id."""
-    ((id_, held),) = key.held.items()
+    ((id_, held),) = key.credentials.items()
     private = new_private(-7)
-    key.held[id_] = Held(private, -7, held.rp_id, held.user_handle)
+    key.credentials[id_] = StoredCredential(private, -7, held.rp_id, held.user_handle)
     portal.sql(
         "UPDATE mfa_webauthn_credentials SET public_key = :key",
         key=to_text(cbor(cose_key(private.public_key(), -7))),
@@ -156,9 +158,9 @@ def attested_by_hand(portal: Portal, key: SoftwareKey) -> None:
 
 
 def credential_id_put_by_hand(portal: Portal, key: SoftwareKey) -> None:
-    ((_, held),) = key.held.items()
-    key.held.clear()
-    key.held[b"another id"] = held
+    ((_, held),) = key.credentials.items()
+    key.credentials.clear()
+    key.credentials[b"another id"] = held
     portal.sql("UPDATE mfa_webauthn_credentials SET credential_id = :id", id=to_text(b"another id"))
 
 
@@ -265,7 +267,7 @@ def test_an_account_whose_keys_were_taken_out_of_the_store_opens_nothing(portal:
     assert browser.get("/").status_code == 303
     assert browser.api("POST", "webauthn/enrol/begin").json.get("code") == "activation_required"
     assert browser.api("POST", "webauthn/verify/begin").status_code == 409
-    assert key.held
+    assert key.credentials
     assert portal.opened == []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mfa_gate.testing import enrol_key
-from mfa_gate.testing.software_key import Bent, SoftwareKey, from_text, to_text
+from mfa_gate.testing.software_key import SoftwareKey, Tampered, from_text, to_text
 from tests.passkeys import (
     LENIENT,
     PLAIN,
@@ -56,21 +56,21 @@ class Two:
             [from_text(row.credential_id) for row in credentials(portal, account)] for account in ("anne", "bob")
         )
 
-    def dresses(self) -> dict[str, Bent]:
+    def dresses(self) -> dict[str, Tampered]:
         """The ways in which bob's credential may be dressed as an answer to anne's question."""
         anne, bob = (self._handle(account) for account in ("anne", "bob"))
         return {
             "as it is": LENIENT,
-            "with his handle": Bent(user_handle=bob),
-            "with her handle": Bent(user_handle=anne),
-            "under her id": Bent(outer_id=self.anne_id),
-            "under her id with her handle": Bent(outer_id=self.anne_id, user_handle=anne),
-            "under her id with his handle": Bent(outer_id=self.anne_id, user_handle=bob),
+            "with his handle": Tampered(user_handle=bob),
+            "with her handle": Tampered(user_handle=anne),
+            "under her id": Tampered(outer_id=self.anne_id),
+            "under her id with her handle": Tampered(outer_id=self.anne_id, user_handle=anne),
+            "under her id with his handle": Tampered(outer_id=self.anne_id, user_handle=bob),
         }
 
-    def by_bob(self, browser: Browser, bent: Bent) -> Answer:
+    def by_bob(self, browser: Browser, tampered: Tampered) -> Answer:
         """Ask in this browser of anne's, and let bob's credential answer."""
-        return self.bob.assert_(_naming(begin(browser, "verify"), self.bob_id), bent)
+        return self.bob.assert_(_naming(begin(browser, "verify"), self.bob_id), tampered)
 
     def by_anne(self, browser: Browser) -> Answer:
         return self.anne.assert_(_naming(begin(browser, "verify"), self.anne_id))
@@ -109,8 +109,8 @@ def test_a_key_of_another_person_passes_no_step(portal: Portal, flow: str, share
     two = Two(portal, shared)
     browser = FLOWS[flow](two)
     before, opened = session_of(browser), list(portal.opened)
-    for name, bent in two.dresses().items():
-        assert send(browser, "verify", two.by_bob(browser, bent), way).status_code == 422, name
+    for name, tampered in two.dresses().items():
+        assert send(browser, "verify", two.by_bob(browser, tampered), way).status_code == 422, name
         assert session_of(browser) == before, name
     assert portal.opened == opened
     assert browser.get("/safe").status_code == 303
@@ -141,8 +141,8 @@ def test_a_key_of_another_person_lets_nobody_change_authenticators(portal: Porta
     complete(browser, "enrol", key_of())
     portal.clock.advance(300)
     first = credentials(portal)[0].authenticator_id
-    for name, bent in two.dresses().items():
-        assert refused(send(browser, "verify", two.by_bob(browser, bent)), portal)
+    for name, tampered in two.dresses().items():
+        assert refused(send(browser, "verify", two.by_bob(browser, tampered)), portal)
         if change == "remove":
             done = browser.api("DELETE", f"authenticators/{first}")
         elif change == "rename":
@@ -164,14 +164,14 @@ def test_a_removal_that_waits_for_a_proof_is_not_sent_on_by_the_key_of_another_p
     mine = next(row.authenticator_id for row in credentials(portal) if row.label == "test")
     asked = browser.step("authenticators", action="remove", id=mine)
     assert asked.status_code == 401
-    held = hidden(asked, "held")
-    for name, bent in two.dresses().items():
-        answer = json.dumps(two.by_bob(browser, bent))
-        sent = browser.step("challenge", method="webauthn", answer=answer, held=held)
+    held = hidden(asked, "sealed_form")
+    for name, tampered in two.dresses().items():
+        answer = json.dumps(two.by_bob(browser, tampered))
+        sent = browser.step("challenge", method="webauthn", answer=answer, sealed_form=held)
         assert sent.status_code == 422, name
-        assert hidden(sent, "held") == held
+        assert hidden(sent, "sealed_form") == held
     assert len(credentials(portal)) == 2
-    proven = browser.step("challenge", method="webauthn", answer=json.dumps(two.by_anne(browser)), held=held)
+    proven = browser.step("challenge", method="webauthn", answer=json.dumps(two.by_anne(browser)), sealed_form=held)
     assert proven.status_code == 200
     assert f'value="{mine}"' in proven.text
 
@@ -191,7 +191,7 @@ def test_an_authenticator_of_another_person_is_neither_renamed_nor_removed(porta
 def test_a_credential_of_another_person_is_not_enrolled_for_this_one(portal: Portal, browser: Browser) -> None:
     bob = portal.key("bob")
     browser.activate("anne")
-    made = Bent(credential_id=next(iter(bob.held)))
+    made = Tampered(credential_id=next(iter(bob.credentials)))
     assert refused(complete(browser, "enrol", key_of(), made), portal, "credential_id")
     assert browser.state == "enrolling"
     assert credentials(portal) == []
@@ -240,7 +240,9 @@ def test_nothing_of_another_person_refreshes_a_proof(make: MakePortal, what: str
     before = session_of(browser)
     if what == "key":
         options = begin(browser, "verify")
-        answers = [("webauthn/verify/complete", bob["key"].assert_(_naming(options, next(iter(bob["key"].held)))))]
+        answers = [
+            ("webauthn/verify/complete", bob["key"].assert_(_naming(options, next(iter(bob["key"].credentials)))))
+        ]
     elif what == "secret":
         answers = [("totp/verify", {"code": portal.code(bob["secret"])})]
     else:

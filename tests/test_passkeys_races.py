@@ -10,7 +10,7 @@ import pytest
 
 from mfa_gate.factors import recovery, webauthn
 from mfa_gate.testing import enrol_key
-from mfa_gate.testing.software_key import Bent
+from mfa_gate.testing.software_key import Tampered
 from tests.passkeys import PLAIN, UNLIMITED, begin, challenges, complete, credentials, key_of, send, sign_in
 from tests.portal import Browser, Portal
 from tests.workers import Answer, Workers, call
@@ -120,7 +120,7 @@ def test_of_one_credential_enrolled_for_two_people_at_once_one_has_it(portal: Po
         for account in ("anne", "bob"):
             browser = portal.browser(f"198.51.100.{round_}")
             browser.activate(account)
-            made = key_of().register(begin(browser, "enrol"), Bent(credential_id=id_))
+            made = key_of().register(begin(browser, "enrol"), Tampered(credential_id=id_))
             calls.append(call(browser, "webauthn/enrol/complete", **made))
         answers = workers.race(calls)
         assert sorted(answer.status for answer in answers) == [200, 422], answers

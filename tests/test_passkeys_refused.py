@@ -13,9 +13,9 @@ from mfa_gate.testing.software_key import (
     BS,
     UP,
     UV,
-    Bent,
-    Held,
     SoftwareKey,
+    StoredCredential,
+    Tampered,
     cbor,
     from_text,
     new_private,
@@ -40,101 +40,103 @@ def portal(make: MakePortal) -> Portal:
 
 # --- at either ceremony ------------------------------------------------------------------------------------------
 
-COMMON: list[tuple[str, str, Bent]] = [
-    ("challenge", "of zeros", Bent(challenge=bytes(32))),
-    ("challenge", "empty", Bent(challenge=b"")),
-    ("challenge", "null", Bent(client_data={"challenge": None})),
-    ("challenge", "a list", Bent(client_data={"challenge": ["x"]})),
-    ("type", "unknown", Bent(type="webauthn.other")),
-    ("type", "of a payment", Bent(type="payment.get")),
-    ("type", "null", Bent(client_data={"type": None})),
-    ("origin", "of the evil", Bent(origin="https://evil.example")),
-    ("origin", "http", Bent(origin="http://portal.example")),
-    ("origin", "another port", Bent(origin="https://portal.example:444")),
-    ("origin", "the usual port written out", Bent(origin="https://portal.example:443")),
-    ("origin", "with a slash", Bent(origin="https://portal.example/")),
-    ("origin", "in capitals", Bent(origin="https://PORTAL.example")),
-    ("origin", "a sub-domain", Bent(origin="https://login.portal.example")),
-    ("origin", "the domain above", Bent(origin="https://example")),
-    ("origin", "as a prefix", Bent(origin="https://portal.example.evil.example")),
-    ("origin", "as a suffix", Bent(origin="https://evilportal.example")),
-    ("origin", "with a user", Bent(origin="https://portal.example@evil.example")),
-    ("origin", "of an app", Bent(origin="android:apk-key-hash:AAAA")),
-    ("origin", "opaque", Bent(client_data={"origin": "null"})),
-    ("origin", "null", Bent(client_data={"origin": None})),
-    ("origin", "a list with the right one", Bent(client_data={"origin": [BASE_URL]})),
-    ("cross_origin", "true", Bent(cross_origin=True)),
-    ("cross_origin", "a text", Bent(cross_origin="false")),
-    ("cross_origin", "a number", Bent(cross_origin=0)),
-    ("cross_origin", "null", Bent(client_data={"crossOrigin": None})),
-    ("cross_origin", "a list", Bent(cross_origin=[])),
-    ("cross_origin", "top origin of another", Bent(top_origin="https://news.example")),
-    ("cross_origin", "top origin of the portal", Bent(top_origin=BASE_URL)),
-    ("cross_origin", "both", Bent(cross_origin=True, top_origin="https://news.example")),
-    ("cross_origin", "top origin null", Bent(client_data={"topOrigin": None})),
-    ("rp_id", "of the evil", Bent(rp_id="evil.example")),
-    ("rp_id", "of a sub-domain", Bent(rp_id="login.portal.example")),
-    ("rp_id", "the origin", Bent(rp_id=BASE_URL)),
-    ("user_presence", "none", Bent(flags_off=UP)),
-    ("user_presence", "verified without", Bent(flags_off=UP, flags_on=UV)),
-    ("backup_flags", "backed up but not eligible", Bent(flags_on=BS)),
-    ("credential_id", "another one outside", Bent(outer_id=bytes(32))),
-    ("credential_id", "none outside", Bent(outer_id=b"")),
-    ("credential_id", "1024 bytes outside", Bent(outer_id=bytes(1024))),
-    ("credential_id", "4000 bytes outside", Bent(outer_id=bytes(4000))),
-    ("malformed", "trailing bytes", Bent(trailing=b"\0")),
-    ("malformed", "extensions that are not there", Bent(flags_on=0x80)),
+COMMON: list[tuple[str, str, Tampered]] = [
+    ("challenge", "of zeros", Tampered(challenge=bytes(32))),
+    ("challenge", "empty", Tampered(challenge=b"")),
+    ("challenge", "null", Tampered(client_data={"challenge": None})),
+    ("challenge", "a list", Tampered(client_data={"challenge": ["x"]})),
+    ("type", "unknown", Tampered(type="webauthn.other")),
+    ("type", "of a payment", Tampered(type="payment.get")),
+    ("type", "null", Tampered(client_data={"type": None})),
+    ("origin", "of the evil", Tampered(origin="https://evil.example")),
+    ("origin", "http", Tampered(origin="http://portal.example")),
+    ("origin", "another port", Tampered(origin="https://portal.example:444")),
+    ("origin", "the usual port written out", Tampered(origin="https://portal.example:443")),
+    ("origin", "with a slash", Tampered(origin="https://portal.example/")),
+    ("origin", "in capitals", Tampered(origin="https://PORTAL.example")),
+    ("origin", "a sub-domain", Tampered(origin="https://login.portal.example")),
+    ("origin", "the domain above", Tampered(origin="https://example")),
+    ("origin", "as a prefix", Tampered(origin="https://portal.example.evil.example")),
+    ("origin", "as a suffix", Tampered(origin="https://evilportal.example")),
+    ("origin", "with a user", Tampered(origin="https://portal.example@evil.example")),
+    ("origin", "of an app", Tampered(origin="android:apk-key-hash:AAAA")),
+    ("origin", "opaque", Tampered(client_data={"origin": "null"})),
+    ("origin", "null", Tampered(client_data={"origin": None})),
+    ("origin", "a list with the right one", Tampered(client_data={"origin": [BASE_URL]})),
+    ("cross_origin", "true", Tampered(cross_origin=True)),
+    ("cross_origin", "a text", Tampered(cross_origin="false")),
+    ("cross_origin", "a number", Tampered(cross_origin=0)),
+    ("cross_origin", "null", Tampered(client_data={"crossOrigin": None})),
+    ("cross_origin", "a list", Tampered(cross_origin=[])),
+    ("cross_origin", "top origin of another", Tampered(top_origin="https://news.example")),
+    ("cross_origin", "top origin of the portal", Tampered(top_origin=BASE_URL)),
+    ("cross_origin", "both", Tampered(cross_origin=True, top_origin="https://news.example")),
+    ("cross_origin", "top origin null", Tampered(client_data={"topOrigin": None})),
+    ("rp_id", "of the evil", Tampered(rp_id="evil.example")),
+    ("rp_id", "of a sub-domain", Tampered(rp_id="login.portal.example")),
+    ("rp_id", "the origin", Tampered(rp_id=BASE_URL)),
+    ("user_presence", "none", Tampered(flags_off=UP)),
+    ("user_presence", "verified without", Tampered(flags_off=UP, flags_on=UV)),
+    ("backup_flags", "backed up but not eligible", Tampered(flags_on=BS)),
+    ("credential_id", "another one outside", Tampered(outer_id=bytes(32))),
+    ("credential_id", "none outside", Tampered(outer_id=b"")),
+    ("credential_id", "1024 bytes outside", Tampered(outer_id=bytes(1024))),
+    ("credential_id", "4000 bytes outside", Tampered(outer_id=bytes(4000))),
+    ("malformed", "trailing bytes", Tampered(trailing=b"\0")),
+    ("malformed", "extensions that are not there", Tampered(flags_on=0x80)),
 ]
 COMMON_IDS = [f"{word}: {what}" for word, what, _ in COMMON]
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize(("word", "bent"), [(word, bent) for word, _, bent in COMMON], ids=COMMON_IDS)
-def test_an_answer_with_one_fault_is_refused_like_any_other(portal: Portal, step: str, word: str, bent: Bent) -> None:
+@pytest.mark.parametrize(("word", "tampered"), [(word, tampered) for word, _, tampered in COMMON], ids=COMMON_IDS)
+def test_an_answer_with_one_fault_is_refused_like_any_other(
+    portal: Portal, step: str, word: str, tampered: Tampered
+) -> None:
     trial = Trial(portal, step)
-    assert trial.bent(bent) == word
+    assert trial.tampered(tampered) == word
     assert trial.passes()
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize(("word", "bent"), {word: bent for word, _, bent in COMMON}.items())
+@pytest.mark.parametrize(("word", "tampered"), {word: tampered for word, _, tampered in COMMON}.items())
 def test_a_page_refuses_an_answer_with_one_fault_in_one_sentence(
-    portal: Portal, step: str, word: str, bent: Bent
+    portal: Portal, step: str, word: str, tampered: Tampered
 ) -> None:
     trial = Trial(portal, step)
-    assert trial.bent(bent, "page") == word
+    assert trial.tampered(tampered, "page") == word
     assert trial.passes()
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(
-    "bent",
+    "tampered",
     [
-        Bent(origin="https://evil.example"),
-        Bent(cross_origin=True),
-        Bent(flags_off=UP),
-        Bent(rp_id="evil.example"),
-        Bent(outer_id=bytes(32)),
+        Tampered(origin="https://evil.example"),
+        Tampered(cross_origin=True),
+        Tampered(flags_off=UP),
+        Tampered(rp_id="evil.example"),
+        Tampered(outer_id=bytes(32)),
     ],
     ids=["origin", "cross origin", "presence", "rp id", "outer id"],
 )
-def test_whoever_is_signed_in_already_is_refused_the_same(portal: Portal, step: str, bent: Bent) -> None:
+def test_whoever_is_signed_in_already_is_refused_the_same(portal: Portal, step: str, tampered: Tampered) -> None:
     trial = Trial(portal, step, signed_in=True)
-    trial.bent(bent)
+    trial.tampered(tampered)
     assert trial.passes()
 
 
 @pytest.mark.parametrize(("step", "kind"), [("enrol", "webauthn.get"), ("verify", "webauthn.create")])
 def test_an_answer_of_the_other_ceremony_is_refused(portal: Portal, step: str, kind: str) -> None:
     trial = Trial(portal, step)
-    assert trial.bent(Bent(type=kind)) == "type"
+    assert trial.tampered(Tampered(type=kind)) == "type"
     assert trial.passes()
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_where_it_is_required_a_key_that_does_not_know_who_uses_it_is_refused(make: MakePortal, step: str) -> None:
     trial = Trial(make(**PLAIN, MFA_GATE_USER_VERIFICATION="required"), step)
-    assert trial.bent(Bent(flags_off=UV)) == "user_verification"
+    assert trial.tampered(Tampered(flags_off=UV)) == "user_verification"
     assert trial.passes()
 
 
@@ -143,38 +145,42 @@ def test_where_it_is_required_a_key_that_does_not_know_who_uses_it_is_refused(ma
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("word", "bent"),
+    ("word", "tampered"),
     [
-        ("signature", Bent(bad_signature=True)),
-        ("user_handle", Bent(user_handle=bytes(32))),
-        ("user_handle", Bent(user_handle=b"anne")),
-        ("user_handle", Bent(user_handle=b"")),
-        ("user_handle", Bent(user_handle=bytes(65))),
-        ("backup_flags", Bent(flags_on=BE)),
-        ("backup_flags", Bent(flags_on=BE | BS)),
+        ("signature", Tampered(bad_signature=True)),
+        ("user_handle", Tampered(user_handle=bytes(32))),
+        ("user_handle", Tampered(user_handle=b"anne")),
+        ("user_handle", Tampered(user_handle=b"")),
+        ("user_handle", Tampered(user_handle=bytes(65))),
+        ("backup_flags", Tampered(flags_on=BE)),
+        ("backup_flags", Tampered(flags_on=BE | BS)),
     ],
     ids=["signature", "foreign handle", "handle of the name", "no handle", "long handle", "eligible", "backed up"],
 )
-def test_an_assertion_with_one_fault_is_refused_like_any_other(portal: Portal, way: str, word: str, bent: Bent) -> None:
+def test_an_assertion_with_one_fault_is_refused_like_any_other(
+    portal: Portal, way: str, word: str, tampered: Tampered
+) -> None:
     trial = Trial(portal, "verify")
-    assert trial.bent(bent, way) == word
+    assert trial.tampered(tampered, way) == word
     assert trial.passes()
 
 
 @pytest.mark.parametrize("flags", [BE | BS, BE], ids=["both", "eligible"])
 def test_a_passkey_that_is_no_longer_eligible_for_backup_is_refused(portal: Portal, flags: int) -> None:
     trial = Trial(portal, "verify", key_of(backup_eligible=True))
-    assert trial.bent(Bent(flags_off=flags)) == "backup_flags"
+    assert trial.tampered(Tampered(flags_off=flags)) == "backup_flags"
     assert trial.passes()
 
 
 @pytest.mark.parametrize("algorithm", [-7, -8, -257])
 def test_a_signature_by_another_key_under_this_credential_is_refused(portal: Portal, algorithm: int) -> None:
     trial = Trial(portal, "verify", key_of(algorithm=algorithm))
-    ((id_, held),) = trial.key.held.items()
+    ((id_, held),) = trial.key.credentials.items()
     options = begin(trial.browser, "verify")
     thief = key_of(algorithm=algorithm)
-    thief.held[id_] = Held(new_private(algorithm, rsa_bits=3072), algorithm, held.rp_id, held.user_handle)
+    thief.credentials[id_] = StoredCredential(
+        new_private(algorithm, rsa_bits=3072), algorithm, held.rp_id, held.user_handle
+    )
     assert trial.refused(thief.assert_(options)) == "signature"
     assert trial.passes()
 
@@ -185,8 +191,8 @@ def test_a_signature_by_another_key_of_the_same_person_does_not_serve_for_this_o
     complete(trial.browser, "enrol", other)
     trial.before = trial.state()
     options = begin(trial.browser, "verify")
-    named = next(iter(trial.key.held))
-    assert trial.refused(other.assert_(options, Bent(outer_id=named))) == "signature"
+    named = next(iter(trial.key.credentials))
+    assert trial.refused(other.assert_(options, Tampered(outer_id=named))) == "signature"
 
 
 # --- at a registration -------------------------------------------------------------------------------------------
@@ -194,33 +200,36 @@ def test_a_signature_by_another_key_of_the_same_person_does_not_serve_for_this_o
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("words", "bent"),
+    ("words", "tampered"),
     [
-        ({"credential_id", "malformed"}, Bent(credential_id=bytes(4000))),
-        ({"credential_id", "malformed"}, Bent(credential_id=bytes(1024))),
-        ({"credential_id", "malformed"}, Bent(credential_id=b"")),
-        ({"credential_id", "malformed"}, Bent(credential_id=bytes(4000), outer_id=bytes(32))),
-        ({"malformed"}, Bent(flags_off=AT)),
-        ({"malformed"}, Bent(trailing=cbor({}))),
-        ({"attestation"}, Bent(format="none", statement={"sig": b"x"})),
-        ({"attestation"}, Bent(format="packed", bad_signature=True)),
-        ({"attestation"}, Bent(format="packed", statement={})),
-        ({"attestation"}, Bent(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": [b"no certificate"]})),
-        ({"attestation"}, Bent(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": "text"})),
-        ({"attestation"}, Bent(format="fido-u2f", statement={"sig": bytes(70), "x5c": [b"x"]})),
-        ({"attestation"}, Bent(format="tpm", statement={"ver": "2.0", "alg": -7, "x5c": [b"x"], "sig": b"x"})),
-        ({"attestation"}, Bent(format="android-key", statement={"alg": -7, "sig": b"x", "x5c": [b"x"]})),
-        ({"attestation"}, Bent(format="android-safetynet", statement={"ver": "1", "response": b"a.b.c"})),
-        ({"attestation"}, Bent(format="apple", statement={"x5c": [b"x"]})),
-        ({"attestation"}, Bent(format="<script>", statement={})),
+        ({"credential_id", "malformed"}, Tampered(credential_id=bytes(4000))),
+        ({"credential_id", "malformed"}, Tampered(credential_id=bytes(1024))),
+        ({"credential_id", "malformed"}, Tampered(credential_id=b"")),
+        ({"credential_id", "malformed"}, Tampered(credential_id=bytes(4000), outer_id=bytes(32))),
+        ({"malformed"}, Tampered(flags_off=AT)),
+        ({"malformed"}, Tampered(trailing=cbor({}))),
+        ({"attestation"}, Tampered(format="none", statement={"sig": b"x"})),
+        ({"attestation"}, Tampered(format="packed", bad_signature=True)),
+        ({"attestation"}, Tampered(format="packed", statement={})),
+        (
+            {"attestation"},
+            Tampered(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": [b"no certificate"]}),
+        ),
+        ({"attestation"}, Tampered(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": "text"})),
+        ({"attestation"}, Tampered(format="fido-u2f", statement={"sig": bytes(70), "x5c": [b"x"]})),
+        ({"attestation"}, Tampered(format="tpm", statement={"ver": "2.0", "alg": -7, "x5c": [b"x"], "sig": b"x"})),
+        ({"attestation"}, Tampered(format="android-key", statement={"alg": -7, "sig": b"x", "x5c": [b"x"]})),
+        ({"attestation"}, Tampered(format="android-safetynet", statement={"ver": "1", "response": b"a.b.c"})),
+        ({"attestation"}, Tampered(format="apple", statement={"x5c": [b"x"]})),
+        ({"attestation"}, Tampered(format="<script>", statement={})),
     ],
-    ids=lambda value: str(value)[:60] if isinstance(value, Bent) else "",
+    ids=lambda value: str(value)[:60] if isinstance(value, Tampered) else "",
 )
 def test_a_registration_with_one_fault_is_refused_like_any_other(
-    portal: Portal, way: str, words: set[str], bent: Bent
+    portal: Portal, way: str, words: set[str], tampered: Tampered
 ) -> None:
     trial = Trial(portal, "enrol")
-    assert trial.bent(bent, way) in words
+    assert trial.tampered(tampered, way) in words
     assert trial.passes()
 
 
@@ -230,23 +239,23 @@ def test_a_public_key_that_is_not_well_formed_or_weak_is_not_enrolled(
 ) -> None:
     """Off its curve, of small order, RSA of 1024 bits, ES256 on P-384, and each other way to be no good key."""
     trial = Trial(make(**PLAIN, MFA_GATE_ALGORITHMS=EVERY), "enrol", key_of(algorithm=algorithm))
-    assert trial.bent(Bent(cose=bend)) in ("key", "algorithm")
+    assert trial.tampered(Tampered(cose=bend)) in ("key", "algorithm")
 
 
 @pytest.mark.parametrize("how", [{"rsa_bits": 1024, "algorithm": -257}, {"curve": "P-384"}], ids=str)
 def test_a_key_that_signs_well_with_a_weak_or_misfit_pair_is_not_enrolled(portal: Portal, how: dict[str, Any]) -> None:
-    assert Trial(portal, "enrol", key_of(**how)).bent(Bent(client_data={"n": 1})) == "key"
+    assert Trial(portal, "enrol", key_of(**how)).tampered(Tampered(client_data={"n": 1})) == "key"
 
 
 @pytest.mark.parametrize("algorithm", [-48, -49, -50])
 def test_a_key_of_an_algorithm_that_was_not_offered_is_not_enrolled(portal: Portal, algorithm: int) -> None:
-    assert Trial(portal, "enrol", key_of(algorithm=algorithm)).bent(Bent(client_data={"n": 1})) == "algorithm"
+    assert Trial(portal, "enrol", key_of(algorithm=algorithm)).tampered(Tampered(client_data={"n": 1})) == "algorithm"
 
 
 @pytest.mark.parametrize("algorithm", [-8, -257])
 def test_a_usual_algorithm_that_the_portal_has_left_out_is_not_enrolled(make: MakePortal, algorithm: int) -> None:
     trial = Trial(make(**PLAIN, MFA_GATE_ALGORITHMS=[-7]), "enrol", key_of(algorithm=algorithm))
-    assert trial.bent(Bent(client_data={"n": 1})) == "algorithm"
+    assert trial.tampered(Tampered(client_data={"n": 1})) == "algorithm"
 
 
 @pytest.mark.parametrize("owner", ["anne", "bob"])
@@ -257,7 +266,7 @@ def test_a_credential_that_somebody_has_already_is_not_enrolled_again(portal: Po
     else:
         trial = Trial(portal, "verify", signed_in=True)
         known, trial.step, trial.key = trial.key, "enrol", key_of()
-    assert trial.bent(Bent(credential_id=next(iter(known.held)))) == "credential_id"
+    assert trial.tampered(Tampered(credential_id=next(iter(known.credentials)))) == "credential_id"
     assert trial.passes()
 
 
@@ -277,7 +286,7 @@ def test_an_attestation_object_of_bad_cbor_is_refused(portal: Portal, junk: byte
 @pytest.mark.parametrize("junk", NEVER_WRITTEN.values(), ids=NEVER_WRITTEN)
 def test_authenticator_data_with_bad_cbor_is_refused(portal: Portal, junk: bytes) -> None:
     trial = Trial(portal, "verify")
-    assert trial.bent(Bent(flags_on=0x80, trailing=junk)) == "malformed"
+    assert trial.tampered(Tampered(flags_on=0x80, trailing=junk)) == "malformed"
     assert trial.passes()
 
 
@@ -286,7 +295,7 @@ def test_authenticator_data_with_bad_cbor_is_refused(portal: Portal, junk: bytes
 )
 def test_a_certificate_over_another_answer_is_refused(portal: Portal, maker: Maker) -> None:
     trial = Trial(portal, "enrol", SoftwareKey(BASE_URL, maker=maker))
-    assert trial.bent(Bent(format="packed", bad_signature=True)) == "attestation"
+    assert trial.tampered(Tampered(format="packed", bad_signature=True)) == "attestation"
 
 
 # --- the wrapping ------------------------------------------------------------------------------------------------
@@ -353,7 +362,7 @@ def test_nothing_that_is_refused_is_told_apart_by_its_answer(portal: Portal, ste
     """One body, one set of headers, whatever the cause."""
     trial = Trial(portal, step)
     told = set()
-    for _, _, bent in COMMON:
-        sent = complete(trial.browser, step, trial.key, bent)
+    for _, _, tampered in COMMON:
+        sent = complete(trial.browser, step, trial.key, tampered)
         told.add((sent.status_code, sent.text, tuple(sorted(sent.headers.items()))))
     assert len(told) == 1

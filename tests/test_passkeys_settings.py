@@ -207,7 +207,7 @@ def test_an_rp_id_that_is_set_stands_in_the_options_and_is_what_is_checked(make:
     assert refused(browser.api("POST", "webauthn/enrol/complete", foreign), portal, "rp_id")
     assert complete(browser, "enrol", key, LENIENT).status_code == 200
     assert [row.rp_id for row in credentials(portal)] == ["portail.example"]
-    assert sign_in(portal.browser(), key, bent=LENIENT).status_code == 200
+    assert sign_in(portal.browser(), key, tampered=LENIENT).status_code == 200
 
 
 def test_passkeys_of_an_older_rp_id_are_neither_asked_for_nor_forgotten(make: MakePortal) -> None:

@@ -36,7 +36,7 @@ def start(database_url: str, portal: Portal, tmp_path: Path) -> Iterator[StartWo
         workers_started.close()
 
 
-def at_the_door(portal: Portal, account: str, number: int) -> Browser:
+def client_at_login(portal: Portal, account: str, number: int) -> Browser:
     """A browser of its own address, with the right password typed."""
     browser = portal.browser(f"198.51.100.{number}")
     browser.password(account)
@@ -44,7 +44,7 @@ def at_the_door(portal: Portal, account: str, number: int) -> Browser:
 
 
 def crowd(portal: Portal, account: str = "anne", number: int = CROWD) -> list[Browser]:
-    return [at_the_door(portal, account, place) for place in range(1, number + 1)]
+    return [client_at_login(portal, account, place) for place in range(1, number + 1)]
 
 
 def won(answers: list[Answer]) -> list[Answer]:
@@ -84,7 +84,7 @@ def test_of_twenty_parallel_uses_of_one_totp_code_in_one_session_exactly_one_suc
     for signed_in in (False, True):
         portal.clock.advance(300)
         workers.set_clock()
-        browser = at_the_door(portal, "anne", 1)
+        browser = client_at_login(portal, "anne", 1)
         if signed_in:
             browser.step("challenge", code=portal.code(secret))
             portal.clock.advance(300)
@@ -217,7 +217,7 @@ def test_a_worker_that_is_killed_in_the_check_leaves_the_attempt_counted(
     portal: Portal, database_url: str, tmp_path: Path
 ) -> None:
     secret = portal.enrolled()
-    browser = at_the_door(portal, "anne", 1)
+    browser = client_at_login(portal, "anne", 1)
     workers = Workers(database_url, tmp_path / "dying", portal.clock, number=4)
     try:
         workers.die_in_check(True)
@@ -282,7 +282,7 @@ def test_a_sign_in_does_not_complete_once_its_rights_are_gone(
     portal: Portal, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Portal], None]
 ) -> None:
     secret = portal.enrolled()
-    browser = at_the_door(portal, "anne", 1)
+    browser = client_at_login(portal, "anne", 1)
     in_the_middle(monkeypatch, "complete", happens, portal)
     answer = browser.api("POST", "totp/verify", json={"code": portal.code(secret)})
     assert answer.status_code in (401, 403, 422)
@@ -342,7 +342,7 @@ def test_an_enrolment_does_not_complete_once_its_rights_are_gone(
 def test_a_locked_account_begins_and_proves_nothing(portal: Portal) -> None:
     secret = portal.enrolled()
     code = portal.activation_code("bob")
-    waiting = at_the_door(portal, "anne", 1)
+    waiting = client_at_login(portal, "anne", 1)
     lock(portal)
     assert waiting.api("POST", "totp/verify", json={"code": portal.code(secret)}).status_code == 401
     answer = portal.browser().password()

@@ -67,7 +67,7 @@ def app(told: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Modul
     monkeypatch.setitem(sys.modules, "app", module)
     spec.loader.exec_module(module)
     yield module
-    module.app.extensions["mfa_gate"].house.store.close()
+    module.app.extensions["mfa_gate"].services.store.close()
 
 
 def send(client: FlaskClient, path: str, **fields: str) -> TestResponse:

@@ -12,7 +12,7 @@ from flask import Blueprint
 
 from mfa_gate import ConfigurationError
 from mfa_gate.durations import DAY
-from mfa_gate.flows import Visit
+from mfa_gate.flows import ClientContext
 from mfa_gate.harvest import HarvestPolicy, State
 from mfa_gate.testing import SoftwareKey
 
@@ -148,8 +148,8 @@ class TestTheQuota:
         for number in range(70):
             portal.clock.advance(PACE)
             worker = there if number % 3 == 1 else here  # each has what it wrote last of anne in mind
-            session = here.house.sessions.read(reader[0].gate_cookie, portal.clock())
-            worker.reads.charge(Visit(session, "127.0.0.1"), "patient", [number])
+            session = here.services.sessions.read(reader[0].gate_cookie, portal.clock())
+            worker.reads.charge(ClientContext(session, "127.0.0.1"), "patient", [number])
         assert state(portal)["today"] == 70
         assert opens(reader[0], 70).json["code"] == "read_quota_reached"
 

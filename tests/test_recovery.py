@@ -14,9 +14,9 @@ from mfa_gate.factors import recovery as factor
 from mfa_gate.testing import SoftwareKey
 from tests.owners import (
     GROUPED,
-    at_the_door,
     by_code,
     by_key,
+    client_at_login,
     codes_of,
     enrol,
     recovery_hashes,
@@ -89,7 +89,7 @@ def test_the_codes_are_in_no_store_log_or_event(portal: Portal, browser: Browser
         _, codes, _ = enrol_first(portal, browser, "the page", "app")
         renewed_by = browser  # the window of its activation code is open
         renewed = renewed_by.api("POST", "recovery/renew").json["codes"]
-        other = at_the_door(portal)
+        other = client_at_login(portal)
         try_code(other, codes[0])
         try_code(other, renewed[0])
     held = dump(portal)
@@ -213,7 +213,7 @@ def test_one_computation_per_try_whatever_is_typed_and_however_many_are_left(
     spent = codes[left]
     by_code(portal, spent)
     typed = {"spent": spent, "right": codes[0]}.get(typed, typed)
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     computations.clear()
     assert try_code(browser, typed) == ((200, None) if typed == codes[0] else WRONG)
     assert len(computations) == 1
@@ -232,7 +232,7 @@ def test_the_cost_of_a_try_is_32_mebibytes(portal: Portal, monkeypatch: pytest.M
     enrol(portal, "app")
     with_codes(portal)
     monkeypatch.setattr(factor.hashlib, "scrypt", noted)
-    try_code(at_the_door(portal), "0000-0000-0000-0000")
+    try_code(client_at_login(portal), "0000-0000-0000-0000")
     (how,) = asked
     assert 128 * how["n"] * how["r"] == 32 * 2**20
 
@@ -263,7 +263,7 @@ def test_a_code_may_be_typed_in_any_readable_way(
     monkeypatch.setattr("mfa_gate.crockford.new", lambda symbols: "01ABCDEFGHJKMNPQ"[:symbols])
     enrol(portal, "app")
     (code,) = with_codes(portal, count=1)
-    browser, typed = at_the_door(portal), READ[read](code)
+    browser, typed = client_at_login(portal), READ[read](code)
     if over == "the page":
         assert browser.step("challenge", method="recovery", code=typed).status_code == 303
     else:
@@ -277,7 +277,7 @@ def test_each_code_is_good_once(portal: Portal, over: str) -> None:
     codes = with_codes(portal)
     for code in codes:
         by_code(portal, code)
-        browser = at_the_door(portal)
+        browser = client_at_login(portal)
         if over == "the page":
             again = browser.step("challenge", method="recovery", code=code)
             # with none left the page has no such way any more, and says what there is
@@ -294,14 +294,14 @@ def test_a_code_of_another_account_opens_nothing_and_stays_good_for_its_own(port
     enrol(portal, "app", account="bob")
     with_codes(portal)
     of_bob = with_codes(portal, "bob")
-    assert try_code(at_the_door(portal), of_bob[0]) == WRONG
+    assert try_code(client_at_login(portal), of_bob[0]) == WRONG
     assert by_code(portal, of_bob[0], "bob").state == "signed_in"
 
 
 def test_a_wrong_code_says_so_in_its_own_place_on_the_page(portal: Portal) -> None:
     enrol(portal, "app")
     with_codes(portal)
-    answer = at_the_door(portal).step("challenge", method="recovery", code="0000-0000-0000-0000")
+    answer = client_at_login(portal).step("challenge", method="recovery", code="0000-0000-0000-0000")
     page = Page(answer.text)
     assert answer.status_code == 422
     (field,) = [each for each in page.of("input") if each.get("id") == "recovery"]
@@ -388,4 +388,4 @@ def test_new_codes_that_another_tab_was_faster_with_are_refused_on_the_own_page(
     assert own_page_says(refused) == sentence
     assert codes_of(refused) == []
     assert len(told) == 10
-    assert try_code(at_the_door(portal), told[0]) == (200, None)
+    assert try_code(client_at_login(portal), told[0]) == (200, None)

@@ -13,10 +13,10 @@ from mfa_gate.durations import DAY
 from mfa_gate.factors import recovery as factor
 from mfa_gate.testing import SoftwareKey
 from tests.owners import (
-    at_the_door,
     by_app,
     by_code,
     by_key,
+    client_at_login,
     codes_of,
     enrol,
     recovery_hashes,
@@ -88,7 +88,7 @@ def test_of_two_renewals_that_overlap_the_slower_is_told_no_codes_and_the_faster
     assert portal.events().count(RENEWED) == 1
     assert len(recovery_hashes(portal)) == len(told(early)) == 10
     for code in told(early):
-        assert try_code(at_the_door(portal), code) == (200, None)
+        assert try_code(client_at_login(portal), code) == (200, None)
 
 
 @SQLITE
@@ -104,8 +104,8 @@ def test_a_double_click_tells_the_codes_of_the_one_that_was_faster(
     first = told(answers[0])
     again = over_api(browser)
     assert again.status_code == 200
-    assert try_code(at_the_door(portal), first[0]) == (422, "wrong_code")
-    assert try_code(at_the_door(portal), told(again)[0]) == (200, None)
+    assert try_code(client_at_login(portal), first[0]) == (422, "wrong_code")
+    assert try_code(client_at_login(portal), told(again)[0]) == (200, None)
 
 
 @SQLITE
@@ -115,7 +115,7 @@ def test_a_renewal_beside_one_of_another_account_passes(portal: Portal, monkeypa
     while_drawing(monkeypatch, lambda: over_api(bob))
     answer = over_api(anne)
     assert answer.status_code == 200
-    assert try_code(at_the_door(portal), told(answer)[0]) == (200, None)
+    assert try_code(client_at_login(portal), told(answer)[0]) == (200, None)
 
 
 # --- ten a day -------------------------------------------------------------------------------------------------------
@@ -194,11 +194,11 @@ def with_a_recovery_code(portal: Portal, secret: str, key: SoftwareKey, paper: s
 
 
 def with_the_password_alone(portal: Portal, secret: str, key: SoftwareKey, paper: str) -> Browser:
-    return at_the_door(portal)
+    return client_at_login(portal)
 
 
 def of_somebody_without_an_authenticator(portal: Portal, secret: str, key: SoftwareKey, paper: str) -> Browser:
-    return at_the_door(portal, "bob")
+    return client_at_login(portal, "bob")
 
 
 def of_somebody_who_enrols(portal: Portal, secret: str, key: SoftwareKey, paper: str) -> Browser:

@@ -14,11 +14,11 @@ from tests.owners import (
     REMOVE,
     RENEW,
     add_app,
-    at_the_door,
     authenticators,
     by_app,
     by_code,
     by_key,
+    client_at_login,
     enrol,
     everything,
     id_of,
@@ -43,7 +43,7 @@ WRONG = (422, "wrong_code")
 def test_tries_are_slowed_per_session(portal: Portal) -> None:
     enrol(portal, "app")
     code, _ = with_codes(portal)
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     for _ in range(5):
         assert try_code(browser) == WRONG
     slowed = browser.api("POST", "recovery/verify", {"code": code})
@@ -56,7 +56,7 @@ def test_tries_are_slowed_per_session(portal: Portal) -> None:
 def test_what_is_slowed_is_not_computed(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     enrol(portal, "app")
     with_codes(portal)
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     for _ in range(5):
         try_code(browser)
     asked: list[Any] = []
@@ -70,11 +70,11 @@ def test_tries_are_slowed_per_source_over_all_its_sessions(portal: Portal) -> No
     with_codes(portal)
     tried = 0
     for _ in range(15):
-        browser = at_the_door(portal)
+        browser = client_at_login(portal)
         answers = [try_code(browser) for _ in range(5)]
         tried += answers.count(WRONG)
     assert tried == 60
-    assert try_code(at_the_door(portal)) == (429, "too_many_attempts")
+    assert try_code(client_at_login(portal)) == (429, "too_many_attempts")
 
 
 def test_whatever_a_stranger_with_the_password_tries_the_owner_gets_in_from_elsewhere(portal: Portal) -> None:
@@ -96,7 +96,7 @@ def test_whatever_a_stranger_with_the_password_tries_the_owner_gets_in_from_else
 def test_a_try_that_dies_half_way_stays_counted(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     enrol(portal, "app")
     with_codes(portal)
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
 
     def dies(*_: Any) -> str:
         raise MemoryError
@@ -112,7 +112,7 @@ def test_a_try_that_dies_half_way_stays_counted(portal: Portal, monkeypatch: pyt
 def test_each_try_is_an_event(portal: Portal) -> None:
     enrol(portal, "app")
     code, _ = with_codes(portal)
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     try_code(browser)
     try_code(browser, code)
     rows = portal.sql("SELECT outcome, reason, data FROM mfa_events WHERE method = 'recovery' ORDER BY id")
@@ -179,7 +179,7 @@ def test_whoever_took_long_over_it_is_offered_another_recovery_code_besides_the_
         challenge = browser.get("/mfa/challenge")
     offered = {field["value"] for field in Page(challenge.text).of("input") if field["name"] == "method"}
     assert offered == {"webauthn", "recovery"}
-    held = {"held": hidden(challenge, "held")} if stage == "the removal" else {}
+    held = {"sealed_form": hidden(challenge, "sealed_form")} if stage == "the removal" else {}
     proven = browser.step("challenge", method="recovery", code=second, **held)
     if stage == "the removal":
         assert proven.status_code == 200
@@ -230,7 +230,7 @@ def test_a_recovery_code_of_five_minutes_ago_is_no_proof_even_beside_an_activati
 def test_an_activation_code_alone_replaces_nothing(portal: Portal, call: str) -> None:
     enrol(portal, "app", "key")
     code = portal.activation_code()
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert said(redeem(browser, code)) == (409, "wrong_state")
     before = everything(portal)
     assert said(CALLS[call](browser)) == (401, "step_up_required")
@@ -268,7 +268,7 @@ def test_recovery_codes_open_no_account_without_an_authenticator(portal: Portal)
     enrol(portal, "app")
     code, _ = with_codes(portal)
     portal.sql("DELETE FROM mfa_authenticators")
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     session = browser.api("GET", "session").json
     assert (session["state"], session["allowed_methods"]) == ("activation", [])
     assert try_code(browser, code) == (409, "wrong_state")
@@ -288,7 +288,7 @@ def test_somebody_who_is_enrolling_has_no_recovery(portal: Portal, browser: Brow
 @SQLITE
 def test_an_account_that_never_had_codes_is_offered_none(portal: Portal) -> None:
     enrol(portal, "app")
-    browser = at_the_door(portal)
+    browser = client_at_login(portal)
     assert 'id="recovery"' not in browser.get("/mfa/challenge").text
     assert browser.api("GET", "session").json["allowed_methods"] == ["totp"]
     assert try_code(browser) == (409, "wrong_state")

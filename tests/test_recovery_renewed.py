@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.owners import at_the_door, by_code, by_key, codes_of, enrol, recovery_hashes, try_code, with_codes
+from tests.owners import by_code, by_key, client_at_login, codes_of, enrol, recovery_hashes, try_code, with_codes
 from tests.portal import Portal
 from tests.web import Page
 
@@ -31,7 +31,7 @@ def test_new_codes_are_told_once_and_the_old_ones_are_dead_at_once(make: MakePor
     one, two = make(), make()
     (key,) = enrol(one, "key")
     old = with_codes(one)
-    waiting = at_the_door(two)
+    waiting = client_at_login(two)
     browser = by_key(one, key)
     if over == "the page":
         answer = browser.step("authenticators", action="renew")

@@ -112,9 +112,9 @@ def through_every_page(portal: Portal, browser: Browser) -> dict[str, str]:
     used = portal.code(secret)
     browser.step("challenge", code=used)
     portal.clock.advance(601)
-    held = hidden(browser.post("/bank", {"iban": "canary-iban-55d0"}), "held")
+    held = hidden(browser.post("/bank", {"iban": "canary-iban-55d0"}), "sealed_form")
     again = portal.code(secret)
-    browser.step("challenge", code=again, held=held)
+    browser.step("challenge", code=again, sealed_form=held)
     return {"activation": activation, "secret": secret, "used": used, "again": again, "confirming": confirming}
 
 
@@ -276,7 +276,7 @@ def test_what_is_handed_over_hides_itself_where_it_is_printed(portal: Portal) ->
     browser = portal.browser()
     browser.password()
     assert issued.code not in repr(issued)
-    for thing in (parts.settings, parts.keyring, parts.house, parts):
+    for thing in (parts.settings, parts.keyring, parts.services, parts):
         assert "A" * 43 not in repr(thing)
 
 

@@ -49,7 +49,7 @@ def anne(browser: Browser, secret: str) -> Browser:
 @contextmanager
 def statements(portal: Portal) -> Iterator[list[str]]:
     """What is asked of the store meanwhile: by transactions, and by the reader with the number of rows it got."""
-    engine = portal.app.extensions["mfa_gate"].house.store._engine
+    engine = portal.app.extensions["mfa_gate"].services.store._engine
     query = reader._query
     with all_statements(engine) as asked:
 
@@ -584,7 +584,7 @@ def test_a_read_in_the_middle_of_another_has_a_connection_of_its_own(
     portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As under greenlets, many of which share one thread."""
-    store, query, used = portal.app.extensions["mfa_gate"].house.store, reader._query, []
+    store, query, used = portal.app.extensions["mfa_gate"].services.store, reader._query, []
 
     def interrupted(connection: Any, sql: str, values: Any) -> Any:
         used.append(connection)

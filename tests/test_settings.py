@@ -296,7 +296,7 @@ def test_a_named_postgresql_is_not_upgraded_by_the_start_either(tmp_path: Path, 
     url = postgres.create_database()
     assert "flask mfa db upgrade" in stopped(tmp_path, **NEEDED, MFA_GATE_DATABASE_URL=url)
     assert run(tmp_path, "mfa", "db", "upgrade", MFA_GATE_DATABASE_URL=url, **NEEDED).exit_code == 0
-    make_app(tmp_path, **NEEDED, MFA_GATE_DATABASE_URL=url).extensions["mfa_gate"].house.store.close()
+    make_app(tmp_path, **NEEDED, MFA_GATE_DATABASE_URL=url).extensions["mfa_gate"].services.store.close()
     postgres.drop_database(url)
 
 

@@ -31,7 +31,7 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.testing.software_key import STRAIGHT, Bent, KeyRefused, SoftwareKey, cbor, from_text, to_text
+from mfa_gate.testing.software_key import UNTAMPERED, KeyRefused, SoftwareKey, Tampered, cbor, from_text, to_text
 from mfa_gate.testing.software_maker import Maker
 from tests.ceremonies import EVERY, HANDLE, ORIGIN, RP, Answer, assertion, register, registration
 
@@ -75,10 +75,10 @@ class Plugged(CtapDevice):
             return int(CtapError.ERR.NO_CREDENTIALS)
         options = asked.get(5, {})
         self.key.user_verified = options.get("uv", False)
-        silent = STRAIGHT if options.get("up", True) else Bent(flags_off=0x01)
+        silent = UNTAMPERED if options.get("up", True) else Tampered(flags_off=0x01)
         data, signature = self.key.sign(id_, asked[2], silent)
         named = {"id": id_, "type": "public-key"}
-        return {1: named, 2: data, 3: signature, 4: {"id": self.key.held[id_].user_handle}}
+        return {1: named, 2: data, 3: signature, 4: {"id": self.key.credentials[id_].user_handle}}
 
 
 def browser(key: SoftwareKey, origin: str = ORIGIN, verifies: bool = True) -> Fido2Client:
@@ -164,32 +164,34 @@ def test_what_the_key_gives_another_server_accepts(algorithm: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "bent",
+    "tampered",
     [
-        Bent(challenge=bytes(32)),
-        Bent(type="webauthn.create"),
-        Bent(origin="https://evil.example"),
-        Bent(rp_id="evil.example"),
-        Bent(flags_off=0x01),
-        Bent(bad_signature=True),
-        Bent(outer_id=bytes(32)),
+        Tampered(challenge=bytes(32)),
+        Tampered(type="webauthn.create"),
+        Tampered(origin="https://evil.example"),
+        Tampered(rp_id="evil.example"),
+        Tampered(flags_off=0x01),
+        Tampered(bad_signature=True),
+        Tampered(outer_id=bytes(32)),
     ],
     ids=str,
 )
-def test_what_the_key_gives_when_bent_another_server_refuses_too(bent: Bent) -> None:
+def test_what_the_key_gives_when_bent_another_server_refuses_too(tampered: Tampered) -> None:
     key = SoftwareKey(ORIGIN)
     challenge, answer = registration(key)
     made = JUDGE.register_complete(state(challenge), answer)
     assert made.credential_data is not None
     credential = complete_registration(RP, challenge, answer).credential
-    challenge, answer = assertion(key, credential, bent=bent)
+    challenge, answer = assertion(key, credential, tampered=tampered)
     with pytest.raises(ValueError, match=r"\.$"):
         JUDGE.authenticate_complete(state(challenge), [made.credential_data], answer)
 
 
 def vouched(maker: Maker | None, bad_signature: bool = False) -> None:
     """Let python-fido2 verify the attestation statement of a new credential."""
-    _, answer = registration(SoftwareKey(ORIGIN, maker=maker), bent=Bent(format="packed", bad_signature=bad_signature))
+    _, answer = registration(
+        SoftwareKey(ORIGIN, maker=maker), tampered=Tampered(format="packed", bad_signature=bad_signature)
+    )
     made = AttestationObject(from_text(answer["response"]["attestationObject"]))
     hashed = sha256(from_text(answer["response"]["clientDataJSON"])).digest()
     PackedAttestation().verify(made.att_stmt, made.auth_data, hashed)

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from mfa_gate.factors import webauthn
 from mfa_gate.store import activations, authenticators
 from mfa_gate.testing.software_key import SoftwareKey
-from mfa_gate.web.request_context import Visitor
+from mfa_gate.web.request_context import RequestContext
 from tests.owners import CHANGES, RENAME, Change, by_key, enrol, everything, id_of_key, named, said, with_codes
 from tests.passkeys import PLAIN, begin, credentials, key_of, refused, send, sign_in
 from tests.portal import Browser, Portal
@@ -69,15 +69,15 @@ def both(portal: Portal) -> Both:
 
 def once_read(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Let something happen once, when the next request has read its session and before it acts by it."""
-    real, once = Visitor.visit, iter([happens])
+    real, once = RequestContext.client, iter([happens])
 
-    def visit(self: Visitor) -> Any:
+    def client(self: RequestContext) -> Any:
         read = real.fget(self)  # type: ignore[attr-defined]
         for event in once:
             event()
         return read
 
-    monkeypatch.setattr(Visitor, "visit", property(visit))
+    monkeypatch.setattr(RequestContext, "client", property(client))
 
 
 def by_app_again(both: Both) -> Callable[[], TestResponse]:

@@ -122,7 +122,7 @@ def test_many_writers_wait_for_each_other(store: Store) -> None:
             for number in range(10):
                 with store.begin() as tx:
                     accounts.ensure(tx, f"{name}{number}", NOW)
-                    assert accounts.hold(tx, f"{name}{number}") is not None
+                    assert accounts.lock_row(tx, f"{name}{number}") is not None
         except Exception as error:
             failed.append(error)
 
@@ -220,12 +220,12 @@ def test_the_gates_tables_stand_beside_the_portals_own(database_url: str, tmp_pa
         connection.execute(text("INSERT INTO alembic_version VALUES ('the portal''s')"))
         connection.execute(text("CREATE TABLE users (id INTEGER)"))
     portal = make_portal(database_url, tmp_path, Clock())
-    portal.app.extensions["mfa_gate"].house.store.upgrade()
+    portal.app.extensions["mfa_gate"].services.store.upgrade()
     portal.enrolled()
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "the portal's"
     engine.dispose()
-    portal.app.extensions["mfa_gate"].house.store.close()
+    portal.app.extensions["mfa_gate"].services.store.close()
 
 
 def test_what_hangs_on_an_account_goes_with_it(portal: Portal) -> None:

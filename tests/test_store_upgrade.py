@@ -138,7 +138,7 @@ def old(portal: Portal, new_store: NewStore, engine_on: EngineOn) -> Old:
     url = new_store()
     engine = engine_on(url)
     make_first(engine)
-    _copy(portal.app.extensions["mfa_gate"].house.store._engine, engine)
+    _copy(portal.app.extensions["mfa_gate"].services.store._engine, engine)
     before = rows(engine)
     assert {name for name, there in before.items() if there} == TABLES
     return Old(url, before, portal.clock, secret, inside, enrolling, begun)
@@ -221,7 +221,7 @@ def test_after_an_upgrade_everybody_goes_on_from_where_they_were(old: Old, tmp_p
     portal.clock.advance(60)
     assert fresh.sign_in(old.secret).status_code == 303
     assert [row.id for row in portal.sql("SELECT id FROM mfa_accounts WHERE locked_at IS NOT NULL")] == ["carol"]
-    portal.app.extensions["mfa_gate"].house.store.close()
+    portal.app.extensions["mfa_gate"].services.store.close()
 
 
 def test_after_an_upgrade_a_passkey_is_enrolled_beside_the_app(old: Old, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_after_an_upgrade_a_passkey_is_enrolled_beside_the_app(old: Old, tmp_pat
     assert browser.api("POST", "activation/verify", {"code": portal.activation_code()}).status_code == 200
     assert browser.add_key().status_code == 200
     assert browser.get("/safe").text == "safe form"
-    portal.app.extensions["mfa_gate"].house.store.close()
+    portal.app.extensions["mfa_gate"].services.store.close()
 
 
 # --- what it is ------------------------------------------------------------------------------------------------------

@@ -385,7 +385,7 @@ def test_what_is_sealed_for_something_else_is_no_target(portal: Portal, browser:
     browser.sign_in(secret)
     portal.clock.advance(601)
     page = browser.post("/bank", {"iban": "x"}).text
-    held = re.search(r'name="held" value="([^"]+)"', page)
+    held = re.search(r'name="sealed_form" value="([^"]+)"', page)
     assert held is not None
     plant(browser, held.group(1))
     assert browser.step("challenge", code=portal.code(secret)).location == f"{BASE_URL}/"
@@ -492,9 +492,9 @@ def test_no_spoofed_header_reaches_a_link_or_a_cookie_of_a_sign_in(portal: Porta
     assert passed.location == f"{BASE_URL}/patients/17"
     portal.clock.advance(601)
     page = visitor.ask("POST", "/bank", data={"iban": "x"})
-    held = re.search(r'name="held" value="([^"]+)"', page.text)
+    held = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
     assert held is not None
-    sent = {"csrf_token": visitor.token, "code": portal.code(secret), "held": held.group(1)}
+    sent = {"csrf_token": visitor.token, "code": portal.code(secret), "sealed_form": held.group(1)}
     assert f'action="{BASE_URL}/bank"' in visitor.ask("POST", "/mfa/challenge", data=sent).text
     visitor.ask("GET", "/mfa/sign-out")
     visitor.ask("POST", "/mfa/sign-out", data={"csrf_token": visitor.token})

@@ -152,7 +152,7 @@ def test_what_is_kept_of_an_app_is_understood_as_it_was_before_there_were_tokens
         "ON mfa_authenticators.id = authenticator_id JOIN mfa_accounts ON mfa_accounts.id = account_id "
         "WHERE drift IS NULL"
     )
-    keyring = with_token.app.extensions["mfa_gate"].house.keyring
+    keyring = with_token.app.extensions["mfa_gate"].services.keyring
     name = f"{row.subject} {row.authenticator_id}"
     assert row.spent == keyring.hash("totp step", f"{name} {row.last_step}")
     assert keyring.open(row.seed, f"totp {name}")

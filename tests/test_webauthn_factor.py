@@ -24,7 +24,7 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.testing.software_key import STRAIGHT, Bent, SoftwareKey, cbor, cose_key, from_text, to_text
+from mfa_gate.testing.software_key import UNTAMPERED, SoftwareKey, Tampered, cbor, cose_key, from_text, to_text
 from mfa_gate.testing.software_maker import AAGUID
 from tests.ceremonies import (
     EVERY,
@@ -128,7 +128,7 @@ def test_a_key_of_every_algorithm_registers_and_asserts(algorithm: int) -> None:
     assert registered.discoverable is True
     assert credential == Credential(
         id=from_text(answer["id"]),
-        public_key=cbor(cose_key(key.held[from_text(answer["id"])].private.public_key(), algorithm)),
+        public_key=cbor(cose_key(key.credentials[from_text(answer["id"])].private.public_key(), algorithm)),
         sign_count=0,
         aaguid=str(UUID(bytes=AAGUID)),
         rp_id="portal.example",
@@ -171,7 +171,7 @@ def test_each_listed_origin_serves(origin: str) -> None:
 
 
 def test_a_key_that_vouches_for_itself_registers_unasked() -> None:
-    assert register(SoftwareKey(ORIGIN), bent=Bent(format="packed")).attested is False
+    assert register(SoftwareKey(ORIGIN), tampered=Tampered(format="packed")).attested is False
 
 
 def test_an_answer_without_user_handle_serves() -> None:
@@ -184,10 +184,10 @@ def test_an_answer_without_user_handle_serves() -> None:
 
 
 def test_extra_members_of_the_client_data_do_no_harm() -> None:
-    greased = Bent(client_data={"other_keys_can_be_added_here": "do not compare clientDataJSON against a template"})
+    greased = Tampered(client_data={"other_keys_can_be_added_here": "do not compare clientDataJSON against a template"})
     key = SoftwareKey(ORIGIN)
-    credential = register(key, bent=greased)
-    challenge, answer = assertion(key, credential, bent=greased)
+    credential = register(key, tampered=greased)
+    challenge, answer = assertion(key, credential, tampered=greased)
     complete_authentication(RP, challenge, answer, credential, HANDLE)
 
 
@@ -201,10 +201,10 @@ def test_a_browser_that_says_nothing_of_frames_is_in_none() -> None:
 
 
 def test_extensions_of_the_authenticator_data_do_no_harm() -> None:
-    extended = Bent(flags_on=0x80, trailing=cbor({"credProtect": 2, "hmac-secret": True}))
+    extended = Tampered(flags_on=0x80, trailing=cbor({"credProtect": 2, "hmac-secret": True}))
     key = SoftwareKey(ORIGIN)
     credential = register(key)
-    challenge, answer = assertion(key, credential, bent=extended)
+    challenge, answer = assertion(key, credential, tampered=extended)
     complete_authentication(RP, challenge, answer, credential, HANDLE)
 
 
@@ -251,7 +251,7 @@ def test_the_state_of_the_backup_may_change() -> None:
 def test_a_count_is_told_and_never_refused(stored: int, given: int, counted: bool) -> None:
     key = SoftwareKey(ORIGIN)
     credential = dataclasses.replace(register(key), sign_count=stored)
-    challenge, answer = assertion(key, credential, bent=Bent(count=given))
+    challenge, answer = assertion(key, credential, tampered=Tampered(count=given))
     asserted = complete_authentication(RP, challenge, answer, credential, HANDLE)
     assert (asserted.sign_count, asserted.counted) == (given, counted)
 
@@ -309,66 +309,66 @@ def test_transports_are_hints(given: Any, kept: tuple[str, ...]) -> None:
 # --- what is refused, at either ceremony
 
 COMMON = [
-    ("challenge", Bent(challenge=bytes(32))),
-    ("challenge", Bent(challenge=b"")),
-    ("challenge", Bent(client_data={"challenge": None})),
-    ("challenge", Bent(client_data={"challenge": ["x"]})),
-    ("type", Bent(type="webauthn.other")),
-    ("type", Bent(type="payment.get")),
-    ("type", Bent(client_data={"type": None})),
-    ("origin", Bent(origin="https://portal.example")),
-    ("origin", Bent(origin="http://login.portal.example")),
-    ("origin", Bent(origin="https://login.portal.example:444")),
-    ("origin", Bent(origin="https://login.portal.example/")),
-    ("origin", Bent(origin="https://LOGIN.portal.example")),
-    ("origin", Bent(origin="https://evil.login.portal.example")),
-    ("origin", Bent(origin="https://login.portal.example.evil.example")),
-    ("origin", Bent(client_data={"origin": [ORIGIN]})),
-    ("origin", Bent(client_data={"origin": None})),
-    ("cross_origin", Bent(cross_origin=True)),
-    ("cross_origin", Bent(cross_origin="false")),
-    ("cross_origin", Bent(cross_origin=0)),
-    ("cross_origin", Bent(client_data={"crossOrigin": None})),
-    ("cross_origin", Bent(top_origin="https://news.example")),
-    ("cross_origin", Bent(top_origin=ORIGIN)),
-    ("cross_origin", Bent(cross_origin=True, top_origin="https://news.example")),
-    ("cross_origin", Bent(client_data={"topOrigin": None})),
-    ("rp_id", Bent(rp_id="login.portal.example")),
-    ("rp_id", Bent(rp_id="evil.example")),
-    ("user_presence", Bent(flags_off=0x01)),
-    ("backup_flags", Bent(flags_on=0x10)),
-    ("credential_id", Bent(outer_id=bytes(32))),
-    ("credential_id", Bent(outer_id=b"")),
-    ("credential_id", Bent(outer_id=bytes(1024))),
-    ("malformed", Bent(trailing=b"\0")),
-    ("malformed", Bent(flags_on=0x80)),
+    ("challenge", Tampered(challenge=bytes(32))),
+    ("challenge", Tampered(challenge=b"")),
+    ("challenge", Tampered(client_data={"challenge": None})),
+    ("challenge", Tampered(client_data={"challenge": ["x"]})),
+    ("type", Tampered(type="webauthn.other")),
+    ("type", Tampered(type="payment.get")),
+    ("type", Tampered(client_data={"type": None})),
+    ("origin", Tampered(origin="https://portal.example")),
+    ("origin", Tampered(origin="http://login.portal.example")),
+    ("origin", Tampered(origin="https://login.portal.example:444")),
+    ("origin", Tampered(origin="https://login.portal.example/")),
+    ("origin", Tampered(origin="https://LOGIN.portal.example")),
+    ("origin", Tampered(origin="https://evil.login.portal.example")),
+    ("origin", Tampered(origin="https://login.portal.example.evil.example")),
+    ("origin", Tampered(client_data={"origin": [ORIGIN]})),
+    ("origin", Tampered(client_data={"origin": None})),
+    ("cross_origin", Tampered(cross_origin=True)),
+    ("cross_origin", Tampered(cross_origin="false")),
+    ("cross_origin", Tampered(cross_origin=0)),
+    ("cross_origin", Tampered(client_data={"crossOrigin": None})),
+    ("cross_origin", Tampered(top_origin="https://news.example")),
+    ("cross_origin", Tampered(top_origin=ORIGIN)),
+    ("cross_origin", Tampered(cross_origin=True, top_origin="https://news.example")),
+    ("cross_origin", Tampered(client_data={"topOrigin": None})),
+    ("rp_id", Tampered(rp_id="login.portal.example")),
+    ("rp_id", Tampered(rp_id="evil.example")),
+    ("user_presence", Tampered(flags_off=0x01)),
+    ("backup_flags", Tampered(flags_on=0x10)),
+    ("credential_id", Tampered(outer_id=bytes(32))),
+    ("credential_id", Tampered(outer_id=b"")),
+    ("credential_id", Tampered(outer_id=bytes(1024))),
+    ("malformed", Tampered(trailing=b"\0")),
+    ("malformed", Tampered(flags_on=0x80)),
 ]
 NAMES = [f"{word}-{number}" for number, (word, _) in enumerate(COMMON)]
 
 
-@pytest.mark.parametrize(("word", "bent"), COMMON, ids=NAMES)
-def test_a_bent_registration_is_refused(word: str, bent: Bent) -> None:
-    assert refused_registration(SoftwareKey(ORIGIN), bent=bent) == word
+@pytest.mark.parametrize(("word", "tampered"), COMMON, ids=NAMES)
+def test_a_bent_registration_is_refused(word: str, tampered: Tampered) -> None:
+    assert refused_registration(SoftwareKey(ORIGIN), tampered=tampered) == word
 
 
-@pytest.mark.parametrize(("word", "bent"), COMMON, ids=NAMES)
-def test_a_bent_assertion_is_refused(word: str, bent: Bent) -> None:
+@pytest.mark.parametrize(("word", "tampered"), COMMON, ids=NAMES)
+def test_a_bent_assertion_is_refused(word: str, tampered: Tampered) -> None:
     key = SoftwareKey(ORIGIN)
-    assert refused_assertion(key, register(key), bent=bent) == word
+    assert refused_assertion(key, register(key), tampered=tampered) == word
 
 
 def test_an_answer_to_one_ceremony_does_not_serve_the_other() -> None:
     key = SoftwareKey(ORIGIN)
-    assert refused_registration(key, bent=Bent(type="webauthn.get")) == "type"
-    assert refused_assertion(key, register(key), bent=Bent(type="webauthn.create")) == "type"
+    assert refused_registration(key, tampered=Tampered(type="webauthn.get")) == "type"
+    assert refused_assertion(key, register(key), tampered=Tampered(type="webauthn.create")) == "type"
 
 
 def test_without_a_challenge_nothing_is_accepted() -> None:
     key = SoftwareKey(ORIGIN)
-    _, answer = registration(key, bent=Bent(challenge=b""))
+    _, answer = registration(key, tampered=Tampered(challenge=b""))
     assert reason(complete_registration, RP, b"", answer) == "challenge"
     credential = register(key)
-    _, answer = assertion(key, credential, bent=Bent(challenge=b""))
+    _, answer = assertion(key, credential, tampered=Tampered(challenge=b""))
     assert reason(complete_authentication, RP, b"", answer, credential, HANDLE) == "challenge"
 
 
@@ -376,7 +376,7 @@ def test_where_it_is_required_the_authenticator_must_tell_who_uses_it() -> None:
     strict = dataclasses.replace(RP, user_verification="required")
     key = SoftwareKey(ORIGIN)
     credential = register(key, strict)
-    silent = Bent(flags_off=0x04)
+    silent = Tampered(flags_off=0x04)
     assert refused_registration(key, strict, silent) == "user_verification"
     assert refused_assertion(key, credential, strict, silent) == "user_verification"
     challenge, answer = assertion(key, credential, strict)
@@ -386,16 +386,16 @@ def test_where_it_is_required_the_authenticator_must_tell_who_uses_it() -> None:
 def test_frames_of_other_sites_serve_only_where_they_are_listed() -> None:
     framed = dataclasses.replace(RP, allow_cross_origin=True, top_origins=("https://Hub.example:443/",))
     key = SoftwareKey(ORIGIN)
-    listed = Bent(cross_origin=True, top_origin="https://hub.example")
+    listed = Tampered(cross_origin=True, top_origin="https://hub.example")
     credential = register(key, framed, listed)
-    for good in (listed, Bent(cross_origin=True), STRAIGHT):
+    for good in (listed, Tampered(cross_origin=True), UNTAMPERED):
         challenge, answer = assertion(key, credential, framed, good)
         complete_authentication(framed, challenge, answer, credential, HANDLE)
     for bad in (
-        Bent(cross_origin=True, top_origin="https://news.example"),
-        Bent(cross_origin=False, top_origin="https://hub.example"),
-        Bent(cross_origin=True, client_data={"topOrigin": ["https://hub.example"]}),
-        Bent(cross_origin=1, top_origin="https://hub.example"),
+        Tampered(cross_origin=True, top_origin="https://news.example"),
+        Tampered(cross_origin=False, top_origin="https://hub.example"),
+        Tampered(cross_origin=True, client_data={"topOrigin": ["https://hub.example"]}),
+        Tampered(cross_origin=1, top_origin="https://hub.example"),
     ):
         assert refused_assertion(key, credential, framed, bad) == "cross_origin"
         assert refused_registration(key, framed, bad) == "cross_origin"
@@ -407,8 +407,8 @@ def test_frames_of_other_sites_serve_only_where_they_are_listed() -> None:
 def test_another_key_of_the_account_does_not_sign_for_this_one() -> None:
     key, other = SoftwareKey(ORIGIN), SoftwareKey(ORIGIN)
     credential, second = register(key), register(other)
-    assert refused_assertion(other, second, bent=Bent(outer_id=credential.id)) == "credential_id"
-    challenge, answer = assertion(other, second, bent=Bent(outer_id=credential.id))
+    assert refused_assertion(other, second, tampered=Tampered(outer_id=credential.id)) == "credential_id"
+    challenge, answer = assertion(other, second, tampered=Tampered(outer_id=credential.id))
     assert reason(complete_authentication, RP, challenge, answer, credential, HANDLE) == "signature"
 
 
@@ -416,7 +416,7 @@ def test_another_key_of_the_account_does_not_sign_for_this_one() -> None:
 def test_a_bad_signature_is_refused(algorithm: int) -> None:
     key = SoftwareKey(ORIGIN, algorithm=algorithm)
     credential = register(key, EVERY)
-    assert refused_assertion(key, credential, EVERY, Bent(bad_signature=True)) == "signature"
+    assert refused_assertion(key, credential, EVERY, Tampered(bad_signature=True)) == "signature"
     for signature in (b"", b"\0", bytes(64), b"\x30\x06\x02\x01\x00\x02\x01\x00", b"\xff" * 8192):
         challenge, answer = assertion(key, credential, EVERY)
         answer["response"]["signature"] = to_text(signature)
@@ -426,16 +426,16 @@ def test_a_bad_signature_is_refused(algorithm: int) -> None:
 @pytest.mark.parametrize("handle", [b"", HANDLE[:-1], HANDLE + b"\0", bytes(32), bytes(65)])
 def test_a_foreign_user_handle_is_refused(handle: bytes) -> None:
     key = SoftwareKey(ORIGIN)
-    assert refused_assertion(key, register(key), bent=Bent(user_handle=handle)) == "user_handle"
+    assert refused_assertion(key, register(key), tampered=Tampered(user_handle=handle)) == "user_handle"
 
 
 def test_a_key_that_may_be_copied_all_at_once_is_refused() -> None:
     key = SoftwareKey(ORIGIN)
     credential = register(key)
-    assert refused_assertion(key, credential, bent=Bent(flags_on=0x08)) == "backup_flags"
-    assert refused_assertion(key, credential, bent=Bent(flags_on=0x18)) == "backup_flags"
+    assert refused_assertion(key, credential, tampered=Tampered(flags_on=0x08)) == "backup_flags"
+    assert refused_assertion(key, credential, tampered=Tampered(flags_on=0x18)) == "backup_flags"
     synced = SoftwareKey(ORIGIN, backup_eligible=True, backed_up=True)
-    assert refused_assertion(synced, register(synced), bent=Bent(flags_off=0x18)) == "backup_flags"
+    assert refused_assertion(synced, register(synced), tampered=Tampered(flags_off=0x18)) == "backup_flags"
 
 
 def test_a_credential_of_another_rp_id_is_refused() -> None:

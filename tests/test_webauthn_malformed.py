@@ -19,7 +19,7 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.testing.software_key import Bent, SoftwareKey, cbor, from_text, to_text
+from mfa_gate.testing.software_key import SoftwareKey, Tampered, cbor, from_text, to_text
 from tests.ceremonies import (
     EVERY,
     HANDLE,
@@ -41,7 +41,7 @@ SEED = int(os.environ.get("MFA_GATE_SEED", "1"))
 def ceremonies(algorithm: int = -7) -> list[tuple[Answer, Callable[[Any], object]]]:
     """A good registration, signed by the key itself, and a good assertion, each with what completes it."""
     key = SoftwareKey(ORIGIN, algorithm=algorithm)
-    first, registered = registration(key, EVERY, Bent(format="packed"))
+    first, registered = registration(key, EVERY, Tampered(format="packed"))
     credential = complete_registration(EVERY, first, registered).credential
     second, asserted = assertion(key, credential, EVERY)
     return [
@@ -112,10 +112,10 @@ def test_client_data_at_its_cap_is_read() -> None:
     key = SoftwareKey(ORIGIN)
     credential = register(key)
     options, challenge = begin_authentication(RP, [credential])
-    length = len(from_text(key.assert_(options, Bent(client_data={"x": ""}))["response"]["clientDataJSON"]))
-    answer = key.assert_(options, Bent(client_data={"x": "x" * (4096 - length)}))
+    length = len(from_text(key.assert_(options, Tampered(client_data={"x": ""}))["response"]["clientDataJSON"]))
+    answer = key.assert_(options, Tampered(client_data={"x": "x" * (4096 - length)}))
     complete_authentication(RP, challenge, answer, credential, HANDLE)
-    answer = key.assert_(options, Bent(client_data={"x": "x" * (4097 - length)}))
+    answer = key.assert_(options, Tampered(client_data={"x": "x" * (4097 - length)}))
     assert reason(complete_authentication, RP, challenge, answer, credential, HANDLE) == "malformed"
 
 
@@ -247,7 +247,7 @@ def test_authenticator_data_with_such_cbor_is_a_refusal_at_once(junk: bytes) -> 
     key = SoftwareKey(ORIGIN)
     credential = register(key)
     begun = time.monotonic()
-    assert refused_assertion(key, credential, bent=Bent(flags_on=0x80, trailing=junk)) == "malformed"
+    assert refused_assertion(key, credential, tampered=Tampered(flags_on=0x80, trailing=junk)) == "malformed"
     assert time.monotonic() - begun < 1
 
 

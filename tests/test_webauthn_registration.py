@@ -18,7 +18,7 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.testing.software_key import Bent, SoftwareKey, cbor, cose_key, new_private, to_text
+from mfa_gate.testing.software_key import SoftwareKey, Tampered, cbor, cose_key, new_private, to_text
 from mfa_gate.testing.software_maker import AAGUID, Maker
 from tests.ceremonies import (
     EVERY,
@@ -115,7 +115,7 @@ BAD_KEYS = [
 
 @pytest.mark.parametrize(("algorithm", "bend"), [bad[1:] for bad in BAD_KEYS], ids=[bad[0] for bad in BAD_KEYS])
 def test_a_key_that_is_not_well_formed_or_weak_is_refused(algorithm: int, bend: Callable[[Any], Any]) -> None:
-    word = refused_registration(SoftwareKey(ORIGIN, algorithm=algorithm), EVERY, Bent(cose=bend))
+    word = refused_registration(SoftwareKey(ORIGIN, algorithm=algorithm), EVERY, Tampered(cose=bend))
     assert word in ("key", "algorithm")
 
 
@@ -134,33 +134,38 @@ def test_the_shape_of_a_key_is_not_left_to_the_library(
     algorithm: int, bend: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webauthn.helpers.decoded_public_key_to_cryptography", lambda key: key)
-    assert refused_registration(SoftwareKey(ORIGIN, algorithm=algorithm), EVERY, Bent(cose=bend)) == "key"
+    assert refused_registration(SoftwareKey(ORIGIN, algorithm=algorithm), EVERY, Tampered(cose=bend)) == "key"
 
 
 @pytest.mark.parametrize("number", [-8, -35, -36, -37, -47, -65535, 0, 7, 2**63])
 def test_an_algorithm_that_was_not_offered_is_refused(number: int) -> None:
     narrow = dataclasses.replace(RP, algorithms=(-7,))
-    assert refused_registration(SoftwareKey(ORIGIN), narrow, Bent(cose=member(3, number))) == "algorithm"
+    assert refused_registration(SoftwareKey(ORIGIN), narrow, Tampered(cose=member(3, number))) == "algorithm"
 
 
 def test_a_sound_key_of_an_algorithm_that_was_not_offered_is_refused() -> None:
     for algorithm in (-48, -49, -50):
-        assert refused_registration(SoftwareKey(ORIGIN, algorithm=algorithm), RP, Bent(format="none")) == "algorithm"
+        assert (
+            refused_registration(SoftwareKey(ORIGIN, algorithm=algorithm), RP, Tampered(format="none")) == "algorithm"
+        )
 
 
 def test_an_id_of_1023_bytes_is_the_longest() -> None:
     key = SoftwareKey(ORIGIN)
-    credential = register(key, bent=Bent(credential_id=bytes(1023)))
+    credential = register(key, tampered=Tampered(credential_id=bytes(1023)))
     challenge, answer = assertion(key, credential)
     complete_authentication(RP, challenge, answer, credential, HANDLE)
     for length in (0, 1024, 4000):
-        assert refused_registration(key, bent=Bent(credential_id=bytes(length))) in ("credential_id", "malformed")
-        named = Bent(credential_id=bytes(length), outer_id=bytes(32))
-        assert refused_registration(key, bent=named) in ("credential_id", "malformed")
+        assert refused_registration(key, tampered=Tampered(credential_id=bytes(length))) in (
+            "credential_id",
+            "malformed",
+        )
+        named = Tampered(credential_id=bytes(length), outer_id=bytes(32))
+        assert refused_registration(key, tampered=named) in ("credential_id", "malformed")
 
 
 def test_without_a_new_credential_there_is_no_registration() -> None:
-    assert refused_registration(SoftwareKey(ORIGIN), bent=Bent(flags_off=0x40)) == "malformed"
+    assert refused_registration(SoftwareKey(ORIGIN), tampered=Tampered(flags_off=0x40)) == "malformed"
     challenge, answer = registration(SoftwareKey(ORIGIN))
     bare = sha256(b"portal.example").digest() + b"\x05" + bytes(4)
     made = {"fmt": "none", "attStmt": {}, "authData": bare}
@@ -169,33 +174,33 @@ def test_without_a_new_credential_there_is_no_registration() -> None:
 
 
 @pytest.mark.parametrize(
-    "bent",
+    "tampered",
     [
-        Bent(format="none", statement={"sig": b"x"}),
-        Bent(format="none", statement={"anything": 1}),
-        Bent(format="packed", statement={}),
-        Bent(format="packed", statement={"alg": -7}),
-        Bent(format="packed", statement={"alg": -7, "sig": b""}),
-        Bent(format="packed", statement={"alg": -7, "sig": "text"}),
-        Bent(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": [b"not a certificate"]}),
-        Bent(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": "text"}),
-        Bent(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": {"0": b""}}),
-        Bent(format="packed", bad_signature=True),
-        Bent(format="fido-u2f", statement={"sig": bytes(70), "x5c": [b"x"]}),
-        Bent(
+        Tampered(format="none", statement={"sig": b"x"}),
+        Tampered(format="none", statement={"anything": 1}),
+        Tampered(format="packed", statement={}),
+        Tampered(format="packed", statement={"alg": -7}),
+        Tampered(format="packed", statement={"alg": -7, "sig": b""}),
+        Tampered(format="packed", statement={"alg": -7, "sig": "text"}),
+        Tampered(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": [b"not a certificate"]}),
+        Tampered(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": "text"}),
+        Tampered(format="packed", statement={"alg": -7, "sig": bytes(70), "x5c": {"0": b""}}),
+        Tampered(format="packed", bad_signature=True),
+        Tampered(format="fido-u2f", statement={"sig": bytes(70), "x5c": [b"x"]}),
+        Tampered(
             format="tpm",
             statement={"ver": "2.0", "alg": -7, "x5c": [b"x"], "sig": b"x", "certInfo": b"x", "pubArea": b"x"},
         ),
-        Bent(format="android-key", statement={"alg": -7, "sig": b"x", "x5c": [b"x"]}),
-        Bent(format="android-safetynet", statement={"ver": "1", "response": b"a.b.c"}),
-        Bent(format="apple", statement={"x5c": [b"x"]}),
-        Bent(format="compound", statement={}),
-        Bent(format="Packed", statement={}),
+        Tampered(format="android-key", statement={"alg": -7, "sig": b"x", "x5c": [b"x"]}),
+        Tampered(format="android-safetynet", statement={"ver": "1", "response": b"a.b.c"}),
+        Tampered(format="apple", statement={"x5c": [b"x"]}),
+        Tampered(format="compound", statement={}),
+        Tampered(format="Packed", statement={}),
     ],
     ids=str,
 )
-def test_an_attestation_that_does_not_hold_is_refused_even_unasked(bent: Bent) -> None:
-    assert refused_registration(SoftwareKey(ORIGIN), bent=bent) == "attestation"
+def test_an_attestation_that_does_not_hold_is_refused_even_unasked(tampered: Tampered) -> None:
+    assert refused_registration(SoftwareKey(ORIGIN), tampered=tampered) == "attestation"
 
 
 # --- attestation, where it is asked for
@@ -234,12 +239,14 @@ def test_a_certificate_that_breaks_the_rules_of_the_format_is_refused(maker: Mak
     key = SoftwareKey(ORIGIN, maker=maker)
     assert refused_registration(key, trusting(maker)) == "attestation"
     # the library by itself lets each of them pass
-    assert register(key, bent=Bent(format="packed")).attested is False
+    assert register(key, tampered=Tampered(format="packed")).attested is False
 
 
-@pytest.mark.parametrize("bent", [Bent(format="none", statement={}), Bent(format="packed")], ids=["none", "self"])
-def test_a_key_that_nobody_vouches_for_is_refused(bent: Bent) -> None:
-    assert refused_registration(SoftwareKey(ORIGIN), trusting(Maker()), bent) == "attestation"
+@pytest.mark.parametrize(
+    "tampered", [Tampered(format="none", statement={}), Tampered(format="packed")], ids=["none", "self"]
+)
+def test_a_key_that_nobody_vouches_for_is_refused(tampered: Tampered) -> None:
+    assert refused_registration(SoftwareKey(ORIGIN), trusting(Maker()), tampered) == "attestation"
 
 
 def test_an_unknown_maker_is_refused() -> None:
@@ -267,7 +274,7 @@ def test_a_bad_signature_of_a_trusted_maker_is_refused() -> None:
     maker = Maker()
     assert (
         refused_registration(
-            SoftwareKey(ORIGIN, maker=maker), trusting(maker), Bent(bad_signature=True, format="packed")
+            SoftwareKey(ORIGIN, maker=maker), trusting(maker), Tampered(bad_signature=True, format="packed")
         )
         == "attestation"
     )

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mfa_gate.exc import ConfigurationError
-from tests.owners import RENEW, add_app, at_the_door, by_app, enrol, redeem, said
+from tests.owners import RENEW, add_app, by_app, client_at_login, enrol, redeem, said
 from tests.passkeys import begin, key_of
 from tests.portal import JSON, PAGE, Browser, Portal
 
@@ -80,7 +80,7 @@ def test_a_window_that_was_not_used_yet_closes_as_well(portal: Portal, closed: C
 def test_sessions_without_a_window_and_those_of_others_stay(portal: Portal, closed: Callable[[Portal], None]) -> None:
     (annes,), (bobs,) = enrol(portal, "app"), enrol(portal, "app", account="bob")
     before = by_app(portal, annes)
-    waiting = at_the_door(portal)
+    waiting = client_at_login(portal)
     bob = in_its_window(portal, bobs, "bob")
     window = in_its_window(portal, annes)
     closed(portal)
@@ -136,7 +136,7 @@ def test_whoever_is_signed_in_is_told_of_no_level_that_an_activation_code_would_
 )
 def test_whoever_is_half_way_in_is_told_the_level_as_before(portal: Portal, ask: str, account: str, code: str) -> None:
     portal.enrolled()
-    browser = at_the_door(portal, account)
+    browser = client_at_login(portal, account)
     method = "POST" if ask.endswith("renew") else "GET"
     answer = browser.open(method, ask, headers={**JSON, "X-MFA-CSRF": browser.token})
     assert said(answer) == (401, code)

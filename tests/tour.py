@@ -311,14 +311,14 @@ class Tour:
 
     def reads_much(self, account: str) -> None:
         """Days of reading, and a stop that nobody has lifted."""
-        house, now = self.portal.app.extensions["mfa_gate"].house, self.portal.clock()
+        services, now = self.portal.app.extensions["mfa_gate"].services, self.portal.clock()
         today = int(now // DAY)
         stopped = State(today, now, seen="c0ffe" * 40, total=900.0, weight=30.0, days=30, stopped=now, why="pace")
-        with house.store.begin() as tx:
-            held = reading_states.hold(tx, account)
+        with services.store.begin() as tx:
+            held = reading_states.lock_row(tx, account)
             assert held is not None
             reading_states.keep(tx, account, stopped.dump())
-            house.audit.record(tx, "reads_stopped", now, Who(held.subject), reasons=["pace"], records=40)
+            services.audit.record(tx, "reads_stopped", now, Who(held.subject), reasons=["pace"], records=40)
             for number in range(200):
                 day = today - number % 20
                 row = ReadRow(now, day, held.subject, "s", None, "patient", f"k.{number}", "", "first")

@@ -48,7 +48,7 @@ class VirtualKey:
 
     def take_over(self, key: SoftwareKey) -> None:
         """Put every credential of a key made of software into this one."""
-        for id_, held in key.held.items():
+        for id_, held in key.credentials.items():
             private = held.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
             credential = {
                 "credentialId": b64encode(id_).decode(),

@@ -328,13 +328,13 @@ def posts_of_the_gate(app: Flask) -> set[tuple[str, str]]:
 
 
 def engine_of(portal: Portal) -> Engine:
-    engine: Engine = portal.app.extensions["mfa_gate"].house.store._engine
+    engine: Engine = portal.app.extensions["mfa_gate"].services.store._engine
     return engine
 
 
 def rows(portal: Portal, without: frozenset[str] = frozenset()) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that the store holds, by table."""
-    with portal.app.extensions["mfa_gate"].house.store.begin() as tx:
+    with portal.app.extensions["mfa_gate"].services.store.begin() as tx:
         return {
             table.name: sorted((tuple(row) for row in tx.execute(text(f"SELECT * FROM {table.name}"))), key=repr)  # noqa: S608
             for table in metadata.sorted_tables

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from mfa_gate.harvest import HarvestPolicy, Read, State, missed, quota, read
-from mfa_gate.harvest.harvest_policy import CHARS, MOST
+from mfa_gate.harvest.harvest_policy import CHARS, MAX_MARKS
 
 from .world import BEGIN, DAY, EPIDEMIC, Account, LookUp, accounts, days
 
@@ -117,7 +117,7 @@ def _one_day(reader: Reader, begin: float, today: list[LookUp], tally: Tally) ->
     if (
         reader.state.why == "ceiling" or reader.neared
     ):  # the desk has rung, and lets an account that reads as much go on
-        reader.state.allowed, reader.state.allowed_until = MOST, begin + EXCEPTION
+        reader.state.allowed, reader.state.allowed_until = MAX_MARKS, begin + EXCEPTION
         reader.neared = False
     if reader.state.stopped is not None:
         reader.state.lift()  # by the owner's own proof, or the desk

@@ -72,7 +72,7 @@ class World:
         app = _gated(self.folder, clock, store)
         with served(app) as port:
             yield port, clock
-        app.extensions["mfa_gate"].house.store.close()
+        app.extensions["mfa_gate"].services.store.close()
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def prepare(folder: Path, records: int, progress: object = None) -> World:
     for victim in victims:
         clock.now = MONDAY - (WORK + 9) * DAY
         _works(app, clock, victim, rng, numbers)
-    app.extensions["mfa_gate"].house.store.close()
+    app.extensions["mfa_gate"].services.store.close()
     return world
 
 

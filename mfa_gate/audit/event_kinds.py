@@ -39,7 +39,7 @@ _ANSWER: Final = (
     *("user_presence", "user_verification", "backup_flags"),
 )
 
-KINDS: Final[Mapping[str, EventKind]] = {
+EVENT_KINDS: Final[Mapping[str, EventKind]] = {
     "first_factor": _kind(
         N_("the portal let a password pass"),
         _AUTH,

@@ -9,11 +9,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ..keyring import Keyring
 from ..netinfo.browsers import family
-from ..notices.kinds import ALERTS, notice_of
-from ..notices.kinds import KINDS as KINDS_TOLD
+from ..notices.kinds import ALERTS, NOTICE_KINDS, notice_of
 from ..store import Transaction, alerts, events, outbox
 from .chain import Head, Heads
-from .event_kinds import KINDS
+from .event_kinds import EVENT_KINDS
 from .signals import SecurityEvent, announce, security_event
 
 _written: Final = json.JSONEncoder(sort_keys=True).encode
@@ -63,7 +62,7 @@ class Audit:
 
         Args:
             tx: the transaction that does the thing.
-            kind: one of `KINDS`.
+            kind: one of `EVENT_KINDS`.
             now: seconds since the epoch.
             who: whom it is about.
             outcome: how it ended.
@@ -71,7 +70,7 @@ class Audit:
             reason: a stable word.
             data: further plain values, never a secret.
         """
-        if kind not in KINDS or not data.keys() <= KINDS[kind].fields:
+        if kind not in EVENT_KINDS or not data.keys() <= EVENT_KINDS[kind].fields:
             raise ValueError(f"{kind!r} is not a kind of event, or has no {sorted(data)}")
         source = self.source(who.address) if who.address else None
         about = _written(data) if data else "{}"
@@ -101,9 +100,9 @@ class Audit:
         if kind in ALERTS and who.subject is not None:
             said = {name: data[name] for name in ("reasons", "records") if name in data}
             alerts.add(tx, who.subject, kind, now, _written(said))
-        told = notice_of(kind, outcome, method, data)
-        if told is None or who.subject is None:
+        notice = notice_of(kind, outcome, method, data)
+        if notice is None or who.subject is None:
             return
         about = {"method": method, "browser": family(who.agent), "records": data.get("records")}
         written = _written({name: value for name, value in about.items() if value is not None and value != ""})
-        outbox.add(tx, who.subject, who.sign_in, told, now, written, now + KINDS_TOLD[told].delay)
+        outbox.add(tx, who.subject, who.sign_in, notice, now, written, now + NOTICE_KINDS[notice].delay)

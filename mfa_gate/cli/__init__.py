@@ -12,11 +12,11 @@ from .breached import breached
 from .check import check, routes
 from .desk import desk
 from .imports import imports
-from .maintenance import db, keys, purge
 from .notices import notices
 from .report import report
 from .risk import risk
 from .status import status
+from .upkeep import db, keys, purge
 
 # these mend what is not in order, so the app must start on it for them
 MENDING = frozenset({"db", "keys"})

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..exc import WrongCode
-from ..flows import Case
+from ..flows import AccountView
 from .output import Failed, account_argument, in_app, parts, tell, time_of
 
 
@@ -30,7 +30,7 @@ def show(account_id: str, as_json: bool) -> None:
     tell(as_json, document, *sentences)
 
 
-def _document(case: Case) -> dict[str, Any]:
+def _document(case: AccountView) -> dict[str, Any]:
     return {
         "account": case.account.id,
         "name": case.account.name,

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import click
 
-from ..audit.event_kinds import KINDS
-from ..flows.event_log import LogBroken, Verified
+from ..audit.event_kinds import EVENT_KINDS
+from ..flows.event_log import ChainBroken, Verified
 from ..store.events import ChainedRow
 from .output import AccountId, Failed, in_app, parts, seconds_of, tell
 
@@ -35,7 +35,7 @@ def verify(checkpoint: Path | None, as_json: bool) -> None:
         found = parts().log.verify(kept[0])
         record = "reads"
         ledger = parts().ledger.verify(kept[1])
-    except LogBroken as broken:
+    except ChainBroken as broken:
         document = {"ok": False, "record": record, "line": broken.line, "damage": broken.damage}
         tell(as_json, document, f"In the record of {record}: {broken}.")
         raise click.exceptions.Exit(1) from None
@@ -73,7 +73,7 @@ def checkpoint(output: Path | None, as_json: bool) -> None:
     """Make a checkpoint, to be kept where whoever writes to the store cannot."""
     try:
         made = f'{{"events": {parts().log.checkpoint()}, "reads": {parts().ledger.checkpoint()}}}'
-    except LogBroken as broken:
+    except ChainBroken as broken:
         raise Failed(f"{broken}. No checkpoint was made.") from None
     if output is None:
         click.echo(made)
@@ -100,7 +100,7 @@ def export(since: datetime | None, until: datetime | None, account_id: str | Non
 
 def ecs(row: ChainedRow, account_id: str | None) -> dict[str, Any]:
     """One event in the Elastic Common Schema."""
-    event, kind = row.event, KINDS.get(row.event.kind)
+    event, kind = row.event, EVENT_KINDS.get(row.event.kind)
     said = {
         "id": str(row.id),
         "kind": "alert" if kind and kind.type == "indicator" else "event",

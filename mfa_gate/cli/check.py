@@ -39,7 +39,7 @@ def _facts(here: Parts) -> dict[str, Any]:
     return {
         "base URL": settings.base_url,
         "cookie": settings.cookie_name,
-        "store": here.house.store.backend + (" in the instance folder" if settings.own_store else ""),
+        "store": here.services.store.backend + (" in the instance folder" if settings.own_store else ""),
         "keys": ", ".join(here.keyring.ids),
         "profile": "strict" if settings.strict else "standard",
         "idle end": str(timedelta(seconds=settings.idle)),
@@ -87,9 +87,9 @@ def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
 
 
 def _rollout_warnings(here: Parts) -> Iterator[str]:
-    for name, group in here.house.policy.groups.items():
+    for name, group in here.services.policy.groups.items():
         until = group.observed_until()
-        if until is not None and until <= here.house.clock():
+        if until is not None and until <= here.services.clock():
             yield f"group {name!r} was observed until {_day(until)}: take observe_until out of its policy"
         elif until is not None:
             yield f"group {name!r} is only observed, until {_day(until)}: a leaked password lets in whoever has it"
@@ -127,7 +127,7 @@ def routes(group: str | None, as_json: bool) -> None:
 
 
 def _about(group: str) -> Iterator[str]:
-    policy, now = parts().house.policy, parts().house.clock()
+    policy, now = parts().services.policy, parts().services.clock()
     if group not in policy.groups:
         yield f"No policy names the group {group!r}: what is asked of everybody is asked of it."
     until = policy.observed_until(group)

@@ -117,7 +117,7 @@ class _Taking:
         self._tokens = tokens
         self._named: set[str] = set()
         self._seeds: set[bytes] = set()
-        self._held = here.imports.holders()
+        self._holders = here.imports.holders()
 
     def take(self, fields: Mapping[str, Any]) -> list[str]:
         """What to count.
@@ -131,7 +131,7 @@ class _Taking:
             raise Problem(f"the account {account_id!r} stands on an earlier line already")
         if exported.seed in self._seeds:
             raise Problem("this secret stands on an earlier line already, for somebody else")
-        if self._held.get(exported.seed, account_id) != account_id:
+        if self._holders.get(exported.seed, account_id) != account_id:
             raise Problem("this secret is another account's already")
         self._named.add(account_id)
         self._seeds.add(exported.seed)
@@ -149,7 +149,7 @@ class _Taking:
         Raises:
             Failed: the secret of this account does not make this code now, or the file has none.
         """
-        settings, now = self._parts.settings, self._parts.house.clock()
+        settings, now = self._parts.settings, self._parts.services.clock()
         for _, fields in lines:
             try:
                 if str(_first(fields, self._accounts)).strip() == account_id:

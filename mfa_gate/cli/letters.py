@@ -115,7 +115,7 @@ def write_letters(parts: Parts, rows: list[Row], out: Path, ttl: float, reason: 
         out.chmod(0o700)
         for number, row in enumerate(rows, start=1):
             file = out / f"{number:05d}.html"
-            with parts.house.store.begin() as tx:
+            with parts.services.store.begin() as tx:
                 issued = parts.activation.issue_in(tx, row.account.id, reason, ttl)
                 write_private(file, render(parts, Letter(row.account, row.address, issued.code, issued.ends_at)))
                 tx.at_end(partial(_take_back, file))

@@ -95,5 +95,5 @@ def _mail(here: Parts, mail: Mail, batch: Batch) -> None:
 
 
 def _call(here: Parts, webhook: Webhook, batch: Batch) -> None:
-    at = int(here.house.clock())
+    at = int(here.services.clock())
     webhook.send(f"{batch.subject}-{max(batch.ids)}", at, words.payload(here, batch))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from ..reads.reports import Breach, Whose
+from ..reads.reports import BreachReport, ReportScope
 from ..web.letters import write_private
 from ..web.report_summary import render, table_of
 from .output import AccountId, Failed, in_app, parts, seconds_of, tell, time_of
@@ -47,7 +47,7 @@ def breach(
     """Say how many persons were read, who they are, and when."""
     if sum(one is not None for one in (account, session, source)) != 1:
         raise Failed("Name one of them: --account, --session or --source.")
-    whose = Whose(account, session, source)
+    whose = ReportScope(account, session, source)
     found = parts().reports.breach(whose, seconds_of(since), seconds_of(until))
     if table is not None:
         _write(table, table_of(found.persons))
@@ -73,7 +73,7 @@ def seen(record: str, kind: str, since: datetime | None, until: datetime | None,
     tell(as_json, {"seen": rows}, *lines, f"{who} accounts have read it, {len(found)} times.")
 
 
-def _document(found: Breach) -> dict[str, Any]:
+def _document(found: BreachReport) -> dict[str, Any]:
     return {
         "reads": found.reads,
         "persons": len(found.persons),
@@ -96,7 +96,7 @@ def _document(found: Breach) -> dict[str, Any]:
     }
 
 
-def _sentences(found: Breach, table: Path | None, page: Path | None) -> list[str]:
+def _sentences(found: BreachReport, table: Path | None, page: Path | None) -> list[str]:
     if found.first is None or found.last is None:
         return ["Nothing was read."]
     lines = [

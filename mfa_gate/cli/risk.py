@@ -46,8 +46,8 @@ def _lines(found: dict[str, Any], said: dict[str, list[str]]) -> list[str]:
             lines.append(f"It would be {found['would_be']}, were it not only reported.")
     evidence = sorted(found.get("evidence", {}).items(), key=lambda pair: -pair[1])
     if evidence:
-        told = ", ".join(f"{name} {value:+.2f}" for name, value in evidence)
-        lines.append(f"Evidence, against its owner above nought: {told}.")
+        shown = ", ".join(f"{name} {value:+.2f}" for name, value in evidence)
+        lines.append(f"Evidence, against its owner above nought: {shown}.")
     for code, english, french in zip(found["reasons"], said["en"], said["fr"], strict=True):
         lines += [f"{code}: {english}", f"  {french}"]
     return lines or ["Nothing spoke against it."]

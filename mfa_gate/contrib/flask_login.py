@@ -14,7 +14,7 @@ from flask_login import LoginManager, current_user, login_user, logout_user, use
 from ..account import Account
 from ..exc import Unavailable
 from ..portal import EXTENSION, Portal
-from ..web.request_context import visitor
+from ..web.request_context import request_context
 
 
 class Gate(Protocol):
@@ -73,7 +73,7 @@ class FlaskLoginBridge:
     def _logged_in(self, app: Flask, **_: Any) -> None:
         # a login view that calls login_user() instead of gate.sign_in() has signed in all the same
         if self._is_ours(app):
-            visitor().signed_in_by_view = True
+            request_context().signed_in_by_view = True
 
     def _is_ours(self, app: Flask) -> bool:
         return EXTENSION in app.extensions and getattr(app, "login_manager", None) is self._manager

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ..account import Account
 from ..exc import NotFound, UnknownToDesk
-from ..flows import Issued, Visit
-from ..flows.account_view import Case
+from ..flows import ClientContext, IssuedCode
+from ..flows.account_view import AccountView
 from ..store import accounts
 from .acting import Staff
 from .alerts import Alerts
@@ -23,7 +23,7 @@ __all__ = ["Desk", "Found", "Staff"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundAccount:
     """An account that somebody at the desk means, and its random name."""
 
     account: Account
@@ -33,74 +33,80 @@ class Found:
 class Desk(Codes, Roles, Alerts):
     """What the desk may do."""
 
-    def find(self, visit: Visit, typed: str) -> Found:
+    def find(self, client: ClientContext, typed: str) -> FoundAccount:
         """The account that is meant by what was typed.
 
         Raises:
             UnknownToDesk: the portal knows none.
             NotPermitted, ...: as `staff`.
         """
-        self.staff(visit)
+        self.staff(client)
         text = typed.strip()
         if not text or len(text) > 255 or not text.isprintable():
             raise UnknownToDesk
-        find = self.policy.find if self.policy and self.policy.find else self.house.load_account
+        find = self.policy.find if self.policy and self.policy.find else self.services.load_account
         found = find(text)
         if found is None:
             raise UnknownToDesk
-        with self.house.store.begin() as tx:
-            accounts.ensure(tx, found.id, self.house.clock())
-            return Found(found, self.subject_in(tx, found.id))
+        with self.services.store.begin() as tx:
+            accounts.ensure(tx, found.id, self.services.clock())
+            return FoundAccount(found, self.subject_in(tx, found.id))
 
-    def case(self, visit: Visit, account_id: str) -> Case:
+    def case(self, client: ClientContext, account_id: str) -> AccountView:
         """An account as it stands; that it was looked at is an event.
 
         Raises:
             UnknownAccount: the portal knows none.
             NotPermitted, ...: as `staff`.
         """
-        staff = self.staff(visit)
+        staff = self.staff(client)
         case = self._cases.of(account_id)
-        with self.house.store.begin() as tx:
-            self.house.audit.record(tx, "desk_looked", self.house.clock(), visit.who(case.subject), by=staff.subject)
+        with self.services.store.begin() as tx:
+            self.services.audit.record(
+                tx, "desk_looked", self.services.clock(), client.who(case.subject), by=staff.subject
+            )
         return case
 
-    def named(self, visit: Visit, subject: str) -> str:
+    def named(self, client: ClientContext, subject: str) -> str:
         """The id of the account that has this random name.
 
         Raises:
             NotFound: none has.
             NotPermitted, ...: as `staff`.
         """
-        self.staff(visit)
-        with self.house.store.begin() as tx:
+        self.staff(client)
+        with self.services.store.begin() as tx:
             account_id = accounts.of_subject(tx, subject)
         if account_id is None:
             raise NotFound
         return account_id
 
-    def lock(self, visit: Visit, account_id: str, reason: str | None) -> None:
+    def lock(self, client: ClientContext, account_id: str, reason: str | None) -> None:
         """Lock an account. Raises as all acts: NotPermitted, OwnAccount, ReasonMissing, and as `staff`."""
-        with self._acting(visit, "lock", account_id, reason) as (staff, why):
+        with self._acting(client, "lock", account_id, reason) as (staff, why):
             self._life.lock(account_id, why, by=staff.subject)
 
-    def unlock(self, visit: Visit, account_id: str, reason: str | None) -> None:
+    def unlock(self, client: ClientContext, account_id: str, reason: str | None) -> None:
         """Unlock an account. Raises as all acts."""
-        with self._acting(visit, "unlock", account_id, reason) as (staff, why):
+        with self._acting(client, "unlock", account_id, reason) as (staff, why):
             self._life.unlock(account_id, why, by=staff.subject)
 
-    def end_sessions(self, visit: Visit, account_id: str, reason: str | None) -> None:
+    def end_sessions(self, client: ClientContext, account_id: str, reason: str | None) -> None:
         """Sign an account out everywhere. Raises as all acts."""
-        with self._acting(visit, "end_sessions", account_id, reason) as (staff, why):
+        with self._acting(client, "end_sessions", account_id, reason) as (staff, why):
             self._life.end_sessions(account_id, why, by=staff.subject)
 
-    def reset(self, visit: Visit, account_id: str, reason: str | None) -> None:
+    def reset(self, client: ClientContext, account_id: str, reason: str | None) -> None:
         """Remove all that an account can prove itself with. Raises as all acts."""
-        with self._acting(visit, "reset", account_id, reason) as (staff, why):
+        with self._acting(client, "reset", account_id, reason) as (staff, why):
             self._life.reset(account_id, why, by=staff.subject)
 
     def letter(
-        self, visit: Visit, account_id: str, reason: str | None, write: Callable[[Issued], Callable[[], object]]
+        self,
+        client: ClientContext,
+        account_id: str,
+        reason: str | None,
+        write: Callable[[IssuedCode], Callable[[], object]],
     ) -> None:
         """Cause a letter with a new activation code, which is good only once the letter is written.
 
@@ -113,7 +119,7 @@ class Desk(Codes, Roles, Alerts):
         """
         if self.policy is None or self.policy.letters is None:
             raise NotFound
-        with self._acting(visit, "letter", account_id, reason) as (staff, why), self.house.store.begin() as tx:
-            ttl = self.house.settings.letter_ttl
+        with self._acting(client, "letter", account_id, reason) as (staff, why), self.services.store.begin() as tx:
+            ttl = self.services.settings.letter_ttl
             take_back = write(self._activation.issue_in(tx, account_id, why, ttl, by=staff.subject, via="letter"))
             tx.at_end(lambda committed: committed or take_back())

@@ -10,11 +10,11 @@ from typing import Final
 from ..account import Account
 from ..assurance import Level, Requirement, satisfies
 from ..exc import NotPermitted, OwnAccount, ReasonMissing, StepUpRequired
-from ..flows import Activation, Cases, Life, Visit
-from ..flows.flow import Ceremony, House
+from ..flows import AccountLifecycle, AccountViews, Activation, ClientContext
+from ..flows.flow import Flow, Services
 from ..reads.charging import Reads
 from ..reads.reports import Reports
-from ..staff import LEAST, DeskPolicy, Role, Verb
+from ..staff import LEAST_ROLE, DeskPolicy, Role, Verb
 from ..store import accounts, desk_staff
 
 REASON: Final = range(3, 501)  # characters
@@ -29,26 +29,26 @@ class Staff:
     role: Role
 
 
-class Acting(Ceremony):
+class Acting(Flow):
     """Who acts at the desk, and over whom: checked anew at each act.
 
     Args:
-        house: the parts of the app.
+        services: what the flows of one app share.
         policy: how the portal lets its desk in; None where it has none, which refuses everything.
         life, activation, cases, reads, reports: what does it.
     """
 
     def __init__(
         self,
-        house: House,
+        services: Services,
         policy: DeskPolicy | None,
-        life: Life,
+        life: AccountLifecycle,
         activation: Activation,
-        cases: Cases,
+        cases: AccountViews,
         reads: Reads,
         reports: Reports,
     ) -> None:
-        super().__init__(house)
+        super().__init__(services)
         self.policy = policy
         self.reads = reads
         self.reports = reports
@@ -56,54 +56,56 @@ class Acting(Ceremony):
         self._activation = activation
         self._cases = cases
 
-    def staff(self, visit: Visit, verb: Verb = "look") -> Staff:
+    def staff(self, client: ClientContext, verb: Verb = "look") -> Staff:
         """Who is there, if they may do this.
 
         Raises:
             SignInRequired, StepUpRequired: no session, or none with a fresh phishing-resistant proof.
             NotPermitted: the portal lets the account not work at the desk, or its role does not reach that far.
         """
-        session, policy = visit.there(), self.policy
+        session, policy = client.require_session(), self.policy
         account = self.account_of(session)
         if policy is None or not policy.permission(account):
             raise NotPermitted(reason="permission")
         required = Requirement(Level.PHISHING_RESISTANT, policy.max_age.total_seconds())
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             self.signed_in(tx, session)
-            held = self.hold(tx, session)
+            account_row = self.lock_row(tx, session)
             role = desk_staff.role_of(tx, account.id)
-        if not satisfies(session.level, session.proofs, required, self.house.clock()):
+        if not satisfies(session.level, session.proofs, required, self.services.clock()):
             raise StepUpRequired(requirement=required)
-        if role < LEAST[verb]:
+        if role < LEAST_ROLE[verb]:
             raise NotPermitted(reason="role")
-        return Staff(account, held.subject, Role(role))
+        return Staff(account, account_row.subject, Role(role))
 
     @contextmanager
-    def _acting(self, visit: Visit, verb: Verb, account_id: str, reason: str | None) -> Iterator[tuple[Staff, str]]:
+    def _acting(
+        self, client: ClientContext, verb: Verb, account_id: str, reason: str | None
+    ) -> Iterator[tuple[Staff, str]]:
         """Who acts over another account, and why; what is refused is an event."""
         try:
-            staff = self.staff(visit, verb)
+            staff = self.staff(client, verb)
             self._over(staff, account_id)
             yield staff, _reason(reason)
         except NotPermitted as refusal:
-            self._tried(visit, verb, account_id, str(refusal.data.get("reason", refusal.code)))
+            self._tried(client, verb, account_id, str(refusal.data.get("reason", refusal.code)))
             raise
 
     def _over(self, staff: Staff, account_id: str) -> None:
         if account_id == staff.account.id:
             raise OwnAccount
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             if desk_staff.role_of(tx, account_id) > staff.role:
                 raise NotPermitted(reason="rank")
 
-    def _tried(self, visit: Visit, verb: Verb, account_id: str, reason: str) -> None:
-        with self.house.store.begin() as tx:
-            whose, own = accounts.find(tx, account_id), accounts.find(tx, visit.there().account_id)
-            self.house.audit.record(
+    def _tried(self, client: ClientContext, verb: Verb, account_id: str, reason: str) -> None:
+        with self.services.store.begin() as tx:
+            whose, own = accounts.find(tx, account_id), accounts.find(tx, client.require_session().account_id)
+            self.services.audit.record(
                 tx,
                 "desk_refused",
-                self.house.clock(),
-                visit.who(whose.subject if whose else None),
+                self.services.clock(),
+                client.who(whose.subject if whose else None),
                 outcome="refused",
                 reason=reason,
                 verb=verb,

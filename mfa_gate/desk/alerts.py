@@ -6,55 +6,55 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..exc import InvalidRequest, NotFound
-from ..flows import Visit
+from ..flows import ClientContext
 from ..store import accounts, alerts
 from ..store.alerts import AlertRow
 from .acting import Acting
 
-LISTED: Final = 200  # alerts
-QUIET: Final = 600.0  # seconds between two mails to the desk
+MAX_ALERTS: Final = 200  # alerts
+MAIL_INTERVAL: Final = 600.0  # seconds between two mails to the desk
 
 
 class Alerts(Acting):
     """Alerts of all accounts."""
 
-    def alerts(self, visit: Visit) -> list[tuple[AlertRow, str]]:
+    def alerts(self, client: ClientContext) -> list[tuple[AlertRow, str]]:
         """What nobody has dealt with yet, with the ids of the accounts, the latest first. Raises as `staff`."""
-        self.staff(visit)
+        self.staff(client)
         return self.every_alert()
 
     def every_alert(self) -> list[tuple[AlertRow, str]]:
         """The same, for operators."""
-        with self.house.store.begin() as tx:
-            return alerts.opened(tx, LISTED)
+        with self.services.store.begin() as tx:
+            return alerts.opened(tx, MAX_ALERTS)
 
     def to_mail(self) -> list[AlertRow]:
         """What the desk is to be written to about now; nothing within ten minutes of the last time."""
-        with self.house.store.begin() as tx:
-            last = alerts.last_told(tx)
-            quiet = last is not None and self.house.clock() - last < QUIET
-            return [] if quiet else alerts.untold(tx, LISTED)
+        with self.services.store.begin() as tx:
+            last = alerts.last_mailed(tx)
+            quiet = last is not None and self.services.clock() - last < MAIL_INTERVAL
+            return [] if quiet else alerts.not_mailed(tx, MAX_ALERTS)
 
     def mailed(self, rows: Sequence[AlertRow]) -> None:
         """Note that it was."""
-        with self.house.store.begin() as tx:
-            alerts.told(tx, [row.id for row in rows], self.house.clock())
+        with self.services.store.begin() as tx:
+            alerts.mark_mailed(tx, [row.id for row in rows], self.services.clock())
 
-    def close(self, visit: Visit, account_id: str, reason: str | None, seen: float) -> None:
+    def close(self, client: ClientContext, account_id: str, reason: str | None, seen: float) -> None:
         """Note that an account's alerts are dealt with. Raises as all acts, and InvalidRequest for what is to come.
 
         Args:
             seen: when the latest that was looked at happened; what has happened since stays open.
         """
-        with self._acting(visit, "close", account_id, reason) as (staff, why), self.house.store.begin() as tx:
-            if not seen <= self.house.clock():  # nor a number that is none
+        with self._acting(client, "close", account_id, reason) as (staff, why), self.services.store.begin() as tx:
+            if not seen <= self.services.clock():  # nor a number that is none
                 raise InvalidRequest
-            whose = accounts.hold(tx, account_id)
+            whose = accounts.lock_row(tx, account_id)
             if whose is None:
                 raise NotFound
             kinds = [row.kind for row in alerts.of_subject(tx, whose.subject) if row.last_at <= seen]
             if alerts.close(tx, whose.subject, seen):
-                who = visit.who(whose.subject)
-                self.house.audit.record(
-                    tx, "alerts_closed", self.house.clock(), who, why=why, by=staff.subject, kinds=kinds
+                who = client.who(whose.subject)
+                self.services.audit.record(
+                    tx, "alerts_closed", self.services.clock(), who, why=why, by=staff.subject, kinds=kinds
                 )

@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from ..durations import DAY
 from ..exc import InvalidRequest, NotFound
-from ..flows import Visit
+from ..flows import ClientContext
 from ..harvest import Allowance, State, limit, mean
-from ..harvest.harvest_policy import MOST
-from ..reads.reports import Breach, Whose
+from ..harvest.harvest_policy import MAX_MARKS
+from ..reads.reports import BreachReport, ReportScope
 from ..store import Transaction, accounts, desk_staff, read_ledger
 from ..store.desk_staff import RequestRow
 from .acting import Acting, Staff
 
-SHOWN: Final = 30  # days
+DAYS_SHOWN: Final = 30  # days
 LONGEST: Final = 92  # days that an exception may last
 ALLOW: Final = "allow"
 
@@ -43,30 +43,30 @@ class Habits:
 class Reading(Acting):
     """Reads, as the desk sees them."""
 
-    def habits(self, visit: Visit, account_id: str) -> Habits:
+    def habits(self, client: ClientContext, account_id: str) -> Habits:
         """How much an account reads, against its usual band. Raises as `staff`."""
-        self.staff(visit)
-        policy, today = self.reads.policy, int(self.house.clock() // DAY)
+        self.staff(client)
+        policy, today = self.reads.policy, int(self.services.clock() // DAY)
         state = self.reads.state_of(account_id) or State(day=today)
-        account = self.house.load_account(account_id)
+        account = self.services.load_account(account_id)
         group = account.group if account else None
-        with self.house.store.begin() as tx:
-            counts = read_ledger.by_day(tx, self.subject_in(tx, account_id), today - SHOWN + 1)
-        holds = state.allowed and self.house.clock() < state.allowed_until
+        with self.services.store.begin() as tx:
+            counts = read_ledger.by_day(tx, self.subject_in(tx, account_id), today - DAYS_SHOWN + 1)
+        holds = state.allowed and self.services.clock() < state.allowed_until
         return Habits(
-            tuple((day, counts.get(day, 0)) for day in range(today - SHOWN + 1, today + 1)),
+            tuple((day, counts.get(day, 0)) for day in range(today - DAYS_SHOWN + 1, today + 1)),
             mean(state, policy, group),
             limit(state, policy, group),
             (state.why or "state") if state.stopped is not None else None,
             Allowance(state.allowed, state.allowed_until) if holds else None,
         )
 
-    def lift(self, visit: Visit, account_id: str, reason: str | None) -> None:
+    def lift(self, client: ClientContext, account_id: str, reason: str | None) -> None:
         """Let an account that was stopped read again. Raises as all acts."""
-        with self._acting(visit, "lift", account_id, reason) as (staff, why):
+        with self._acting(client, "lift", account_id, reason) as (staff, why):
             self.reads.lift(account_id, why, by=staff.subject)
 
-    def allow(self, visit: Visit, account_id: str, reason: str | None, records: int, days: int) -> bool:
+    def allow(self, client: ClientContext, account_id: str, reason: str | None, records: int, days: int) -> bool:
         """Let an account read more for some days; where the portal wants four eyes, ask a second person for that.
 
         Args:
@@ -80,19 +80,19 @@ class Reading(Acting):
             InvalidRequest: numbers out of range.
             NotPermitted, OwnAccount, ReasonMissing, ...: as all acts.
         """
-        with self._acting(visit, "allow", account_id, reason) as (staff, why), self.house.store.begin() as tx:
-            if not (1 <= records <= MOST and 1 <= days <= LONGEST):
+        with self._acting(client, "allow", account_id, reason) as (staff, why), self.services.store.begin() as tx:
+            if not (1 <= records <= MAX_MARKS and 1 <= days <= LONGEST):
                 raise InvalidRequest
             if self.policy is not None and self.policy.four_eyes:
-                self._ask_to_allow(tx, visit, account_id, staff, why, records, days)
+                self._ask_to_allow(tx, client, account_id, staff, why, records, days)
                 return False
-            self.reads.allow(tx, account_id, self._allowance(records, days), visit.who, why=why, by=staff.subject)
+            self.reads.allow(tx, account_id, self._allowance(records, days), client.who, why=why, by=staff.subject)
         return True
 
     def _ask_to_allow(
-        self, tx: Transaction, visit: Visit, account_id: str, staff: Staff, why: str, records: int, days: int
+        self, tx: Transaction, client: ClientContext, account_id: str, staff: Staff, why: str, records: int, days: int
     ) -> None:
-        now, whose = self.house.clock(), accounts.find(tx, account_id)
+        now, whose = self.services.clock(), accounts.find(tx, account_id)
         if whose is None:
             raise NotFound
         data = json.dumps({"records": records, "days": days})
@@ -100,20 +100,20 @@ class Reading(Acting):
             tx,
             RequestRow(secrets.token_hex(16), account_id, ALLOW, staff.account.id, why, now, now + DAY, None, data),
         )
-        self.house.audit.record(
-            tx, "reads_allowance_asked", now, visit.who(whose.subject), why=why, by=staff.subject, records=records
+        self.services.audit.record(
+            tx, "reads_allowance_asked", now, client.who(whose.subject), why=why, by=staff.subject, records=records
         )
 
-    def allowed(self, tx: Transaction, visit: Visit, asked: RequestRow, by: str) -> None:
+    def allowed(self, tx: Transaction, client: ClientContext, asked: RequestRow, by: str) -> None:
         """What a second person has approved holds from now on."""
         wanted: dict[str, Any] = json.loads(asked.data or "{}")
         allowance = self._allowance(int(wanted["records"]), int(wanted["days"]))
-        self.reads.allow(tx, asked.account_id, allowance, visit.who, why=asked.reason, by=by)
+        self.reads.allow(tx, asked.account_id, allowance, client.who, why=asked.reason, by=by)
 
     def _allowance(self, records: int, days: int) -> Allowance:
-        return Allowance(records, self.house.clock() + days * DAY)
+        return Allowance(records, self.services.clock() + days * DAY)
 
-    def report(self, visit: Visit, account_id: str, reason: str | None) -> Breach:
+    def report(self, client: ClientContext, account_id: str, reason: str | None) -> BreachReport:
         """Whom an account has read, as long as the ledger is kept. Raises as all acts."""
-        with self._acting(visit, "report", account_id, reason) as (staff, why):
-            return self.reports.breach(Whose(account=account_id), by=staff.subject, why=why)
+        with self._acting(client, "report", account_id, reason) as (staff, why):
+            return self.reports.breach(ReportScope(account=account_id), by=staff.subject, why=why)

@@ -6,7 +6,7 @@ import secrets
 from typing import Final
 
 from ..exc import NotFound, OwnAccount, RequestGone
-from ..flows import Issued, Visit
+from ..flows import ClientContext, IssuedCode
 from ..store import accounts, desk_staff
 from ..store.desk_staff import RequestRow
 from .read_reports import ALLOW, Reading
@@ -24,7 +24,7 @@ _DECIDED: Final = {
 class Codes(Reading):
     """Asked for by one, approved by another, told once."""
 
-    def ask(self, visit: Visit, account_id: str, reason: str | None) -> None:
+    def ask(self, client: ClientContext, account_id: str, reason: str | None) -> None:
         """Ask that a code may be told on the telephone; a second person approves it.
 
         Raises:
@@ -32,22 +32,24 @@ class Codes(Reading):
             NotPermitted, OwnAccount, ReasonMissing, ...: as all acts.
         """
         self._spoken_are_on()
-        with self._acting(visit, "ask", account_id, reason) as (staff, why), self.house.store.begin() as tx:
-            now = self.house.clock()
+        with self._acting(client, "ask", account_id, reason) as (staff, why), self.services.store.begin() as tx:
+            now = self.services.clock()
             whose = accounts.find(tx, account_id)
             if whose is None:
                 raise NotFound
             row = RequestRow(secrets.token_hex(16), account_id, "spoken", staff.account.id, why, now, now + REQUEST)
             desk_staff.ask(tx, row)
-            self.house.audit.record(tx, "spoken_code_asked", now, visit.who(whose.subject), why=why, by=staff.subject)
+            self.services.audit.record(
+                tx, "spoken_code_asked", now, client.who(whose.subject), why=why, by=staff.subject
+            )
 
-    def requests(self, visit: Visit, account_id: str | None = None) -> list[RequestRow]:
+    def requests(self, client: ClientContext, account_id: str | None = None) -> list[RequestRow]:
         """What waits, of all accounts or one. Raises as `staff`."""
-        self.staff(visit)
-        with self.house.store.begin() as tx:
-            return desk_staff.requests(tx, self.house.clock(), account_id)
+        self.staff(client)
+        with self.services.store.begin() as tx:
+            return desk_staff.requests(tx, self.services.clock(), account_id)
 
-    def approve(self, visit: Visit, request_id: str) -> None:
+    def approve(self, client: ClientContext, request_id: str) -> None:
         """Approve what a colleague asked for.
 
         Raises:
@@ -55,19 +57,19 @@ class Codes(Reading):
             RequestGone: it is no longer open.
             NotPermitted, ...: as `staff`.
         """
-        self._decide(visit, request_id, approves=True)
+        self._decide(client, request_id, approves=True)
 
-    def decline(self, visit: Visit, request_id: str) -> None:
+    def decline(self, client: ClientContext, request_id: str) -> None:
         """Decline what a colleague asked for. Raises as `approve`."""
-        self._decide(visit, request_id, approves=False)
+        self._decide(client, request_id, approves=False)
 
-    def _decide(self, visit: Visit, request_id: str, *, approves: bool) -> None:
+    def _decide(self, client: ClientContext, request_id: str, *, approves: bool) -> None:
         asked = self._request(request_id)
         with (
-            self._acting(visit, "approve", asked.account_id, asked.reason) as (staff, _),
-            self.house.store.begin() as tx,
+            self._acting(client, "approve", asked.account_id, asked.reason) as (staff, _),
+            self.services.store.begin() as tx,
         ):
-            now, by = self.house.clock(), staff.account.id
+            now, by = self.services.clock(), staff.account.id
             if asked.asked_by == by:
                 raise OwnAccount
             whose = accounts.find(tx, asked.account_id)
@@ -76,11 +78,13 @@ class Codes(Reading):
                 raise RequestGone
             if approves and asked.verb == ALLOW:
                 desk_staff.drop(tx, asked.id)
-                self.allowed(tx, visit, asked, staff.subject)
+                self.allowed(tx, client, asked, staff.subject)
                 return
-            self.house.audit.record(tx, _DECIDED[asked.verb, approves], now, visit.who(whose.subject), by=staff.subject)
+            self.services.audit.record(
+                tx, _DECIDED[asked.verb, approves], now, client.who(whose.subject), by=staff.subject
+            )
 
-    def speak(self, visit: Visit, request_id: str) -> Issued:
+    def speak(self, client: ClientContext, request_id: str) -> IssuedCode:
         """The code that was approved, told once: here, to who asked for it.
 
         Raises:
@@ -90,16 +94,16 @@ class Codes(Reading):
         self._spoken_are_on()
         asked = self._request(request_id)
         with (
-            self._acting(visit, "speak", asked.account_id, asked.reason) as (staff, why),
-            self.house.store.begin() as tx,
+            self._acting(client, "speak", asked.account_id, asked.reason) as (staff, why),
+            self.services.store.begin() as tx,
         ):
-            if not desk_staff.take(tx, asked.id, staff.account.id, self.house.clock()):
+            if not desk_staff.take(tx, asked.id, staff.account.id, self.services.clock()):
                 raise RequestGone
             return self._activation.issue_in(tx, asked.account_id, why, SPOKEN, by=staff.subject, via="spoken")
 
     def _request(self, request_id: str) -> RequestRow:
-        with self.house.store.begin() as tx:
-            rows = desk_staff.requests(tx, self.house.clock())
+        with self.services.store.begin() as tx:
+            rows = desk_staff.requests(tx, self.services.clock())
         asked = next((row for row in rows if row.id == request_id), None)
         if asked is None:
             raise RequestGone

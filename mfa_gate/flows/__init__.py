@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-from .account_lifecycle import Life
-from .account_view import Case, Cases
-from .activation import Activation, Issued, UnknownAccount
+from .account_lifecycle import AccountLifecycle
+from .account_view import AccountView, AccountViews
+from .activation import Activation, IssuedCode, UnknownAccount
 from .continuity import Continuity
 from .enrolment import BegunTOTP, Enrolment
-from .event_log import Log
-from .flow import House, Progress, Risen, State, Visit
-from .imports import Imports
-from .key_rotation import Keys, check_keys
+from .event_log import EventLog
+from .flow import ClientContext, Elevated, Progress, Services, State
+from .imports import TOTPImports
+from .key_rotation import KeyRotation, check_keys
 from .owner_notices import Notices
 from .password import Password
 from .recovery_codes import Recovery
-from .rollout_status import Status
-from .self_service import Own, Owned, Removed
+from .rollout_status import RolloutStatus
+from .self_service import Owned, Removed, SelfService
 from .sign_in import SignIn
 from .webauthn import WebAuthn
 
 __all__ = [
+    "AccountLifecycle",
+    "AccountView",
+    "AccountViews",
     "Activation",
     "BegunTOTP",
-    "Case",
-    "Cases",
+    "ClientContext",
     "Continuity",
+    "Elevated",
     "Enrolment",
-    "House",
-    "Imports",
-    "Issued",
-    "Keys",
-    "Life",
-    "Log",
+    "EventLog",
+    "IssuedCode",
+    "KeyRotation",
     "Notices",
-    "Own",
     "Owned",
     "Password",
     "Progress",
     "Recovery",
     "Removed",
-    "Risen",
+    "RolloutStatus",
+    "SelfService",
+    "Services",
     "SignIn",
     "State",
-    "Status",
+    "TOTPImports",
     "UnknownAccount",
-    "Visit",
     "WebAuthn",
     "check_keys",
 ]

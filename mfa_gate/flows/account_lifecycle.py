@@ -24,13 +24,13 @@ from ..store import (
     recovery_sets,
     sessions,
 )
-from .flow import Ceremony
+from .flow import Flow
 
-KEPT = 90 * DAY  # seconds that what an owner was told is kept
+NOTICE_RETENTION = 90 * DAY  # seconds that what an owner was told is kept
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
 
 
-class Life(Ceremony):
+class AccountLifecycle(Flow):
     """What the portal and its staff may do to accounts and sessions, and what time does."""
 
     def present(self, session: Session, now: float) -> None:
@@ -41,29 +41,29 @@ class Life(Ceremony):
             Unavailable: the store does not answer.
         """
         # a clock that was set back must not put the question off until it has caught up
-        idle, _ = self.house.sessions.times(session.group)
+        idle, _ = self.services.sessions.times(session.group)
         if -CLOCK_SKEW <= now - session.last_seen < min(PRESENT_FOR, idle / 4):
             return
         group = self.account_of(session).group
-        with self.house.store.begin() as tx:
-            self.house.sessions.touch(tx, session, group, now)
+        with self.services.store.begin() as tx:
+            self.services.sessions.touch(tx, session, group, now)
 
     def observed(self, session: Session, view: str, address: str | None) -> None:
         """Record that a view let somebody pass who would be refused if the group were not only observed."""
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             row = accounts.find(tx, session.account_id)
             who = Who(row.subject if row else None, session.sign_in, address)
-            self.house.audit.record(
-                tx, "observed", self.house.clock(), who, outcome="unknown", reason="no_authenticator", view=view
+            self.services.audit.record(
+                tx, "observed", self.services.clock(), who, outcome="unknown", reason="no_authenticator", view=view
             )
 
     def end_mismatch(self, session: Session, address: str | None) -> None:
         """End the gate's session where the portal takes its visitor for somebody else, or for nobody."""
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             row = accounts.find(tx, session.account_id)
-            self.house.sessions.end(tx, session)
+            self.services.sessions.end(tx, session)
             who = Who(row.subject if row else None, session.sign_in, address)
-            self.house.audit.record(tx, "identity_mismatch", self.house.clock(), who, outcome="refused")
+            self.services.audit.record(tx, "identity_mismatch", self.services.clock(), who, outcome="refused")
 
     def end_sessions(self, account_id: str, reason: str, **by: Any) -> int:
         """End every session of an account, on every worker, at once; how many there were.
@@ -73,12 +73,14 @@ class Life(Ceremony):
             reason: why, for the record.
             by: `by=` the random name of who at the help desk does it, so that the owner is told.
         """
-        with self.house.store.begin() as tx:
-            row = accounts.hold(tx, account_id)
-            ended = self.house.sessions.end_account(tx, account_id)
+        with self.services.store.begin() as tx:
+            row = accounts.lock_row(tx, account_id)
+            ended = self.services.sessions.end_account(tx, account_id)
             if row is not None:
                 who = Who(row.subject)
-                self.house.audit.record(tx, "sessions_ended", self.house.clock(), who, why=reason, ended=ended, **by)
+                self.services.audit.record(
+                    tx, "sessions_ended", self.services.clock(), who, why=reason, ended=ended, **by
+                )
         return ended
 
     def password_changed(self, account_id: str, kept: Session | None) -> int:
@@ -88,39 +90,39 @@ class Life(Ceremony):
             account_id: whose password was changed.
             kept: the session in which it was changed, which goes on.
         """
-        with self.house.store.begin() as tx:
-            row = accounts.hold(tx, account_id)
+        with self.services.store.begin() as tx:
+            row = accounts.lock_row(tx, account_id)
             if row is None:
                 return 0
             this = kept.sign_in if kept is not None and kept.account_id == account_id else None
-            ended = self.house.sessions.end_account(tx, account_id, lambda other: other.sign_in != this)
+            ended = self.services.sessions.end_account(tx, account_id, lambda other: other.sign_in != this)
             who = Who(row.subject, this)
-            self.house.audit.record(tx, "password_changed", self.house.clock(), who, ended=ended)
+            self.services.audit.record(tx, "password_changed", self.services.clock(), who, ended=ended)
         return ended
 
     def lock(self, account_id: str, reason: str, **by: Any) -> None:
         """Lock an account: its sessions end and it proves nothing until it is unlocked."""
-        now = self.house.clock()
-        with self.house.store.begin() as tx:
+        now = self.services.clock()
+        with self.services.store.begin() as tx:
             accounts.ensure(tx, account_id, now)
-            row = accounts.hold(tx, account_id)
+            row = accounts.lock_row(tx, account_id)
             accounts.lock(tx, account_id, now, reason)
-            self.house.sessions.end_account(tx, account_id)
-            self.house.audit.record(tx, "account_locked", now, Who(row.subject if row else None), why=reason, **by)
+            self.services.sessions.end_account(tx, account_id)
+            self.services.audit.record(tx, "account_locked", now, Who(row.subject if row else None), why=reason, **by)
 
     def unlock(self, account_id: str, reason: str, **by: Any) -> bool:
         """Unlock an account and let its owner type codes again, whatever strangers failed; False where it was open."""
-        with self.house.store.begin() as tx:
-            row = accounts.hold(tx, account_id)
+        with self.services.store.begin() as tx:
+            row = accounts.lock_row(tx, account_id)
             if row is None:
                 return False
             seeds = authenticators.totp_of_account(tx, account_id)
             subjects = [f"account {row.subject}", *(f"authenticator {seed.id}" for seed in seeds)]
             lanes: tuple[Lane, ...] = ("stranger", "known")
-            self.house.limiter.clear(tx, [Scope("code", subject, lane) for subject in subjects for lane in lanes])
+            self.services.limiter.clear(tx, [Scope("code", subject, lane) for subject in subjects for lane in lanes])
             unlocked = accounts.unlock(tx, account_id)
-            self.house.audit.record(
-                tx, "account_unlocked", self.house.clock(), Who(row.subject), was_locked=unlocked, why=reason, **by
+            self.services.audit.record(
+                tx, "account_unlocked", self.services.clock(), Who(row.subject), was_locked=unlocked, why=reason, **by
             )
         return unlocked
 
@@ -133,17 +135,17 @@ class Life(Ceremony):
         Args:
             account_id, reason, by: as for `end_sessions`.
         """
-        now = self.house.clock()
-        with self.house.store.begin() as tx:
-            row = accounts.hold(tx, account_id)
+        now = self.services.clock()
+        with self.services.store.begin() as tx:
+            row = accounts.lock_row(tx, account_id)
             if row is None:
                 return 0
-            self.house.sessions.end_account(tx, account_id)
+            self.services.sessions.end_account(tx, account_id)
             activations.revoke(tx, account_id)
             devices.remove_account(tx, account_id)
             recovery_sets.remove(tx, account_id)
             removed = authenticators.remove_account(tx, account_id)
-            self.house.audit.record(tx, "account_reset", now, Who(row.subject), why=reason, removed=removed, **by)
+            self.services.audit.record(tx, "account_reset", now, Who(row.subject), why=reason, removed=removed, **by)
         return removed
 
     def forget(self, account_id: str) -> bool:
@@ -151,37 +153,37 @@ class Life(Ceremony):
 
         Its events stay, under a random name that nothing connects with the id any more.
         """
-        with self.house.store.begin() as tx:
-            row = accounts.hold(tx, account_id)
+        with self.services.store.begin() as tx:
+            row = accounts.lock_row(tx, account_id)
             if row is not None:
-                self.house.audit.record(tx, "account_forgotten", self.house.clock(), Who(row.subject))
+                self.services.audit.record(tx, "account_forgotten", self.services.clock(), Who(row.subject))
             return accounts.remove(tx, account_id)
 
     def revoke_activation(self, account_id: str, reason: str) -> bool:
         """Make an account's activation code worthless, and end what it opened; False where there is neither."""
-        with self.house.store.begin() as tx:
-            row = accounts.hold(tx, account_id)
+        with self.services.store.begin() as tx:
+            row = accounts.lock_row(tx, account_id)
             revoked = activations.revoke(tx, account_id)
-            ended = sessions.remove_enrolling(tx, account_id, self.house.clock())
+            ended = sessions.remove_enrolling(tx, account_id, self.services.clock())
             done = revoked or ended > 0
             if done and row is not None:
                 who = Who(row.subject)
-                self.house.audit.record(
-                    tx, "activation_revoked", self.house.clock(), who, why=reason, ended=ended, was_open=revoked
+                self.services.audit.record(
+                    tx, "activation_revoked", self.services.clock(), who, why=reason, ended=ended, was_open=revoked
                 )
         return done
 
     def purge(self) -> dict[str, int]:
         """Clear away what has ended by itself; how much of each. Nothing depends on its being run."""
-        now = self.house.clock()
-        with self.house.store.begin() as tx:
+        now = self.services.clock()
+        with self.services.store.begin() as tx:
             return {
                 "sessions": sessions.remove_ended(tx, now),
                 "enrolments": authenticators.remove_ended_enrolments(tx, now),
                 "challenges": credentials.remove_ended_challenges(tx, now),
                 "activations": activations.remove_ended(tx, now),
-                "notices": outbox.remove_old(tx, now - KEPT),
-                "alerts": alerts.remove_old(tx, now - KEPT),
+                "notices": outbox.remove_old(tx, now - NOTICE_RETENTION),
+                "alerts": alerts.remove_old(tx, now - NOTICE_RETENTION),
                 "devices": devices.remove_ended(tx, now),
                 "desk": desk_staff.remove_ended(tx, now),
                 "counters": counters.remove_ended(tx, now),

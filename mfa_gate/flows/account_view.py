@@ -12,13 +12,13 @@ from ..store.authenticators import AuthenticatorRow
 from ..store.events import EventRow
 from ..store.sessions import ListedRow
 from .activation import UnknownAccount
-from .flow import Ceremony
+from .flow import Flow
 
-LATEST = 200  # events
+MAX_EVENTS = 200  # events
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class AccountView:
     """An account as it stands.
 
     Attributes:
@@ -42,27 +42,27 @@ class Case:
     history: tuple[EventRow, ...]
 
 
-class Cases(Ceremony):
+class AccountViews(Flow):
     """Reads accounts."""
 
-    def of(self, account_id: str) -> Case:
+    def of(self, account_id: str) -> AccountView:
         """An account by its id.
 
         Raises:
             UnknownAccount: the portal knows none.
         """
-        account, now = self.house.load_account(account_id), self.house.clock()
+        account, now = self.services.load_account(account_id), self.services.clock()
         if account is None:
             raise UnknownAccount(f"the portal knows no account {account_id!r}")
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             accounts.ensure(tx, account_id, now)
             return self._read(tx, account, now)
 
-    def _read(self, tx: Transaction, account: Account, now: float) -> Case:
+    def _read(self, tx: Transaction, account: Account, now: float) -> AccountView:
         row = accounts.find(tx, account.id)
         assert row is not None  # noqa: S101  (made in this transaction)
         frozen = accounts.frozen_until(tx, account.id)
-        return Case(
+        return AccountView(
             account,
             row.subject,
             row.locked_at is not None,
@@ -72,7 +72,7 @@ class Cases(Ceremony):
             tuple(self.living(tx, account.id, account.group)),
             activations.open_until(tx, account.id, now),
             tuple(alerts.of_subject(tx, row.subject)),
-            tuple(next(same) for _, same in groupby(events.latest(tx, row.subject, LATEST), _what)),
+            tuple(next(same) for _, same in groupby(events.latest(tx, row.subject, MAX_EVENTS), _what)),
         )
 
 

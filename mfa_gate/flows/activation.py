@@ -12,8 +12,8 @@ from ..audit.record import Who
 from ..exc import MFAGateError, WrongActivationCode, WrongState
 from ..sessions.session import Session
 from ..store import Transaction, accounts, activations, sessions
-from .flow import Risen, Visit
-from .proving import Proving
+from .flow import ClientContext, Elevated
+from .proving import ProofFlow
 
 SYMBOLS: Final = 16  # of five bits each: 80 bits, out of reach of guessing
 
@@ -23,7 +23,7 @@ class UnknownAccount(MFAGateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedCode:
     """A code, told once: here.
 
     Attributes:
@@ -38,10 +38,10 @@ class Issued:
     enrolled: bool
 
 
-class Activation(Proving):
+class Activation(ProofFlow):
     """Issuing and redeeming activation codes."""
 
-    def issue(self, account_id: str, reason: str, ttl: float | None = None) -> Issued:
+    def issue(self, account_id: str, reason: str, ttl: float | None = None) -> IssuedCode:
         """Issue a code; an earlier one of the account, and every session that may change things by it, end.
 
         Args:
@@ -53,35 +53,37 @@ class Activation(Proving):
             UnknownAccount: the portal knows no such account.
             ValueError: the time is not between a minute and 366 days.
         """
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             return self.issue_in(tx, account_id, reason, ttl)
 
-    def issue_in(self, tx: Transaction, account_id: str, reason: str, ttl: float | None = None, **how: Any) -> Issued:
+    def issue_in(
+        self, tx: Transaction, account_id: str, reason: str, ttl: float | None = None, **how: Any
+    ) -> IssuedCode:
         """`issue` in a transaction of the caller's, who hands the code over before it commits.
 
         Args:
             tx, account_id, reason, ttl: as for `issue`.
             how: `by=` the random name of who at the help desk does it, `via=` the way it is told.
         """
-        house, now = self.house, self.house.clock()
-        ttl = house.settings.activation_ttl if ttl is None else ttl
+        services, now = self.services, self.services.clock()
+        ttl = services.settings.activation_ttl if ttl is None else ttl
         if not 60 <= ttl <= 366 * 86_400:
             raise ValueError("an activation code lives between a minute and 366 days")
         account = self.portal_account(account_id)
         accounts.ensure(tx, account_id, now)
-        held = accounts.hold(tx, account_id)
+        account_row = accounts.lock_row(tx, account_id)
         code = crockford.new(SYMBOLS)
         row = activations.ActivationRow(
-            secrets.token_hex(16), account_id, house.keyring.hash("activation", code), reason, now, now + ttl
+            secrets.token_hex(16), account_id, services.keyring.hash("activation", code), reason, now, now + ttl
         )
         accounts.freeze(tx, account_id, None)  # whoever issues a code knows whom it is for
         activations.replace(tx, row)
         ended = sessions.remove_enrolling(tx, account_id, now)
-        subject = held.subject if held else None
-        house.audit.record(
+        subject = account_row.subject if account_row else None
+        services.audit.record(
             tx, "activation_issued", now, Who(subject), why=reason, activation=row.id, ended=ended, **how
         )
-        return Issued(account, crockford.grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
+        return IssuedCode(account, crockford.grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
 
     def portal_account(self, account_id: str) -> Account:
         """The account as the portal knows it.
@@ -89,16 +91,16 @@ class Activation(Proving):
         Raises:
             UnknownAccount: it does not.
         """
-        account = self.house.load_account(account_id)
+        account = self.services.load_account(account_id)
         if account is None:
             raise UnknownAccount(f"the portal knows no account {account_id!r}")
         return account
 
-    def redeem(self, visit: Visit, code: str) -> Risen:
+    def redeem(self, client: ClientContext, code: str) -> Elevated:
         """Bind a code to this session, which may then enrol.
 
         Args:
-            visit: who is there: with the right password and no authenticator yet, or signed in by the strongest
+            client: its session has the right password and no authenticator yet, or was signed in by the strongest
                 proof at hand, or by a recovery code, minutes ago.
             code: as typed.
 
@@ -106,24 +108,26 @@ class Activation(Proving):
             SignInRequired, WrongState, TooManyAttempts, AccountClosed, Unavailable: as for any step.
             WrongActivationCode: mistyped, another account's, bound to another session, replaced or out of time.
         """
-        session = visit.there()
+        session = client.require_session()
         account = self.account_of(session)
-        house, now = self.house, self.house.clock()
-        with house.store.begin() as tx:
+        services, now = self.services, self.services.clock()
+        with services.store.begin() as tx:
             self._may_redeem(tx, session)
-            attempt = self.count(tx, visit, "activation")
+            attempt = self.count(tx, client, "activation")
             subject = self.subject_in(tx, account.id)
-        with self.told("activation_redeemed", visit, subject), house.store.begin() as tx:
-            self.hold(tx, session)
+        with self.recording_failure("activation_redeemed", client, subject), services.store.begin() as tx:
+            self.lock_row(tx, session)
             self._may_redeem(tx, session)
-            until = now + house.settings.enrolling
-            hashes = house.keyring.hashes("activation", crockford.normalised(code))
-            if not activations.bind(tx, account.id, hashes, session.sign_in, now, until, house.settings.idle):
+            until = now + services.settings.enrolling
+            hashes = services.keyring.hashes("activation", crockford.normalised(code))
+            if not activations.bind(tx, account.id, hashes, session.sign_in, now, until, services.settings.idle):
                 raise WrongActivationCode
-            cookie, risen = house.sessions.let_enrol(tx, session, now, until, self.here(visit, now))
-            house.limiter.succeeded(tx, attempt)
-            house.audit.record(tx, "activation_redeemed", now, visit.who(subject))
-        return Risen(cookie, risen, account)
+            cookie, elevated = services.sessions.let_enrol(
+                tx, session, now, until, self.newly_proven_place(client, now)
+            )
+            services.limiter.succeeded(tx, attempt)
+            services.audit.record(tx, "activation_redeemed", now, client.who(subject))
+        return Elevated(cookie, elevated, account)
 
     def _may_redeem(self, tx: Transaction, session: Session) -> None:
         progress = self.progress_in(tx, session)
@@ -131,4 +135,4 @@ class Activation(Proving):
             return
         if progress.state != "signed_in":
             raise WrongState
-        self.recovers(session, progress.methods)  # or has the strongest proof itself
+        self.lacks_strongest_proof(session, progress.methods)  # or has the strongest proof itself

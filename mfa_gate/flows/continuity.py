@@ -9,43 +9,43 @@ from ..audit.record import Outcome, Who
 from ..risk import Risk
 from ..sessions.session import Session
 from ..store import accounts, sessions
-from .flow import Ceremony, House, News, Visit
+from .flow import ClientContext, Flow, RecordedOnce, Services
 
 
-class Continuity(Ceremony):
+class Continuity(Flow):
     """What a session counts for where it shows up."""
 
-    def __init__(self, house: House) -> None:
-        super().__init__(house)
-        self._moves = News()
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._moves = RecordedOnce()
 
-    def here(self, session: Session, visit: Visit) -> Session:
+    def as_seen_from(self, session: Session, client: ClientContext) -> Session:
         """The session as it counts at another place than its own: as it is, or only as far as a password does.
 
         Args:
             session: as it was read.
-            visit: where it shows up.
+            client: where it shows up.
 
         Raises:
             Unavailable: the store does not answer.
         """
-        house, place = self.house, visit.place
-        context, now = house.habits.context(place), house.clock()
-        with house.store.begin() as tx:
+        services, place = self.services, client.place
+        place_hash, now = services.habits.place_hash(place), services.clock()
+        with services.store.begin() as tx:
             row = accounts.find(tx, session.account_id)
             shown = sessions.shown(tx, session.id_hash)
-            reasons = house.habits.moved(row.habits if row else None, shown, place, now)
-            asked = reasons and not house.habits.policy.reports("session")
+            reasons = services.habits.moved(row.habits if row else None, shown, place, now)
+            asked = reasons and not services.habits.policy.reports("session")
             if not asked:
                 # one that has proven nothing yet is no longer held against where it began
-                anew = None if _opens_something(session, now) else house.habits.shown(place, now)
-                sessions.goes_on(tx, session.id_hash, context, anew)
-            if reasons and self._moves.is_new(session.sign_in, context):
-                who = Who(row.subject if row else None, session.sign_in, visit.address, visit.agent)
+                anew = None if _opens_something(session, now) else services.habits.fingerprint(place, now)
+                sessions.goes_on(tx, session.id_hash, place_hash, anew)
+            if reasons and self._moves.is_new(session.sign_in, place_hash):
+                who = Who(row.subject if row else None, session.sign_in, client.address, client.agent)
                 outcome: Outcome = "refused" if asked and _opens_something(session, now) else "success"
-                house.audit.record(tx, "session_moved", now, who, outcome=outcome, reasons=list(reasons))
+                services.audit.record(tx, "session_moved", now, who, outcome=outcome, reasons=list(reasons))
         if not asked:
-            return replace(session, context=context)
+            return replace(session, place_hash=place_hash)
         risk: Risk = "high" if session.risk == "high" else "raised"
         return replace(session, level=Level.PASSWORD, risk=risk, observed_until=None, moved=True)
 

@@ -13,8 +13,8 @@ from ..factors import totp
 from ..lines import visible
 from ..store import authenticators, sessions
 from ..store.authenticators import EnrolmentRow, TOTPRow
-from .flow import Risen, Visit, log
-from .proving import Proving
+from .flow import ClientContext, Elevated, log
+from .proving import ProofFlow
 from .sign_in import seed_context, step_mark
 
 LABEL_LENGTH: Final = 60
@@ -36,10 +36,10 @@ class BegunTOTP:
     key: str = field(repr=False)
 
 
-class Enrolment(Proving):
+class Enrolment(ProofFlow):
     """Enrolment by TOTP."""
 
-    def begin_totp(self, visit: Visit) -> BegunTOTP:
+    def begin_totp(self, client: ClientContext) -> BegunTOTP:
         """Make a seed and keep it, sealed, until it is confirmed; an earlier one of this sign-in is dropped.
 
         Raises:
@@ -48,26 +48,26 @@ class Enrolment(Proving):
             NotFound: the portal has switched this method off.
         """
         self.offered("totp")
-        session = visit.there()
+        session = client.require_session()
         account = self.account_of(session)
         self.addable("totp", account.group)
-        house, now = self.house, self.house.clock()
-        begun = totp.begin(house.settings.name, account.email or account.name)
-        with house.store.begin() as tx:
-            held = self.hold(tx, session)
+        services, now = self.services, self.services.clock()
+        begun = totp.begin(services.settings.name, account.email or account.name)
+        with services.store.begin() as tx:
+            account_row = self.lock_row(tx, session)
             self.may_change(tx, session, level=Level.MFA, adds=True)
             row = EnrolmentRow(
-                secrets.token_hex(16), account.id, session.sign_in, "otp", "", now + house.settings.enrolling
+                secrets.token_hex(16), account.id, session.sign_in, "otp", "", now + services.settings.enrolling
             )
-            sealed = house.keyring.seal(begun.seed, seed_context(held.subject, row.id))
+            sealed = services.keyring.seal(begun.seed, seed_context(account_row.subject, row.id))
             authenticators.begin_enrolment(tx, row._replace(state=sealed))
         return BegunTOTP(row.id, begun.secret, begun.uri, begun.key)
 
-    def complete_totp(self, visit: Visit, enrolment: str, code: str, label: str | None = None) -> Risen:
+    def complete_totp(self, client: ClientContext, enrolment: str, code: str, label: str | None = None) -> Elevated:
         """Confirm an authenticator by its first code, which is spent with it, and so is the activation code.
 
         Args:
-            visit: who is there.
+            client: where the request comes from, and its session.
             enrolment: id that `begin_totp` gave.
             code: as typed.
             label: the person's name for it, at most 60 characters.
@@ -81,24 +81,24 @@ class Enrolment(Proving):
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
         self.offered("totp")
-        session = visit.there()
+        session = client.require_session()
         account = self.account_of(session)
         self.addable("totp", account.group)
         name = clean_label(label)
-        device = self.device_of(visit, account.id)
-        house, now = self.house, self.house.clock()
-        with house.store.begin() as tx:
+        device = self.device_of(client, account.id)
+        services, now = self.services, self.services.clock()
+        with services.store.begin() as tx:
             self.may_change(tx, session, level=Level.MFA, adds=True)
             begun = authenticators.find_enrolment(tx, enrolment, session.sign_in, now) if is_id(enrolment) else None
             if begun is None:
                 raise EnrolmentGone
-            attempt = self.count(tx, visit, "confirm")
+            attempt = self.count(tx, client, "confirm")
             subject = self.subject_in(tx, account.id)
-        with self.told("authenticator_added", visit, subject, "otp"):
+        with self.recording_failure("authenticator_added", client, subject, "otp"):
             seed = self._begun_seed(begun, subject)
-            step = totp.confirm(seed, code, now, house.settings.totp_window)
-            with house.store.begin() as tx:
-                held = self.hold(tx, session)
+            step = totp.confirm(seed, code, now, services.settings.totp_window)
+            with services.store.begin() as tx:
+                account_row = self.lock_row(tx, session)
                 self.may_change(tx, session, level=Level.MFA, adds=True)
                 if not authenticators.take_enrolment(tx, begun.id, session.sign_in, now):
                     raise EnrolmentGone
@@ -106,14 +106,14 @@ class Enrolment(Proving):
                 row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
                 sessions.stop_observing(tx, account.id, session.sign_in)
                 authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
-                risen = self.proven(tx, visit, account, held, Proof("otp", now, row.id), device)
-                house.limiter.succeeded(tx, attempt)
-                house.audit.record(tx, "authenticator_added", now, visit.who(subject), method="otp", id=row.id)
-        return risen
+                elevated = self.proven(tx, client, account, account_row, Proof("otp", now, row.id), device)
+                services.limiter.succeeded(tx, attempt)
+                services.audit.record(tx, "authenticator_added", now, client.who(subject), method="otp", id=row.id)
+        return elevated
 
     def _begun_seed(self, begun: EnrolmentRow, subject: str) -> bytes:
         try:
-            return self.house.keyring.open(begun.state, seed_context(subject, begun.id))
+            return self.services.keyring.open(begun.state, seed_context(subject, begun.id))
         except SealBroken:
             log.error("the begun enrolment %s does not open", begun.id)
             raise EnrolmentGone from None

@@ -12,13 +12,13 @@ from ..audit.record import PURPOSE
 from ..exc import MFAGateError
 from ..store import Transaction, accounts, events
 from ..store.events import AnchorRow, ChainedRow, EventRow
-from .flow import Ceremony
+from .flow import Flow
 
-PAGE: Final = 1000  # lines read at once
-CHAINS: Final = 100  # chains purged at once
+PAGE_SIZE: Final = 1000  # lines read at once
+CHAINS_AT_ONCE: Final = 100  # chains purged at once
 
 
-class LogBroken(MFAGateError):
+class ChainBroken(MFAGateError):
     """A line was changed, is missing, or stands in another place.
 
     Attributes:
@@ -77,7 +77,7 @@ class Lines(Protocol):
     def vouch(self, tx: Transaction, row_id: int, mac: str) -> None: ...
 
 
-class Record(Ceremony):
+class ChainedLog(Flow):
     """What operators do with chained lines, whatever those say.
 
     Attributes:
@@ -98,18 +98,18 @@ class Record(Ceremony):
         Raises:
             LogBroken: with the first bad line.
         """
-        with self.house.store.snapshot() as tx:
+        with self.services.store.snapshot() as tx:
             found, anchors = Verified(), self._anchors(tx)
             for row in self.rows(tx):
                 try:
                     self._check(row, found, anchors)
                 except (TypeError, ValueError):  # a store by hand may hold anything
-                    raise LogBroken(row.id, "changed", f"line {row.id} is not what a line can be") from None
+                    raise ChainBroken(row.id, "changed", f"line {row.id} is not what a line can be") from None
             if checkpoint is not None:
                 self._hold_against(tx, checkpoint, found, anchors)
         for end in found.ends.values():
             if end.unvouched is not None:
-                raise LogBroken(
+                raise ChainBroken(
                     end.unvouched,
                     "key_missing",
                     f"line {end.unvouched} and what follows it in its chain were signed with a key that is not in "
@@ -121,7 +121,7 @@ class Record(Ceremony):
         event = row.event
         if row.chain is None or row.seq is None or row.link is None or row.mac is None:
             if found.ends:
-                raise LogBroken(row.id, "unsigned", f"line {row.id} is in no chain")
+                raise ChainBroken(row.id, "unsigned", f"line {row.id} is in no chain")
             found.unchained += 1
         else:
             end = found.ends.get(row.chain) or self._begin(row.chain, anchors)
@@ -129,9 +129,11 @@ class Record(Ceremony):
                 after = row.seq > end.seq
                 damage = "missing" if after else "out_of_order"
                 what = "lines before it are missing" if after else "it stands in the wrong place, or is there twice"
-                raise LogBroken(row.id, damage, f"line {row.id}: {what}")
+                raise ChainBroken(row.id, damage, f"line {row.id}: {what}")
             if link_of(end.link, row.chain, row.seq, event) != row.link:
-                raise LogBroken(row.id, "changed", f"line {row.id} was changed, or the one before it in its chain was")
+                raise ChainBroken(
+                    row.id, "changed", f"line {row.id} was changed, or the one before it in its chain was"
+                )
             found.ends[row.chain] = End(row.seq, row.link, event.at, row.id, row.mac, self._unvouched(row, end))
         found.lines += 1
         found.first = event.at if found.first is None else found.first
@@ -139,11 +141,11 @@ class Record(Ceremony):
 
     def _unvouched(self, row: ChainedRow, end: End) -> int | None:
         """Lines whose key is gone are vouched for by a later one of their chain."""
-        keyring, mac = self.house.keyring, row.mac or ""
+        keyring, mac = self.services.keyring, row.mac or ""
         if mac.partition(".")[0] not in keyring.ids:
             return end.unvouched or row.id
         if not keyring.matches(self.purpose, row.link or "", mac):
-            raise LogBroken(row.id, "forged", f"line {row.id} was not written by this portal")
+            raise ChainBroken(row.id, "forged", f"line {row.id} was not written by this portal")
         return None
 
     def _begin(self, chain: str, anchors: Mapping[str, AnchorRow]) -> End:
@@ -153,7 +155,7 @@ class Record(Ceremony):
 
     def _anchors(self, tx: Transaction) -> dict[str, AnchorRow]:
         """The anchors that this portal made; a forged one is none, so that its chain begins nowhere."""
-        rows, matches = events.anchors(tx), self.house.keyring.matches
+        rows, matches = events.anchors(tx), self.services.keyring.matches
         return {chain: row for chain, row in rows.items() if matches(self._anchor, _anchored(row), row.mac)}
 
     def checkpoint(self) -> str:
@@ -164,8 +166,8 @@ class Record(Ceremony):
         """
         found = self.verify()
         heads = {chain: [end.seq, end.link, end.at] for chain, end in sorted(found.ends.items())}
-        body = {"at": self.house.clock(), "lines": found.lines, "heads": heads}
-        mac = self.house.keyring.hash(self._checkpoint, _canonical(body))
+        body = {"at": self.services.clock(), "lines": found.lines, "heads": heads}
+        mac = self.services.keyring.hash(self._checkpoint, _canonical(body))
         return json.dumps({**body, "mac": mac}, sort_keys=True)
 
     def _hold_against(
@@ -183,7 +185,9 @@ class Record(Ceremony):
             if links.get((chain, seq)) == link or (purged is not None and purged.seq >= seq):
                 continue
             damage = "changed" if (chain, seq) in links else "cut_off"
-            raise LogBroken(None, damage, f"chain {chain} no longer has line {seq} of the checkpoint: it was {damage}")
+            raise ChainBroken(
+                None, damage, f"chain {chain} no longer has line {seq} of the checkpoint: it was {damage}"
+            )
 
     def _heads_of(self, checkpoint: str) -> dict[str, tuple[int, str, float]]:
         try:
@@ -191,23 +195,23 @@ class Record(Ceremony):
             mac, body = document.pop("mac"), document
             heads = {chain: (int(seq), str(link), float(at)) for chain, (seq, link, at) in body["heads"].items()}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise LogBroken(None, "checkpoint", "this is not a checkpoint") from None
-        if not isinstance(mac, str) or not self.house.keyring.matches(self._checkpoint, _canonical(body), mac):
-            raise LogBroken(None, "checkpoint", "the checkpoint was altered, or its key is not in MFA_GATE_KEYS")
+            raise ChainBroken(None, "checkpoint", "this is not a checkpoint") from None
+        if not isinstance(mac, str) or not self.services.keyring.matches(self._checkpoint, _canonical(body), mac):
+            raise ChainBroken(None, "checkpoint", "the checkpoint was altered, or its key is not in MFA_GATE_KEYS")
         return heads
 
     def purge(self, before: float) -> int:
         """Clear away lines from before a time, as many of each chain's beginning as are; how many those were."""
         purged = 0
         while True:
-            with self.house.store.begin() as tx:
+            with self.services.store.begin() as tx:
                 done = 0
-                for chain in self.lines.chains_older(tx, before, CHAINS):
+                for chain in self.lines.chains_older(tx, before, CHAINS_AT_ONCE):
                     last = self.lines.last_to_purge(tx, chain, before)
                     if last is None or last.seq is None or last.link is None:
                         continue
                     anchor = AnchorRow(chain, last.seq, last.link, "")
-                    mac = self.house.keyring.hash(self._anchor, _anchored(anchor))
+                    mac = self.services.keyring.hash(self._anchor, _anchored(anchor))
                     events.put_anchor(tx, anchor._replace(mac=mac))
                     done += self.lines.purge_chain(tx, chain, last.seq)
             purged += done
@@ -223,9 +227,9 @@ class Record(Ceremony):
         Raises:
             LogBroken: the record is not in order; nothing was signed.
         """
-        keyring = self.house.keyring
+        keyring = self.services.keyring
         found = self.verify()
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             old = [end for end in found.ends.values() if not keyring.is_current(end.mac)]
             for end in old:
                 self.lines.vouch(tx, end.line, keyring.hash(self.purpose, end.link))
@@ -237,7 +241,7 @@ class Record(Ceremony):
     def rows(self, tx: Transaction) -> Iterator[Any]:
         """All lines in the order in which they were stored."""
         last = 0
-        while rows := self.lines.after(tx, last, PAGE):
+        while rows := self.lines.after(tx, last, PAGE_SIZE):
             yield from rows
             last = rows[-1].id
 
@@ -250,7 +254,7 @@ class Record(Ceremony):
         return f"{self.name} checkpoint"
 
 
-class Log(Record):
+class EventLog(ChainedLog):
     """The record of events."""
 
     lines: ClassVar[Lines] = events
@@ -259,13 +263,13 @@ class Log(Record):
 
     def purge(self, before: float) -> int:
         """The same, and what is older than chains."""
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             purged = events.purge_unchained(tx, before)
         return purged + super().purge(before)
 
     def event(self, event_id: int) -> ChainedRow | None:
         """One event by its id."""
-        with self.house.store.snapshot() as tx:
+        with self.services.store.snapshot() as tx:
             rows = events.after(tx, event_id - 1, 1)
         return rows[0] if rows and rows[0].id == event_id else None
 
@@ -279,7 +283,7 @@ class Log(Record):
             account: only this account's.
         """
         names: dict[str | None, str | None] = {None: None}
-        with self.house.store.snapshot() as tx:
+        with self.services.store.snapshot() as tx:
             for row in self.rows(tx):
                 subject = row.event.subject
                 if not _within(row.event, since, until):

@@ -43,7 +43,7 @@ log: Final = logging.getLogger("mfa_gate")
 State = Literal["anonymous", "pending", "activation", "enrolling", "signed_in"]
 CHANGE_AGE: Final = 300.0  # seconds that a proof lets its session change authenticators
 
-_REMEMBERED: Final = 10_000  # things that were recorded already, by this process
+_MAX_REMEMBERED: Final = 10_000  # things that were recorded already, by this process
 _REFUSALS: Final[dict[State, type[Refusal]]] = {
     "anonymous": SignInRequired,
     "pending": StepUpRequired,
@@ -54,7 +54,7 @@ _REFUSALS: Final[dict[State, type[Refusal]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Services:
     """The parts of one app that flows work with.
 
     Attributes:
@@ -83,7 +83,7 @@ class House:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class ClientContext:
     """Who is at the door.
 
     Attributes:
@@ -109,7 +109,7 @@ class Visit:
     def who(self, subject: str | None = None) -> Who:
         return Who(subject, self.session.sign_in if self.session else None, self.address, self.agent)
 
-    def there(self) -> Session:
+    def require_session(self) -> Session:
         """The session.
 
         Raises:
@@ -129,7 +129,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class Risen:
+class Elevated:
     """A session that rose.
 
     Attributes:
@@ -148,10 +148,10 @@ class Risen:
     progress: Progress | None = None
     signs_in: bool = False
     device: str | None = field(default=None, repr=False)
-    news: bool = False
+    has_unseen_notices: bool = False
 
 
-def narrowed(session: Session, methods: frozenset[str]) -> frozenset[str]:
+def methods_allowed_at_risk(session: Session, methods: frozenset[str]) -> frozenset[str]:
     """Which of these methods may complete a sign-in that is as unusual as this one.
 
     What a relay cannot pass always may. Of a raised sign-in so may a recovery code, which is the way back when a key is
@@ -165,33 +165,33 @@ def narrowed(session: Session, methods: frozenset[str]) -> frozenset[str]:
     return sure | (methods & {RECOVERY}) if sure else methods
 
 
-class News:
+class RecordedOnce:
     """What this process has recorded already: whoever is refused may ask as often as they like."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, ...]] = set()
+        self._recorded: set[tuple[str, ...]] = set()
 
     def is_new(self, *what: str) -> bool:
         """Whether it was not recorded yet; from now on it is."""
-        if what in self._told:
+        if what in self._recorded:
             return False
-        if len(self._told) >= _REMEMBERED:
-            self._told.clear()
-        self._told.add(what)
+        if len(self._recorded) >= _MAX_REMEMBERED:
+            self._recorded.clear()
+        self._recorded.add(what)
         return True
 
 
-class Ceremony:
+class Flow:
     """Base of the flows: the pieces that none of them may forget."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, services: Services) -> None:
+        self.services = services
 
     def progress(self, session: Session | None) -> Progress:
         """Where a session stands, and which methods its account has."""
         if session is None:
             return Progress("anonymous")
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             return self.progress_in(tx, session)
 
     def progress_in(self, tx: Transaction, session: Session) -> Progress:
@@ -199,9 +199,9 @@ class Ceremony:
         if session.level >= Level.MFA:
             return Progress("signed_in", methods)
         # asked in any case: an account with and one without authenticators cost the same
-        bound = activations.is_bound(tx, session.account_id, session.sign_in, self.house.clock())
+        bound = activations.is_bound(tx, session.account_id, session.sign_in, self.services.clock())
         if methods:
-            return Progress("pending", narrowed(session, methods))
+            return Progress("pending", methods_allowed_at_risk(session, methods))
         return Progress("enrolling" if bound and not session.moved else "activation")
 
     def fits_risk(self, tx: Transaction, session: Session, method: str) -> None:
@@ -213,20 +213,22 @@ class Ceremony:
         """
         if session.risk == "usual" or session.level >= Level.MFA:
             return
-        fitting = narrowed(session, frozenset(map(self.as_proven, authenticators.methods(tx, session.account_id))))
+        fitting = methods_allowed_at_risk(
+            session, frozenset(map(self.as_proven, authenticators.methods(tx, session.account_id)))
+        )
         if method not in fitting:
             raise SurerProofRequired if fitting else TooUnusual
 
     def as_proven(self, method: str) -> str:
         """What an authenticator's method counts as now: hardware only while the portal asks for attestation."""
-        rp = self.house.relying_party
+        rp = self.services.relying_party
         return "pop" if method == "hwk" and (rp is None or rp.attestation is None) else method
 
     def offered(self, method: str) -> None:
         """Raises:
         NotFound: the portal has switched this method off.
         """
-        if method not in self.house.settings.methods:
+        if method not in self.services.settings.methods:
             raise NotFound
 
     def addable(self, method: str, group: str | None) -> None:
@@ -234,7 +236,7 @@ class Ceremony:
         NotFound: the portal has switched this method off, or it does not count for this group.
         """
         self.offered(method)
-        required = self.house.policy.requirement(group, self.house.clock())
+        required = self.services.policy.requirement(group, self.services.clock())
         if not any(required.counts(amr) for amr in AMR[method]):
             raise NotFound
 
@@ -278,30 +280,30 @@ class Ceremony:
             return
         if progress.state != "signed_in":
             raise self.refusal_for(progress.state)
-        if adds and self.house.clock() < (accounts.frozen_until(tx, session.account_id) or 0.0):
+        if adds and self.services.clock() < (accounts.frozen_until(tx, session.account_id) or 0.0):
             raise AdditionsFrozen
-        lacking = self.recovers(session, progress.methods)
-        if session.enrol_until is not None and self.house.clock() < session.enrol_until:
+        lacking = self.lacks_strongest_proof(session, progress.methods)
+        if session.enrol_until is not None and self.services.clock() < session.enrol_until:
             return
         reached = strongest(progress.methods)
         if lacking or reached < Level.PHISHING_RESISTANT or level > reached:
             raise ActivationRequired
 
-    def recovers(self, session: Session, methods: frozenset[str]) -> bool:
+    def lacks_strongest_proof(self, session: Session, methods: frozenset[str]) -> bool:
         """Whether a recovery code stands for the strongest proof of these methods, which is missing or too old.
 
         Raises:
             StepUpRequired: it is, and there is no recovery code of the last minutes; `data["requirement"]` says which.
         """
-        now, required = self.house.clock(), Requirement(strongest(methods), CHANGE_AGE)
+        now, required = self.services.clock(), Requirement(strongest(methods), CHANGE_AGE)
         if satisfies(session.level, session.proofs, required, now):
             return False
-        if not self.recovered(session, now):
+        if not self.proven_by_recovery_code(session, now):
             raise StepUpRequired(requirement=required)
         return True
 
     def _still_there(self, tx: Transaction, session: Session) -> None:
-        if not self.house.sessions.is_there(tx, session, self.house.clock()):
+        if not self.services.sessions.is_there(tx, session, self.services.clock()):
             raise SignInRequired
 
     def use_activation(self, tx: Transaction, session: Session) -> None:
@@ -310,18 +312,18 @@ class Ceremony:
         Raises:
             EnrolmentGone: it was replaced, spent or out of time meanwhile, and there is no session to fall back on.
         """
-        spent = activations.spend(tx, session.account_id, session.sign_in, self.house.clock())
+        spent = activations.spend(tx, session.account_id, session.sign_in, self.services.clock())
         if not spent and session.level < Level.MFA:
             raise EnrolmentGone
 
     @staticmethod
-    def recovered(session: Session, now: float) -> bool:
+    def proven_by_recovery_code(session: Session, now: float) -> bool:
         """Whether the session was proven by a recovery code, minutes ago."""
         return any(proof.method == RECOVERY and now - proof.at < CHANGE_AGE for proof in session.proofs)
 
     def living(self, tx: Transaction, account_id: str, group: str | None) -> list[ListedRow]:
         """The sessions of an account that have not ended by themselves, the newest first."""
-        now, (idle, _) = self.house.clock(), self.house.sessions.times(group)
+        now, (idle, _) = self.services.clock(), self.services.sessions.times(group)
         rows = sessions.listed(tx, account_id)
         return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
 
@@ -347,29 +349,29 @@ class Ceremony:
         Raises:
             SignInRequired: the portal knows no such account, or has disabled it.
         """
-        account = self.house.load_account(session.account_id)
+        account = self.services.load_account(session.account_id)
         if account is not None and account.id == session.account_id:
             return account
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             row = accounts.find(tx, session.account_id)
-            self.house.sessions.end(tx, session)
-            self.house.audit.record(
+            self.services.sessions.end(tx, session)
+            self.services.audit.record(
                 tx,
                 "session_ended",
-                self.house.clock(),
+                self.services.clock(),
                 Who(row.subject if row else None, session.sign_in),
                 reason="account_gone",
             )
         raise SignInRequired
 
-    def hold(self, tx: Transaction, session: Session) -> AccountRow:
+    def lock_row(self, tx: Transaction, session: Session) -> AccountRow:
         """Lock the account's row before its rights change.
 
         Raises:
             AccountClosed: it is locked.
             SignInRequired: it is gone.
         """
-        row = accounts.hold(tx, session.account_id)
+        row = accounts.lock_row(tx, session.account_id)
         if row is None:
             raise SignInRequired
         if row.locked_at is not None:
@@ -377,20 +379,22 @@ class Ceremony:
         return row
 
     @contextmanager
-    def told(self, kind: str, visit: Visit, subject: str | None, method: str | None = None) -> Iterator[None]:
+    def recording_failure(
+        self, kind: str, client: ClientContext, subject: str | None, method: str | None = None
+    ) -> Iterator[None]:
         """Store a failed step as an event of its own transaction, then let the refusal go on."""
         try:
             yield
         except Refusal as refusal:
-            with self.house.store.begin() as tx:
-                self.house.audit.record(
+            with self.services.store.begin() as tx:
+                self.services.audit.record(
                     tx,
                     kind,
-                    self.house.clock(),
-                    visit.who(subject),
+                    self.services.clock(),
+                    client.who(subject),
                     outcome="failure",
                     method=method,
                     reason=str(refusal.data.get("reason", refusal.code)),
-                    signing_in=visit.there().level < Level.MFA,
+                    signing_in=client.require_session().level < Level.MFA,
                 )
             raise

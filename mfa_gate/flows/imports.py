@@ -13,13 +13,13 @@ from ..factors.exported import Exported
 from ..store import Transaction, accounts, authenticators, sessions
 from ..store.authenticators import TOTPRow
 from .enrolment import clean_label
-from .flow import Ceremony
+from .flow import Flow
 from .sign_in import open_seed, seed_context, shape_of, step_mark
 
 Taken = Literal["imported", "already", "enrolled", "frozen", "not_offered"]
 
 
-class Imports(Ceremony):
+class TOTPImports(Flow):
     """Authenticators that were enrolled elsewhere."""
 
     def totp(self, account_id: str, exported: Exported, label: str = "") -> Taken:
@@ -39,25 +39,25 @@ class Imports(Ceremony):
             InvalidRequest: the label is too long.
             Unavailable: the store does not answer.
         """
-        house, now, name = self.house, self.house.clock(), clean_label(label)
-        account = house.load_account(account_id)
+        services, now, name = self.services, self.services.clock(), clean_label(label)
+        account = services.load_account(account_id)
         try:
             self.addable("totp", account.group if account else None)
         except NotFound:
             return "not_offered"
-        with house.store.begin() as tx:
+        with services.store.begin() as tx:
             accounts.ensure(tx, account_id, now)
-            held = accounts.hold(tx, account_id)
-            assert held is not None  # noqa: S101  (made a line above, in this transaction)
+            account_row = accounts.lock_row(tx, account_id)
+            assert account_row is not None  # noqa: S101  (made a line above, in this transaction)
             if refused := self._kept_out(tx, account_id, exported, now):
                 return refused
             shape, step = exported.shape, int(now) // exported.shape.period
             row_id = secrets.token_hex(16)
-            sealed = house.keyring.seal(exported.seed, seed_context(held.subject, row_id, shape))
+            sealed = services.keyring.seal(exported.seed, seed_context(account_row.subject, row_id, shape))
             row = TOTPRow(
                 row_id,
                 account_id,
-                held.subject,
+                account_row.subject,
                 name,
                 sealed,
                 step,
@@ -70,11 +70,11 @@ class Imports(Ceremony):
             )
             authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step, row.drift)), now)
             sessions.stop_observing(tx, account_id, "")
-            house.audit.record(
+            services.audit.record(
                 tx,
                 "authenticator_imported",
                 now,
-                Who(held.subject),
+                Who(account_row.subject),
                 method="otp",
                 id=row_id,
                 renew=exported.renew,
@@ -98,16 +98,16 @@ class Imports(Ceremony):
             WrongCode: no token of the account has shown these, or they were used already.
             Unavailable: the store does not answer.
         """
-        now = self.house.clock()
-        with self.house.store.begin() as tx:
-            held = accounts.hold(tx, account_id)
-            if held is None:
+        now = self.services.clock()
+        with self.services.store.begin() as tx:
+            account_row = accounts.lock_row(tx, account_id)
+            if account_row is None:
                 raise WrongCode
             for row in authenticators.totp_of_account(tx, account_id):
                 off = self._found(tx, row, codes, now)
                 if off is not None:
-                    who, kind = Who(held.subject), "token_resynchronised"
-                    self.house.audit.record(tx, kind, now, who, method="otp", id=row.id, seconds=off, why=reason)
+                    who, kind = Who(account_row.subject), "token_resynchronised"
+                    self.services.audit.record(tx, kind, now, who, method="otp", id=row.id, seconds=off, why=reason)
                     return off
         raise WrongCode
 
@@ -130,12 +130,12 @@ class Imports(Ceremony):
         Raises:
             Unavailable: the store does not answer.
         """
-        held = {}
-        with self.house.store.begin() as tx:
+        seeds = {}
+        with self.services.store.begin() as tx:
             for row in authenticators.all_totp(tx):
                 with suppress(SealBroken):
-                    held[open_seed(self, row)] = row.account_id
-        return held
+                    seeds[open_seed(self, row)] = row.account_id
+        return seeds
 
     def _kept_out(self, tx: Transaction, account_id: str, exported: Exported, now: float) -> Taken | None:
         if now < (accounts.frozen_until(tx, account_id) or 0.0):

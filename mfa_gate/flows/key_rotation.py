@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..exc import ConfigurationError, SealBroken
 from ..keyring import Keyring
 from ..store import Store, Transaction, activations, authenticators, credentials, key_seals, read_ledger
-from .flow import Ceremony
+from .flow import Flow
 from .sign_in import open_seed, seed_context, shape_of, step_mark
 from .webauthn import binding, is_bound
 
@@ -39,13 +39,13 @@ def _context(key_id: str) -> str:
     return f"key {key_id}"
 
 
-class Keys(Ceremony):
+class KeyRotation(Flow):
     """Rotation, and the search for authenticators that were changed by hand."""
 
     def broken(self) -> list[str]:
         """Ids of the authenticators whose seed does not open, or whose counter or key was changed or moved by hand."""
         broken = []
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             for row in authenticators.all_totp(tx):
                 try:
                     open_seed(self, row)
@@ -65,10 +65,10 @@ class Keys(Ceremony):
         Raises:
             ConfigurationError: one was changed by hand; nothing was changed here.
         """
-        keyring = self.house.keyring
-        with self.house.store.begin() as tx:
+        keyring = self.services.keyring
+        with self.services.store.begin() as tx:
             resealed = self._reseal_seeds(tx) + self._rebind_keys(tx)
-            now = self.house.clock()
+            now = self.services.clock()
             needed = {keyring.current} | activations.key_ids(tx, now) | authenticators.enrolment_key_ids(tx, now)
             others = key_seals.seals(tx).keys() - needed
             needed |= {key_id for key_id in others if read_ledger.needs_key(tx, key_id)}
@@ -77,8 +77,8 @@ class Keys(Ceremony):
         return resealed, tuple(sorted(needed - {keyring.current}))
 
     def _reseal_seeds(self, tx: Transaction) -> int:
-        keyring, resealed = self.house.keyring, 0
-        for row in authenticators.all_totp(tx, hold=True):
+        keyring, resealed = self.services.keyring, 0
+        for row in authenticators.all_totp(tx, for_update=True):
             try:
                 seed = open_seed(self, row)
             except SealBroken:
@@ -94,12 +94,12 @@ class Keys(Ceremony):
 
     def _rebind_keys(self, tx: Transaction) -> int:
         rebound = 0
-        for row, subject in credentials.every(tx, hold=True):
+        for row, subject in credentials.every(tx, for_update=True):
             if not is_bound(self, row, subject):
                 raise ConfigurationError(
                     f"the key of authenticator {row.authenticator_id} was changed or moved: run 'flask mfa check'"
                 )
-            if not self.house.keyring.is_current(row.binding):
+            if not self.services.keyring.is_current(row.binding):
                 credentials.rebind(tx, row.authenticator_id, binding(self, row, subject))
                 rebound += 1
         return rebound

@@ -11,15 +11,15 @@ from ..durations import DAY
 from ..exc import LinkGone
 from ..store import accounts, outbox
 from ..store.outbox import Channel, NoticeRow
-from .flow import Ceremony, Visit
+from .flow import ClientContext, Flow
 
-SHOWN: Final = 50  # of one account at once
-CLAIMED: Final = 600.0  # seconds that a sender has; one that died leaves its notices to the next
-BATCH: Final = 20  # accounts at once
-QUIET: Final = 3600.0  # seconds between two mails to one account about the same
+MAX_SHOWN: Final = 50  # of one account at once
+CLAIM_SECONDS: Final = 600.0  # seconds that a sender has; one that died leaves its notices to the next
+BATCH_SIZE: Final = 20  # accounts at once
+MAIL_INTERVAL: Final = 3600.0  # seconds between two mails to one account about the same
 LONGEST_WAIT: Final = 6 * 3600.0
-LINK: Final = 7 * DAY  # seconds that "it was not me" may be pressed
-FROZEN: Final = 3 * DAY
+LINK_LIFETIME: Final = 7 * DAY  # seconds that "it was not me" may be pressed
+FREEZE: Final = 3 * DAY
 _PURPOSE: Final = "not me"
 
 
@@ -44,26 +44,26 @@ class Batch:
         return [notice.id for notice in self.notices]
 
 
-class Notices(Ceremony):
+class Notices(Flow):
     """What owners are told."""
 
-    def unshown(self, visit: Visit) -> list[NoticeRow]:
+    def unshown(self, client: ClientContext) -> list[NoticeRow]:
         """What the session's owner has not been shown yet, the newest first; nothing that this sign-in did itself.
 
         Raises:
             SignInRequired, StepUpRequired, ...: the session is not signed in; nothing is told then.
         """
-        session = visit.there()
-        with self.house.store.begin() as tx:
+        session = client.require_session()
+        with self.services.store.begin() as tx:
             self.signed_in(tx, session)
-            return outbox.unshown(tx, session.account_id, session.sign_in, SHOWN)
+            return outbox.unshown(tx, session.account_id, session.sign_in, MAX_SHOWN)
 
-    def show(self, visit: Visit, up_to: int) -> int:
+    def show(self, client: ClientContext, up_to: int) -> int:
         """Note that the owner has seen the notices up to this one; how many those were."""
-        session = visit.there()
-        with self.house.store.begin() as tx:
+        session = client.require_session()
+        with self.services.store.begin() as tx:
             self.signed_in(tx, session)
-            return outbox.show(tx, session.account_id, up_to, self.house.clock())
+            return outbox.show(tx, session.account_id, up_to, self.services.clock())
 
     def claim(self, channel: Channel) -> list[Batch]:
         """Take what is due on a channel, by account. What was mailed about within the hour waits, and folds into one.
@@ -71,16 +71,16 @@ class Notices(Ceremony):
         Args:
             channel: whose notices.
         """
-        now = self.house.clock()
-        with self.house.store.begin() as tx:
+        now = self.services.clock()
+        with self.services.store.begin() as tx:
             outbox.drop_slips(tx, now)
-            claimed = outbox.claim(tx, channel, now, now + CLAIMED, BATCH)
+            claimed = outbox.claim(tx, channel, now, now + CLAIM_SECONDS, BATCH_SIZE)
         whose: dict[tuple[str, str], list[outbox.Claimed]] = {}
         for one in claimed:
             whose.setdefault((one.notice.subject, one.account_id), []).append(one)
         batches = [
             Batch(
-                self.house.load_account(account_id),
+                self.services.load_account(account_id),
                 subject,
                 tuple(one.notice for one in own),
                 self._link(subject, now),
@@ -91,31 +91,31 @@ class Notices(Ceremony):
         return [batch for batch in batches if channel != "mail" or self._may_go(batch, now)]
 
     def _may_go(self, batch: Batch, now: float) -> bool:
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             last = outbox.last_mailed(tx, batch.subject)
-            waits = [last.get(notice.kind, -QUIET) + QUIET - now for notice in batch.notices]
+            waits = [last.get(notice.kind, -MAIL_INTERVAL) + MAIL_INTERVAL - now for notice in batch.notices]
             if min(waits) <= 0:
                 return True
             outbox.postponed(tx, "mail", batch.ids, now + min(waits), failed=False)
         return False
 
     def sent(self, channel: Channel, batch: Batch) -> None:
-        with self.house.store.begin() as tx:
-            outbox.sent(tx, channel, batch.ids, self.house.clock())
+        with self.services.store.begin() as tx:
+            outbox.sent(tx, channel, batch.ids, self.services.clock())
 
     def failed(self, channel: Channel, batch: Batch) -> float:
         """Try again later: a minute, then twice as long each time, up to six hours; for ever. Seconds from now."""
-        now, wait = self.house.clock(), min(60.0 * 2.0 ** min(batch.tries, 20), LONGEST_WAIT)
-        with self.house.store.begin() as tx:
+        now, wait = self.services.clock(), min(60.0 * 2.0 ** min(batch.tries, 20), LONGEST_WAIT)
+        with self.services.store.begin() as tx:
             outbox.postponed(tx, channel, batch.ids, now + wait, failed=True)
         return wait
 
     def give_up(self, channel: Channel, batch: Batch, reason: str) -> None:
         """There is nobody to send them to; they are still shown at the next sign-in."""
-        now = self.house.clock()
-        with self.house.store.begin() as tx:
+        now = self.services.clock()
+        with self.services.store.begin() as tx:
             outbox.given_up(tx, channel, batch.ids)
-            self.house.audit.record(
+            self.services.audit.record(
                 tx,
                 "notice_undeliverable",
                 now,
@@ -131,8 +131,8 @@ class Notices(Ceremony):
         Raises:
             LinkGone: altered, or too old.
         """
-        subject, _, end = (self.house.keyring.unsign(_PURPOSE, link[:400]) or "").partition("~")
-        if not subject or not end.isdigit() or self.house.clock() >= int(end):
+        subject, _, end = (self.services.keyring.unsign(_PURPOSE, link[:400]) or "").partition("~")
+        if not subject or not end.isdigit() or self.services.clock() >= int(end):
             raise LinkGone
         return subject
 
@@ -143,9 +143,9 @@ class Notices(Ceremony):
             LinkGone: altered, or too old.
         """
         subject = self.whose_link(link)
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             account_id = accounts.of_subject(tx, subject)
-        return self.house.load_account(account_id) if account_id else None
+        return self.services.load_account(account_id) if account_id else None
 
     def not_me(self, link: str, address: str | None) -> None:
         """Sign everybody out and let nothing be added for three days. It removes nothing, whoever presses it.
@@ -155,14 +155,14 @@ class Notices(Ceremony):
         Raises:
             LinkGone: altered, too old, or the account is forgotten.
         """
-        subject, now = self.whose_link(link), self.house.clock()
-        with self.house.store.begin() as tx:
+        subject, now = self.whose_link(link), self.services.clock()
+        with self.services.store.begin() as tx:
             account_id = accounts.of_subject(tx, subject)
-            if account_id is None or accounts.hold(tx, account_id) is None:
+            if account_id is None or accounts.lock_row(tx, account_id) is None:
                 raise LinkGone
-            ended = self.house.sessions.end_account(tx, account_id)
-            accounts.freeze(tx, account_id, now + FROZEN)
-            self.house.audit.record(tx, "not_me", now, Who(subject, None, address), ended=ended)
+            ended = self.services.sessions.end_account(tx, account_id)
+            accounts.freeze(tx, account_id, now + FREEZE)
+            self.services.audit.record(tx, "not_me", now, Who(subject, None, address), ended=ended)
 
     def _link(self, subject: str, now: float) -> str:
-        return self.house.keyring.sign(_PURPOSE, f"{subject}~{int(now + LINK)}")
+        return self.services.keyring.sign(_PURPOSE, f"{subject}~{int(now + LINK_LIFETIME)}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..limits.limiter import Attempt, Scope, network, typed_name
-from .flow import Visit
-from .proving import Proving
+from .flow import ClientContext
+from .proving import ProofFlow
 
 
-class Password(Proving):
+class Password(ProofFlow):
     """The first factor as the gate sees it: it never learns the password."""
 
-    def tried(self, name: str | None, visit: Visit) -> Attempt:
+    def tried(self, name: str | None, client: ClientContext) -> Attempt:
         """Count one try at the portal's login, and commit it, before the view runs.
 
         A known device under the name that it knows has counters of its own. For everybody else a name counts apart at
@@ -19,25 +19,25 @@ class Password(Proving):
 
         Args:
             name: the user name as typed; None where the request has none that can be read.
-            visit: who is there.
+            client: where the request comes from, and its session.
 
         Raises:
             TooManyAttempts: the view must not run.
             Unavailable: the store does not answer.
         """
-        house, now = self.house, self.house.clock()
+        services, now = self.services, self.services.clock()
         typed = typed_name(name) if name else None
-        known = typed is not None and house.devices.knows(self.shown(visit), typed)
-        with house.store.begin() as tx:
-            pressed = not known and house.pressure.tried(tx, visit.address, now)
-            return house.limiter.count(tx, _scopes(typed, network(visit.address), known), now, pressed=pressed)
+        known = typed is not None and services.devices.knows(self.shown(client), typed)
+        with services.store.begin() as tx:
+            pressed = not known and services.pressure.tried(tx, client.address, now)
+            return services.limiter.count(tx, _scopes(typed, network(client.address), known), now, pressed=pressed)
 
-    def succeeded(self, attempt: Attempt, visit: Visit) -> None:
+    def succeeded(self, attempt: Attempt, client: ClientContext) -> None:
         """Give a try back that signed in."""
-        with self.house.store.begin() as tx:
-            self.house.limiter.succeeded(tx, attempt)
+        with self.services.store.begin() as tx:
+            self.services.limiter.succeeded(tx, attempt)
             if all(counter.scope.lane == "stranger" for counter in attempt.counters):
-                self.house.pressure.succeeded(tx, visit.address, attempt.at)
+                self.services.pressure.succeeded(tx, client.address, attempt.at)
 
 
 def _scopes(typed: str | None, source: str, known: bool) -> list[Scope]:

@@ -8,113 +8,117 @@ from ..account import Account
 from ..assurance import Level, Proof
 from ..audit.record import Who
 from ..limits.limiter import Attempt, Scope, network
-from ..sessions.devices import Device, Shown
-from ..sessions.session import Here
+from ..sessions.devices import Device, PresentedDevices
+from ..sessions.session import ProvenPlace
 from ..store import Transaction, accounts, devices, outbox, sessions
 from ..store.accounts import AccountRow
 from ..store.devices import DeviceRow
-from .flow import Ceremony, Risen, Visit
+from .flow import ClientContext, Elevated, Flow
 
 
-class Proving(Ceremony):
+class ProofFlow(Flow):
     """Base of the flows that check a proof."""
 
-    def count(self, tx: Transaction, visit: Visit, rule: str) -> Attempt:
+    def count(self, tx: Transaction, client: ClientContext, rule: str) -> Attempt:
         """Count an attempt at what cannot be guessed, for the session and its source.
 
         The caller commits before the check. Both only slow: nobody who shares an address with the owner closes
         these ways for long.
         """
-        scopes = (Scope(rule, visit.there().sign_in), Scope("assertion_source", network(visit.address)))
-        return self.house.limiter.count(tx, scopes, self.house.clock())
+        scopes = (Scope(rule, client.require_session().sign_in), Scope("assertion_source", network(client.address)))
+        return self.services.limiter.count(tx, scopes, self.services.clock())
 
-    def shown(self, visit: Visit) -> Shown:
+    def shown(self, client: ClientContext) -> PresentedDevices:
         """The devices that a visitor's cookie stands for; a copied token ends its series, and what it signed in.
 
         Raises:
             Unavailable: the store does not answer.
         """
-        house = self.house
-        shown = house.devices.show(visit.device, house.clock())
+        services = self.services
+        shown = services.devices.show(client.device, services.clock())
         if shown.unseen or shown.replayed:
-            with house.store.begin() as tx:
+            with services.store.begin() as tx:
                 for series in shown.unseen:
                     devices.seen(tx, series, shown.presented[series])
                 for row in shown.replayed:
-                    self._replayed(tx, visit, row, shown.presented[row.series])
+                    self._replayed(tx, client, row, shown.presented[row.series])
         return shown
 
-    def _replayed(self, tx: Transaction, visit: Visit, row: DeviceRow, token_hash: str) -> None:
-        account = accounts.hold(tx, row.account_id)
+    def _replayed(self, tx: Transaction, client: ClientContext, row: DeviceRow, token_hash: str) -> None:
+        account = accounts.lock_row(tx, row.account_id)
         if account is None or not devices.remove_replayed(tx, row.series, token_hash):
             return
         ended = sessions.remove_device(tx, row.series)
-        self.house.audit.record(
+        self.services.audit.record(
             tx,
             "device_replayed",
-            self.house.clock(),
-            Who(account.subject, None, visit.address, visit.agent),
+            self.services.clock(),
+            Who(account.subject, None, client.address, client.agent),
             outcome="refused",
             ended=ended,
         )
 
-    def device_of(self, visit: Visit, account_id: str) -> Device | None:
+    def device_of(self, client: ClientContext, account_id: str) -> Device | None:
         """The known device that a visitor shows for an account."""
-        return self.shown(visit).of_account(account_id)
+        return self.shown(client).of_account(account_id)
 
     def proven(
         self,
         tx: Transaction,
-        visit: Visit,
+        client: ClientContext,
         account: Account,
-        held: AccountRow,
+        account_row: AccountRow,
         proof: Proof,
         device: Device | None,
-    ) -> Risen:
+    ) -> Elevated:
         """Add a proof to the session, which counts where it was made from then on.
 
         The last one of a sign-in makes the browser a known device, or rotates its token; and only then its place and
         browser are learnt, so that nobody with a password teaches what is usual.
 
         Args:
-            tx, visit, account, proof: whose, and what.
+            tx, client, account, proof: whose, and what.
             held: the account's row, locked in this transaction.
             device: the known device that was shown.
 
         Raises:
             SignInRequired: the session has ended meanwhile, or lost a proof.
         """
-        house, session, place, now = self.house, visit.there(), visit.place, proof.at
+        services, session, place, now = self.services, client.require_session(), client.place, proof.at
         signs_in, value, series = session.level < Level.MFA, None, None
         if signs_in:
-            value, series = house.devices.admit(tx, visit.device, device, account.id, session.sign_in, now)
-            accounts.learn(tx, account.id, house.habits.learnt(held.habits, place, now, device=device is not None))
-        cookie, risen = house.sessions.prove(tx, session, proof, now, series, self.here(visit, now))
-        return Risen(cookie, risen, account, signs_in=signs_in, device=value)
+            value, series = services.devices.admit(tx, client.device, device, account.id, session.sign_in, now)
+            accounts.learn(
+                tx, account.id, services.habits.learnt(account_row.habits, place, now, device=device is not None)
+            )
+        cookie, elevated = services.sessions.prove(
+            tx, session, proof, now, series, self.newly_proven_place(client, now)
+        )
+        return Elevated(cookie, elevated, account, signs_in=signs_in, device=value)
 
-    def here(self, visit: Visit, now: float) -> Here | None:
+    def newly_proven_place(self, client: ClientContext, now: float) -> ProvenPlace | None:
         """Where a session counts once it has proven itself; None where it does already."""
-        habits, context, place = self.house.habits, visit.there().context, visit.place
-        if context is not None and habits.is_at(context, place.address, place.agent):
+        habits, place_hash, place = self.services.habits, client.require_session().place_hash, client.place
+        if place_hash is not None and habits.is_at(place_hash, place.address, place.agent):
             return None
-        return Here(habits.context(place), habits.shown(place, now))
+        return ProvenPlace(habits.place_hash(place), habits.fingerprint(place, now))
 
     def proven_again(
         self,
         tx: Transaction,
-        visit: Visit,
+        client: ClientContext,
         account: Account,
-        held: AccountRow,
+        account_row: AccountRow,
         proof: Proof,
         device: Device | None,
         attempt: Attempt,
         **data: Any,
-    ) -> Risen:
+    ) -> Elevated:
         """Add the proof of an authenticator that the account has: the attempt is given back, and it is an event."""
-        risen, subject = self.proven(tx, visit, account, held, proof, device), held.subject
-        self.house.limiter.succeeded(tx, attempt)
-        if risen.signs_in:
+        elevated, subject = self.proven(tx, client, account, account_row, proof, device), account_row.subject
+        self.services.limiter.succeeded(tx, attempt)
+        if elevated.signs_in:
             data["device"] = "known" if device else "new"
-            risen.news = outbox.waits(tx, subject, risen.session.sign_in)
-        self.house.audit.record(tx, "second_factor", proof.at, visit.who(subject), method=proof.method, **data)
-        return risen
+            elevated.has_unseen_notices = outbox.waits(tx, subject, elevated.session.sign_in)
+        self.services.audit.record(tx, "second_factor", proof.at, client.who(subject), method=proof.method, **data)
+        return elevated

@@ -7,14 +7,14 @@ from ..exc import WrongCode, WrongState
 from ..factors import recovery as factor
 from ..limits.limiter import Scope
 from ..store import Transaction, recovery_sets
-from .flow import Risen, Visit
-from .proving import Proving
+from .flow import ClientContext, Elevated
+from .proving import ProofFlow
 
 
-class Recovery(Proving):
+class Recovery(ProofFlow):
     """Verifying and renewing recovery codes."""
 
-    def verify(self, visit: Visit, code: str) -> Risen:
+    def verify(self, client: ClientContext, code: str) -> Elevated:
         """Prove a second factor by a recovery code. It gives `Level.MFA` and never more.
 
         Raises:
@@ -24,29 +24,29 @@ class Recovery(Proving):
             NotFound: the portal has switched this method off.
         """
         self.offered(RECOVERY)
-        session = visit.there()
+        session = client.require_session()
         account = self.account_of(session)
-        device = self.device_of(visit, account.id)
-        house = self.house
-        with house.store.begin() as tx:
+        device = self.device_of(client, account.id)
+        services = self.services
+        with services.store.begin() as tx:
             salt = recovery_sets.salt_of(tx, account.id)
             if salt is None or RECOVERY not in self.methods_in(tx, account.id):
                 raise WrongState
             self.fits_risk(tx, session, RECOVERY)
-            attempt = self.count(tx, visit, "recovery")
+            attempt = self.count(tx, client, "recovery")
             subject = self.subject_in(tx, account.id)
-        with self.told("second_factor", visit, subject, RECOVERY):
+        with self.recording_failure("second_factor", client, subject, RECOVERY):
             hashed = factor.complete(bytes.fromhex(salt), code)
-            now = house.clock()
-            with house.store.begin() as tx:
-                held = self.hold(tx, session)
+            now = services.clock()
+            with services.store.begin() as tx:
+                account_row = self.lock_row(tx, session)
                 if not recovery_sets.spend(tx, account.id, hashed):
                     raise WrongCode
                 left = recovery_sets.left(tx, account.id)
                 proof = Proof(RECOVERY, now)
-                return self.proven_again(tx, visit, account, held, proof, device, attempt, left=left)
+                return self.proven_again(tx, client, account, account_row, proof, device, attempt, left=left)
 
-    def renew(self, visit: Visit) -> tuple[str, ...]:
+    def renew(self, client: ClientContext) -> tuple[str, ...]:
         """Draw a new set in the place of the old one; told once, here.
 
         Raises:
@@ -55,44 +55,44 @@ class Recovery(Proving):
             WrongState: another set was drawn meanwhile.
         """
         self.offered(RECOVERY)
-        session = visit.there()
+        session = client.require_session()
         self.account_of(session)
-        with self.house.store.begin() as tx:
+        with self.services.store.begin() as tx:
             self.signed_in(tx, session)
             self.may_change(tx, session, adds=True)
             replaced = recovery_sets.salt_of(tx, session.account_id)
             scope = Scope("renewal", f"account {self.subject_in(tx, session.account_id)}")
-            self.house.limiter.count(tx, [scope], self.house.clock())  # it stays counted
+            self.services.limiter.count(tx, [scope], self.services.clock())  # it stays counted
         drawn = factor.begin()  # takes a second: nothing waits for it
-        with self.house.store.begin() as tx:
-            self.hold(tx, session)
+        with self.services.store.begin() as tx:
+            self.lock_row(tx, session)
             self.may_change(tx, session, adds=True)
             if recovery_sets.salt_of(tx, session.account_id) != replaced:
                 raise WrongState  # another one was faster, and its codes are the ones that were told
             self.use_activation(tx, session)
-            self._put(tx, visit, drawn)
+            self._put(tx, client, drawn)
         return drawn.codes
 
-    def first(self, visit: Visit) -> tuple[str, ...] | None:
+    def first(self, client: ClientContext) -> tuple[str, ...] | None:
         """The first set of an account that has just enrolled; None where it has one already, or none are offered."""
-        if RECOVERY not in self.house.settings.methods:
+        if RECOVERY not in self.services.settings.methods:
             return None
-        session = visit.there()
-        with self.house.store.begin() as tx:
+        session = client.require_session()
+        with self.services.store.begin() as tx:
             if recovery_sets.salt_of(tx, session.account_id) is not None:
                 return None
         drawn = factor.begin()
-        with self.house.store.begin() as tx:
-            self.hold(tx, session)
+        with self.services.store.begin() as tx:
+            self.lock_row(tx, session)
             self.signed_in(tx, session)
             if recovery_sets.salt_of(tx, session.account_id) is not None:
                 return None
-            self._put(tx, visit, drawn)
+            self._put(tx, client, drawn)
         return drawn.codes
 
-    def _put(self, tx: Transaction, visit: Visit, drawn: factor.Codes) -> None:
-        session = visit.there()
-        now = self.house.clock()
+    def _put(self, tx: Transaction, client: ClientContext, drawn: factor.Codes) -> None:
+        session = client.require_session()
+        now = self.services.clock()
         recovery_sets.replace(tx, session.account_id, drawn.salt.hex(), drawn.hashes, now)
         subject = self.subject_in(tx, session.account_id)
-        self.house.audit.record(tx, "recovery_codes_renewed", now, visit.who(subject), method=RECOVERY)
+        self.services.audit.record(tx, "recovery_codes_renewed", now, client.who(subject), method=RECOVERY)

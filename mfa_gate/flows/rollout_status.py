@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from ..store import accounts, activations, authenticators
-from .flow import Ceremony
+from .flow import Flow
 
 
-class Status(Ceremony):
+class RolloutStatus(Flow):
     """Counts of accounts."""
 
     def count(self) -> dict[str, Counter[str]]:
@@ -18,15 +18,15 @@ class Status(Ceremony):
         and `by_METHOD` for each method.
         Accounts that the portal no longer knows are in the group "(unknown)", those without a group in "(none)".
         """
-        now = self.house.clock()
-        with self.house.store.snapshot() as tx:
+        now = self.services.clock()
+        with self.services.store.snapshot() as tx:
             known = accounts.every(tx)
             methods = authenticators.methods_of_all(tx)
             codes = activations.open_accounts(tx, now)
             short = authenticators.to_renew(tx)
         counted: dict[str, Counter[str]] = {}
         for row in known:
-            account = self.house.load_account(row.id)
+            account = self.services.load_account(row.id)
             group = counted.setdefault((account.group or "(none)") if account else "(unknown)", Counter())
             own = methods.get(row.id, frozenset())
             group["accounts"] += 1

@@ -11,7 +11,7 @@ from ..sessions.session import Session
 from ..store import authenticators, credentials, devices, recovery_sets, sessions
 from ..store.authenticators import AuthenticatorRow
 from .enrolment import clean_label, is_id
-from .flow import Ceremony, Visit
+from .flow import ClientContext, Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ class Removed:
         return self.session is None
 
 
-class Own(Ceremony):
+class SelfService(Flow):
     """What an owner may do alone."""
 
-    def owned(self, visit: Visit) -> Owned:
+    def owned(self, client: ClientContext) -> Owned:
         """The authenticators of the session's account.
 
         Raises:
             SignInRequired, StepUpRequired, ...: the session is not signed in; nothing is listed then.
         """
-        session = visit.there()
-        with self.house.store.begin() as tx:
+        session = client.require_session()
+        with self.services.store.begin() as tx:
             self.signed_in(tx, session)
             rows = [
                 row._replace(method=self.as_proven(row.method))
@@ -59,16 +59,16 @@ class Own(Ceremony):
             ]
             return Owned(tuple(rows), recovery_sets.left(tx, session.account_id))
 
-    def may_add(self, visit: Visit) -> None:
+    def may_add(self, client: ClientContext) -> None:
         """Whether this session may enrol an authenticator of some kind.
 
         Raises:
             StepUpRequired, ActivationRequired, SignInRequired, ...: it may not.
         """
-        with self.house.store.begin() as tx:
-            self.may_change(tx, visit.there(), level=Level.MFA, adds=True)
+        with self.services.store.begin() as tx:
+            self.may_change(tx, client.require_session(), level=Level.MFA, adds=True)
 
-    def rename(self, visit: Visit, authenticator: str, label: str) -> None:
+    def rename(self, client: ClientContext, authenticator: str, label: str) -> None:
         """Give an authenticator another name.
 
         Raises:
@@ -76,26 +76,28 @@ class Own(Ceremony):
             StepUpRequired, ActivationRequired: the strongest proof is missing or too old; so is what may stand for it.
             InvalidRequest: the name is too long.
         """
-        session, name = visit.there(), clean_label(label)
-        with self.house.store.begin() as tx:
-            held = self.hold(tx, session)
-            if self.recovers(session, self.signed_in(tx, session)):
+        session, name = client.require_session(), clean_label(label)
+        with self.services.store.begin() as tx:
+            account_row = self.lock_row(tx, session)
+            if self.lacks_strongest_proof(session, self.signed_in(tx, session)):
                 self.may_change(tx, session)  # by a recovery code only as any other change
-            now = self.house.clock()
+            now = self.services.clock()
             if not is_id(authenticator) or not authenticators.rename(tx, session.account_id, authenticator, name):
                 raise NotFound
-            self.house.audit.record(tx, "authenticator_renamed", now, visit.who(held.subject), id=authenticator)
+            self.services.audit.record(
+                tx, "authenticator_renamed", now, client.who(account_row.subject), id=authenticator
+            )
 
-    def remove(self, visit: Visit, authenticator: str) -> Removed:
+    def remove(self, client: ClientContext, authenticator: str) -> Removed:
         """Remove an authenticator and end the sessions that it made.
 
         Raises:
             LastAuthenticator: an owner cannot remove the last one.
             NotFound, StepUpRequired, ActivationRequired: as for any change.
         """
-        session = visit.there()
-        with self.house.store.begin() as tx:
-            held = self.hold(tx, session)
+        session = client.require_session()
+        with self.services.store.begin() as tx:
+            account_row = self.lock_row(tx, session)
             self.may_change(tx, session)
             rows = authenticators.of_account(tx, session.account_id)
             row = next((row for row in rows if row.id == authenticator), None)
@@ -107,53 +109,58 @@ class Own(Ceremony):
             key = next((key for key in keys if key.authenticator_id == row.id), None)
             self.use_activation(tx, session)
             authenticators.remove(tx, session.account_id, row.id)
-            now = self.house.sessions.drop_authenticator(tx, session, row.id)
-            self.house.audit.record(
+            now = self.services.sessions.drop_authenticator(tx, session, row.id)
+            self.services.audit.record(
                 tx,
                 "authenticator_removed",
-                self.house.clock(),
-                visit.who(held.subject),
+                self.services.clock(),
+                client.who(account_row.subject),
                 method=row.method,
                 id=row.id,
             )
         return Removed(key.credential_id if key else None, key.rp_id if key else None, now)
 
-    def sessions(self, visit: Visit) -> list[sessions.ListedRow]:
+    def sessions(self, client: ClientContext) -> list[sessions.ListedRow]:
         """The account's living sessions, the newest first; each is named by its sign-in."""
-        session = visit.there()
-        with self.house.store.begin() as tx:
+        session = client.require_session()
+        with self.services.store.begin() as tx:
             self.signed_in(tx, session)
             return self.living(tx, session.account_id, session.group)
 
-    def end_session(self, visit: Visit, sign_in: str) -> None:
+    def end_session(self, client: ClientContext, sign_in: str) -> None:
         """End one session of the account; the browser it was in is a stranger's from now on, unless it is this one.
 
         Raises:
             NotFound: the account has none of this name.
         """
-        self._end(visit, lambda other: other == sign_in, needed=True)
+        self._end(client, lambda other: other == sign_in, needed=True)
 
-    def end_others(self, visit: Visit) -> int:
+    def end_others(self, client: ClientContext) -> int:
         """End all sessions of the account but this one, and forget all other browsers; how many ended."""
-        this = visit.there().sign_in
-        return self._end(visit, lambda other: other != this, forget_all=True)
+        this = client.require_session().sign_in
+        return self._end(client, lambda other: other != this, forget_all=True)
 
     def _end(
-        self, visit: Visit, which: Callable[[str], bool], *, needed: bool = False, forget_all: bool = False
+        self, client: ClientContext, which: Callable[[str], bool], *, needed: bool = False, forget_all: bool = False
     ) -> int:
-        session = visit.there()
+        session = client.require_session()
         account_id = session.account_id
-        with self.house.store.begin() as tx:
-            held = self.hold(tx, session)
+        with self.services.store.begin() as tx:
+            account_row = self.lock_row(tx, session)
             self.signed_in(tx, session)
             series = {row.sign_in: row.device for row in sessions.listed(tx, account_id)}
-            ended = self.house.sessions.end_account(tx, account_id, lambda other: which(other.sign_in))
+            ended = self.services.sessions.end_account(tx, account_id, lambda other: which(other.sign_in))
             if needed and not ended:
                 raise NotFound
             this = series[session.sign_in]
             forgotten = None if forget_all else [one for name, one in series.items() if one and which(name)]
             devices.remove_account(tx, account_id, but=this, only=forgotten)
-            self.house.audit.record(
-                tx, "sessions_ended", self.house.clock(), visit.who(held.subject), ended=ended, why="by the owner"
+            self.services.audit.record(
+                tx,
+                "sessions_ended",
+                self.services.clock(),
+                client.who(account_row.subject),
+                ended=ended,
+                why="by the owner",
             )
         return ended

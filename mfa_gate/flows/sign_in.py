@@ -21,8 +21,8 @@ from ..store import Transaction, accounts, activations, authenticators, credenti
 from ..store.accounts import AccountRow
 from ..store.authenticators import TOTPRow
 from ..store.sessions import Origin
-from .flow import Ceremony, Risen, Visit, log
-from .proving import Proving
+from .flow import ClientContext, Elevated, Flow, log
+from .proving import ProofFlow
 
 NETWORK: Final = 60  # characters of the name of a network
 
@@ -34,37 +34,39 @@ class _Match:
     drift: int | None
 
 
-class SignIn(Proving):
+class SignIn(ProofFlow):
     """From the right password to a session of `Level.MFA`, and any further proof."""
 
-    def begin(self, account: Account, visit: Visit, *, leaked: bool = False) -> Risen:
+    def begin(self, account: Account, client: ClientContext, *, leaked: bool = False) -> Elevated:
         """Open a pending session for an account whose first factor the portal has just checked.
 
         Args:
             account: whom the portal let through.
-            visit: the session that this browser brought is ended, whosever it is.
+            client: its session, the one that this browser brought is ended, whosever it is.
             leaked: the password is in a list of leaked ones.
 
         Raises:
             AccountClosed: the account is locked.
             Unavailable: the store does not answer.
         """
-        house, now = self.house, self.house.clock()
-        name_hash = house.devices.typed(typed_name(visit.name)) if visit.name else None
-        place, known = visit.place, self.device_of(visit, account.id)
-        origin = Origin(family(visit.agent), self._network(visit.address), name_hash, house.habits.shown(place, now))
-        with house.store.begin() as tx:
+        services, now = self.services, self.services.clock()
+        name_hash = services.devices.typed(typed_name(client.name)) if client.name else None
+        place, known = client.place, self.device_of(client, account.id)
+        origin = Origin(
+            family(client.agent), self._network(client.address), name_hash, services.habits.fingerprint(place, now)
+        )
+        with services.store.begin() as tx:
             accounts.ensure(tx, account.id, now)
-            row = accounts.hold(tx, account.id)
+            row = accounts.lock_row(tx, account.id)
             locked = row is None or row.locked_at is not None
-            found = self._assessed(tx, row, visit, known, now, leaked=leaked)
+            found = self._assessed(tx, row, client, known, now, leaked=leaked)
             subject = row.subject if row else None
-            if visit.session is not None:
-                self.leave(tx, visit.session)
+            if client.session is not None:
+                self.leave(tx, client.session)
             observed = None if locked else self._observed_until(tx, account, now)
             opened = None
             if not locked:
-                opened = house.sessions.open(
+                opened = services.sessions.open(
                     tx,
                     account.id,
                     now,
@@ -72,36 +74,45 @@ class SignIn(Proving):
                     observed_until=observed,
                     origin=origin,
                     risk=found.risk,
-                    context=house.habits.context(place),
+                    place_hash=services.habits.place_hash(place),
                 )
-            house.audit.record(
+            services.audit.record(
                 tx,
                 "first_factor",
                 now,
-                Who(subject, opened[1].sign_in if opened else None, visit.address),
+                Who(subject, opened[1].sign_in if opened else None, client.address),
                 outcome="refused" if locked else "success",
                 method="pwd",
                 reason="locked" if locked else None,
-                **told(found),
+                **risk_data(found),
             )
             if opened is not None:
-                who = Who(subject, opened[1].sign_in, visit.address, visit.agent)
+                who = Who(subject, opened[1].sign_in, client.address, client.agent)
                 if found.risk == "high":
-                    house.audit.record(tx, "unusual_sign_in", now, who, outcome="unknown", reasons=list(found.reasons))
+                    services.audit.record(
+                        tx, "unusual_sign_in", now, who, outcome="unknown", reasons=list(found.reasons)
+                    )
                 if leaked:
-                    house.audit.record(tx, "leaked_password", now, who, outcome="unknown")
+                    services.audit.record(tx, "leaked_password", now, who, outcome="unknown")
         if opened is None:
             raise AccountClosed
-        return Risen(*opened, account, signs_in=observed is not None)
+        return Elevated(*opened, account, signs_in=observed is not None)
 
     def _assessed(
-        self, tx: Transaction, row: AccountRow | None, visit: Visit, known: Device | None, now: float, *, leaked: bool
+        self,
+        tx: Transaction,
+        row: AccountRow | None,
+        client: ClientContext,
+        known: Device | None,
+        now: float,
+        *,
+        leaked: bool,
     ) -> Assessment:
         """How unusual a right password is, by its account's habits, by its source's, and by itself."""
-        habits, place, kept = self.house.habits, visit.place, row.habits if row else None
+        habits, place, kept = self.services.habits, client.place, row.habits if row else None
         found, policy = habits.assess(kept, place, now, device=known is not None), habits.policy
         strange = known is None and habits.is_new_place(kept, place, now)
-        if row is not None and strange and self.house.pressure.opens(tx, visit.address, row.subject, now):
+        if row is not None and strange and self.services.pressure.opens(tx, client.address, row.subject, now):
             found = found.at_least("high", "fan_in", only_reported=policy.reports("fan_in"))
         if leaked:
             found = found.at_least("raised", "leaked_password", only_reported=policy.reports("leaked"))
@@ -109,11 +120,11 @@ class SignIn(Proving):
 
     def _network(self, address: str | None) -> str | None:
         """What the portal or the network data call a network, for people; not known where they do not say, or fail."""
-        if self.house.network_of is None or address is None:
-            name = self.house.habits.network(address, self.house.clock()).name
+        if self.services.network_of is None or address is None:
+            name = self.services.habits.network(address, self.services.clock()).name
             return name and visible(name).strip()[:NETWORK]
         try:
-            name = self.house.network_of(address)
+            name = self.services.network_of(address)
         except Exception as error:
             log.warning("the portal's network_of failed: %s", type(error).__name__)
             return None
@@ -121,16 +132,16 @@ class SignIn(Proving):
 
     def _observed_until(self, tx: Transaction, account: Account, now: float) -> float | None:
         """Until when the password alone lets this account in: never where it has an authenticator."""
-        until = self.house.policy.observed_until(account.group)
+        until = self.services.policy.observed_until(account.group)
         if until is None or now >= until or self.methods_in(tx, account.id):
             return None
         return until
 
-    def verify_totp(self, visit: Visit, code: str) -> Risen:
+    def verify_totp(self, client: ClientContext, code: str) -> Elevated:
         """Prove a second factor by TOTP: completes a pending sign-in, or refreshes the proof of a session.
 
         Args:
-            visit: who is there.
+            client: where the request comes from, and its session.
             code: as typed.
 
         Returns:
@@ -146,35 +157,35 @@ class SignIn(Proving):
             NotFound: the portal has switched this method off.
         """
         self.offered("totp")
-        session = visit.there()
+        session = client.require_session()
         account = self.account_of(session)
-        device = self.device_of(visit, account.id)
-        with self.house.store.begin() as tx:
+        device = self.device_of(client, account.id)
+        with self.services.store.begin() as tx:
             rows = authenticators.totp_of_account(tx, account.id)
             if not rows:
                 raise WrongState
             self.fits_risk(tx, session, "otp")
             subject = rows[0].subject
-            attempt = self._count(tx, visit, rows, subject, "known" if device else "stranger")
-        with self.told("second_factor", visit, subject, "otp"):
+            attempt = self._count(tx, client, rows, subject, "known" if device else "stranger")
+        with self.recording_failure("second_factor", client, subject, "otp"):
             match = self._match(rows, code)
-            return self._settle_totp(visit, account, attempt, match, device)
+            return self._settle_totp(client, account, attempt, match, device)
 
-    def _count(self, tx: Transaction, visit: Visit, rows: list[TOTPRow], subject: str, lane: Lane) -> Attempt:
+    def _count(self, tx: Transaction, client: ClientContext, rows: list[TOTPRow], subject: str, lane: Lane) -> Attempt:
         """Count a guess at codes of six digits: strangers' guesses also for where they come from."""
         scopes = [Scope("code", f"authenticator {row.id}", lane) for row in rows]
         scopes.append(Scope("code", f"account {subject}", lane))
         if lane == "stranger":
-            scopes.append(Scope("source", network(visit.address)))
-        return self.house.limiter.count(tx, scopes, self.house.clock())
+            scopes.append(Scope("source", network(client.address)))
+        return self.services.limiter.count(tx, scopes, self.services.clock())
 
     def _match(self, rows: list[TOTPRow], code: str) -> _Match:
         broken = False
         for row in rows:
             try:
-                seed, shape, now = open_seed(self, row), shape_of(row), self.house.clock()
-                there = now + shape.period * (row.drift or 0)  # where its clock was last
-                step = totp.complete(seed, code, there, self.house.settings.totp_window, shape)
+                seed, shape, now = open_seed(self, row), shape_of(row), self.services.clock()
+                at = now + shape.period * (row.drift or 0)  # where its clock was last
+                step = totp.complete(seed, code, at, self.services.settings.totp_window, shape)
                 return _Match(row, step, None if row.drift is None else totp.drift_of(step, now, shape))
             except WrongCode:
                 continue
@@ -186,32 +197,32 @@ class SignIn(Proving):
         raise WrongCode
 
     def _settle_totp(
-        self, visit: Visit, account: Account, attempt: Attempt, match: _Match, device: Device | None
-    ) -> Risen:
-        house, now, row = self.house, self.house.clock(), match.row
-        with house.store.begin() as tx:
-            held = self.hold(tx, visit.there())
+        self, client: ClientContext, account: Account, attempt: Attempt, match: _Match, device: Device | None
+    ) -> Elevated:
+        services, now, row = self.services, self.services.clock(), match.row
+        with services.store.begin() as tx:
+            account_row = self.lock_row(tx, client.require_session())
             if not authenticators.spend_step(
                 tx, row.id, match.step, step_mark(self, row, match.step, match.drift), match.drift
             ):
                 raise WrongCode(reason="spent")
             proof = Proof("otp", now, row.id)
-            risen = self.proven_again(tx, visit, account, held, proof, device, attempt)
-            risen.progress = self.progress_in(tx, risen.session)
-        return risen
+            elevated = self.proven_again(tx, client, account, account_row, proof, device, attempt)
+            elevated.progress = self.progress_in(tx, elevated.session)
+        return elevated
 
-    def sign_out(self, visit: Visit) -> None:
+    def sign_out(self, client: ClientContext) -> None:
         """End the session everywhere, and leave nothing of a half sign-in or a begun enrolment."""
-        if visit.session is None:
+        if client.session is None:
             return
-        with self.house.store.begin() as tx:
-            row = accounts.hold(tx, visit.session.account_id)
-            self.leave(tx, visit.session)
-            self.house.audit.record(
+        with self.services.store.begin() as tx:
+            row = accounts.lock_row(tx, client.session.account_id)
+            self.leave(tx, client.session)
+            self.services.audit.record(
                 tx,
                 "session_ended",
-                self.house.clock(),
-                visit.who(row.subject if row else None),
+                self.services.clock(),
+                client.who(row.subject if row else None),
                 reason="sign_out",
             )
 
@@ -220,10 +231,10 @@ class SignIn(Proving):
         authenticators.abandon_enrolments(tx, session.sign_in)
         credentials.abandon_challenges(tx, session.sign_in)
         activations.release(tx, session.sign_in)
-        self.house.sessions.end(tx, session)
+        self.services.sessions.end(tx, session)
 
 
-def told(found: Assessment) -> dict[str, Any]:
+def risk_data(found: Assessment) -> dict[str, Any]:
     """An assessment, as it stands in an event."""
     evidence = {name: round(value, 2) for name, value in found.evidence.items() if value}
     return {
@@ -245,22 +256,22 @@ def seed_context(subject: str, authenticator_id: str, shape: Shape = USUAL) -> s
     return f"totp {subject} {authenticator_id}{unusual}"
 
 
-def step_mark(flow: Ceremony, row: TOTPRow, step: int, drift: int | None = None) -> str:
+def step_mark(flow: Flow, row: TOTPRow, step: int, drift: int | None = None) -> str:
     """The keyed hash that belongs to a last spent step, and to how far off the clock was."""
-    return flow.house.keyring.hash("totp step", _marked(row, step, drift))
+    return flow.services.keyring.hash("totp step", _marked(row, step, drift))
 
 
 def _marked(row: TOTPRow, step: int, drift: int | None) -> str:
     return f"{row.subject} {row.id} {step}" + ("" if drift is None else f" {drift}")
 
 
-def open_seed(flow: Ceremony, row: TOTPRow) -> bytes:
+def open_seed(flow: Flow, row: TOTPRow) -> bytes:
     """The seed of a row.
 
     Raises:
         SealBroken: it is another row's, altered, or its counter was changed by hand.
     """
-    keyring = flow.house.keyring
+    keyring = flow.services.keyring
     if not keyring.matches("totp step", _marked(row, row.last_step, row.drift), row.spent):
         raise SealBroken("the counter of a seed was changed")
     return keyring.open(row.seed, seed_context(row.subject, row.id, shape_of(row)))

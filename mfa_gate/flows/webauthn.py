@@ -19,22 +19,22 @@ from ..sessions.session import Session
 from ..store import Transaction, accounts, credentials, sessions
 from ..store.credentials import ChallengeRow, CredentialRow
 from .enrolment import clean_label
-from .flow import Ceremony, Risen, Visit, log
-from .proving import Proving
+from .flow import ClientContext, Elevated, Flow, log
+from .proving import ProofFlow
 
 LIFETIME: Final = 300.0  # seconds, as the options tell the browser (W3C WebAuthn L3 §15.1)
 
 Purpose = Literal["verify", "enrol"]
 
 
-class WebAuthn(Proving):
+class WebAuthn(ProofFlow):
     """Verification and enrolment by WebAuthn."""
 
-    def begin_verify(self, visit: Visit, level: Level = Level.PHISHING_RESISTANT) -> dict[str, Any]:
+    def begin_verify(self, client: ClientContext, level: Level = Level.PHISHING_RESISTANT) -> dict[str, Any]:
         """Options for `navigator.credentials.get`, over the account's own credentials.
 
         Args:
-            visit: who is there.
+            client: where the request comes from, and its session.
             level: what is asked for; for `Level.HARDWARE` other keys are left out.
 
         Raises:
@@ -43,10 +43,10 @@ class WebAuthn(Proving):
             NoMethod: it has, but none that belongs to this RP ID or reaches the level.
             NotFound: the portal has switched this method off.
         """
-        rp, session = self._relying_party(), visit.there()
+        rp, session = self._relying_party(), client.require_session()
         self.account_of(session)
-        with self.house.store.begin() as tx:
-            self.hold(tx, session)
+        with self.services.store.begin() as tx:
+            self.lock_row(tx, session)
             rows = credentials.of_account(tx, session.account_id)
             if not rows:
                 raise WrongState
@@ -55,37 +55,37 @@ class WebAuthn(Proving):
             self._ask(tx, session, "verify", challenge)
         return options
 
-    def complete_verify(self, visit: Visit, answer: Mapping[str, Any]) -> Risen:
+    def complete_verify(self, client: ClientContext, answer: Mapping[str, Any]) -> Elevated:
         """Prove a second factor by an assertion.
 
         Args:
-            visit: who is there.
+            client: where the request comes from, and its session.
             answer: `toJSON()` of the browser's credential.
 
         Raises:
             WrongAssertion: for every bad answer the same.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
-        rp, session = self._relying_party(), visit.there()
+        rp, session = self._relying_party(), client.require_session()
         account = self.account_of(session)
-        device = self.device_of(visit, account.id)
-        with self.house.store.begin() as tx:
-            attempt = self.count(tx, visit, "assertion")
+        device = self.device_of(client, account.id)
+        with self.services.store.begin() as tx:
+            attempt = self.count(tx, client, "assertion")
             named = credentials.named(tx, account.id, _asserted_id(answer))
             if named is None:
                 raise SignInRequired
             challenge = self._spend_challenge(tx, session, "verify", answer)
         subject, handle, row = named
-        with self.told("second_factor", visit, subject, "pop"):
+        with self.recording_failure("second_factor", client, subject, "pop"):
             if challenge is None or row is None:
                 raise WrongAssertion(reason="challenge" if challenge is None else "credential_id")
             self._check_binding(row, subject)
             asserted = webauthn.complete_authentication(rp, challenge, answer, _credential(row), _unb64(handle or ""))
-            return self._settle(visit, account, attempt, row, asserted, subject, _amr(rp, row.attested), device)
+            return self._settle(client, account, attempt, row, asserted, subject, _amr(rp, row.attested), device)
 
     def _settle(
         self,
-        visit: Visit,
+        client: ClientContext,
         account: Account,
         attempt: Attempt,
         row: CredentialRow,
@@ -93,33 +93,33 @@ class WebAuthn(Proving):
         subject: str,
         method: str,
         device: Device | None,
-    ) -> Risen:
-        house, now, who = self.house, self.house.clock(), visit.who(subject)
+    ) -> Elevated:
+        services, now, who = self.services, self.services.clock(), client.who(subject)
         verified = row.uv_initialised or asserted.user_verified
-        with house.store.begin() as tx:
-            held = self.hold(tx, visit.there())
+        with services.store.begin() as tx:
+            account_row = self.lock_row(tx, client.require_session())
             # the store's count, and not the one that was read before: a copy may have answered meanwhile
             key = row.authenticator_id
             count = credentials.used(tx, key, asserted.sign_count, asserted.backed_up, verified, now)
             if count == "gone":
                 raise WrongAssertion(reason="removed")
             if count == "stayed" and asserted.counted:
-                house.audit.record(tx, "sign_count_went_back", now, who, method=method, id=key)
-            risen = self.proven_again(tx, visit, account, held, Proof(method, now, key), device, attempt)
-            risen.progress = self.progress_in(tx, risen.session)
-        return risen
+                services.audit.record(tx, "sign_count_went_back", now, who, method=method, id=key)
+            elevated = self.proven_again(tx, client, account, account_row, Proof(method, now, key), device, attempt)
+            elevated.progress = self.progress_in(tx, elevated.session)
+        return elevated
 
-    def begin_enrol(self, visit: Visit) -> dict[str, Any]:
+    def begin_enrol(self, client: ClientContext) -> dict[str, Any]:
         """Options for `navigator.credentials.create`.
 
         Raises:
             StepUpRequired, ActivationRequired, SignInRequired: the session may not enrol now.
         """
-        rp, session = self._relying_party(), visit.there()
+        rp, session = self._relying_party(), client.require_session()
         account = self.account_of(session)
         self.addable("webauthn", account.group)
-        with self.house.store.begin() as tx:
-            self.hold(tx, session)
+        with self.services.store.begin() as tx:
+            self.lock_row(tx, session)
             self.may_change(tx, session, level=_level(rp), adds=True)
             handle = accounts.user_handle(tx, account.id)
             known = [_credential(row) for row in credentials.of_account(tx, account.id)]
@@ -129,11 +129,11 @@ class WebAuthn(Proving):
             self._ask(tx, session, "enrol", challenge)
         return options
 
-    def complete_enrol(self, visit: Visit, answer: Mapping[str, Any], label: str | None = None) -> Risen:
+    def complete_enrol(self, client: ClientContext, answer: Mapping[str, Any], label: str | None = None) -> Elevated:
         """Enrol what the browser made.
 
         Args:
-            visit: who is there.
+            client: where the request comes from, and its session.
             answer: `toJSON()` of the browser's credential.
             label: the person's name for it, at most 60 characters.
 
@@ -141,25 +141,25 @@ class WebAuthn(Proving):
             WrongAssertion: for every bad answer the same.
             StepUpRequired, ActivationRequired, SignInRequired, AccountClosed, TooManyAttempts, Unavailable.
         """
-        rp, session = self._relying_party(), visit.there()
+        rp, session = self._relying_party(), client.require_session()
         account = self.account_of(session)
         self.addable("webauthn", account.group)
         name = clean_label(label)
-        device = self.device_of(visit, account.id)
-        house, now = self.house, self.house.clock()
-        with house.store.begin() as tx:
+        device = self.device_of(client, account.id)
+        services, now = self.services, self.services.clock()
+        with services.store.begin() as tx:
             self.may_change(tx, session, level=_level(rp), adds=True)
-            attempt = self.count(tx, visit, "assertion")
+            attempt = self.count(tx, client, "assertion")
             subject = self.subject_in(tx, account.id)
             challenge = self._spend_challenge(tx, session, "enrol", answer)
-        with self.told("authenticator_added", visit, subject, "pop"):
+        with self.recording_failure("authenticator_added", client, subject, "pop"):
             if challenge is None:
                 raise WrongAssertion(reason="challenge")
             registered = webauthn.complete_registration(rp, challenge, answer)
             made = registered.credential
             method = _amr(rp, made.attested)
-            with house.store.begin() as tx:
-                held = self.hold(tx, session)
+            with services.store.begin() as tx:
+                account_row = self.lock_row(tx, session)
                 self.may_change(tx, session, level=METHODS[method].ceiling, adds=True)
                 row = self._row(registered, account.id, subject)
                 if not credentials.add(tx, row, method, name, now):
@@ -167,24 +167,24 @@ class WebAuthn(Proving):
                 self.use_activation(tx, session)
                 sessions.stop_observing(tx, account.id, session.sign_in)
                 proof = Proof(method, now, row.authenticator_id)
-                risen = self.proven(tx, visit, account, held, proof, device)
-                house.limiter.succeeded(tx, attempt)
-                house.audit.record(
-                    tx, "authenticator_added", now, visit.who(subject), method=method, id=row.authenticator_id
+                elevated = self.proven(tx, client, account, account_row, proof, device)
+                services.limiter.succeeded(tx, attempt)
+                services.audit.record(
+                    tx, "authenticator_added", now, client.who(subject), method=method, id=row.authenticator_id
                 )
-        return risen
+        return elevated
 
     def _relying_party(self) -> RelyingParty:
         """Raises:
         NotFound: the portal has switched this method off.
         """
         self.offered("webauthn")
-        if self.house.relying_party is None:
+        if self.services.relying_party is None:
             raise NotFound
-        return self.house.relying_party
+        return self.services.relying_party
 
     def _ask(self, tx: Transaction, session: Session, purpose: Purpose, challenge: bytes) -> None:
-        now = self.house.clock()
+        now = self.services.clock()
         row = ChallengeRow(
             webauthn_answers.encoded(challenge), session.account_id, session.sign_in, purpose, now + LIFETIME
         )
@@ -199,7 +199,7 @@ class WebAuthn(Proving):
         except WrongAssertion:
             return None
         row = ChallengeRow(webauthn_answers.encoded(challenge), session.account_id, session.sign_in, purpose, 0.0)
-        return challenge if credentials.take_challenge(tx, row, self.house.clock()) else None
+        return challenge if credentials.take_challenge(tx, row, self.services.clock()) else None
 
     def _row(self, registered: webauthn.Registered, account_id: str, subject: str) -> CredentialRow:
         made = registered.credential
@@ -227,14 +227,14 @@ class WebAuthn(Proving):
             raise WrongAssertion(reason="seal_broken")
 
 
-def binding(flow: Ceremony, row: CredentialRow, subject: str) -> str:
+def binding(flow: Flow, row: CredentialRow, subject: str) -> str:
     """The keyed hash that belongs to a credential's row."""
-    return flow.house.keyring.hash("credential", _bound(row, subject))
+    return flow.services.keyring.hash("credential", _bound(row, subject))
 
 
-def is_bound(flow: Ceremony, row: CredentialRow, subject: str) -> bool:
+def is_bound(flow: Flow, row: CredentialRow, subject: str) -> bool:
     """Whether a credential is this account's, and its key the one that was enrolled."""
-    return flow.house.keyring.matches("credential", _bound(row, subject), row.binding)
+    return flow.services.keyring.matches("credential", _bound(row, subject), row.binding)
 
 
 def _asserted_id(answer: Mapping[str, Any]) -> str:

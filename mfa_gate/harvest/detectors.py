@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 from typing import Final
 
 from ..durations import DAY
-from .harvest_policy import CHARS, MOST, HarvestPolicy
+from .harvest_policy import CHARS, MAX_MARKS, HarvestPolicy
 from .state import State
 from .verdict import Read, Verdict
 
@@ -38,7 +38,7 @@ def limit(state: State, policy: HarvestPolicy, group: str | None = None) -> floa
     mean·exp(z·s - s²/2) with s² = ln(1 + 1/mean + 1/spread), at least `floor` and at most `ceiling`.
     """
     if state.allowed and state.at < state.allowed_until:
-        return float(min(state.allowed, MOST))
+        return float(min(state.allowed, MAX_MARKS))
     if state.lifted == state.day:
         return float(policy.ceiling)
     return _adaptive(state, policy, group)
@@ -115,7 +115,7 @@ def _lacks_quota(after: State, asked: Read, policy: HarvestPolicy, new: int) -> 
 def _kept(after: State, asked: Read, fresh: tuple[bool, ...], new: int) -> None:
     """What was not read today before is read now, by this session."""
     marks = asked.marks if new == len(asked.marks) else compress(asked.marks, fresh)
-    after.seen = (after.seen + "".join(marks))[: MOST * CHARS]
+    after.seen = (after.seen + "".join(marks))[: MAX_MARKS * CHARS]
     if asked.session is not None and asked.proven_at is not None:
         after.spend(asked.session, asked.proven_at, (after.used(asked.session, asked.proven_at) or 0) + new)
 
@@ -225,7 +225,7 @@ def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[
     if not new:
         return tuple(found)
     today, most = after.today + new, limit(after, policy, asked.group)
-    if today > max(policy.ceiling, most) or today > MOST:
+    if today > max(policy.ceiling, most) or today > MAX_MARKS:
         found.append("ceiling")
     if _is_too_fast(after, policy, asked.group):
         found.append("pace")

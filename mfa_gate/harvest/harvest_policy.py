@@ -10,7 +10,7 @@ from typing import Final
 from ..exc import ConfigurationError
 
 CHARS: Final = 5  # of the mark of one record: 30 bits
-MOST: Final = 1_000  # marks that a state may hold: what an exception of the desk may allow in a day, and no more
+MAX_MARKS: Final = 1_000  # marks that a state may hold: what an exception of the desk may allow in a day, and no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from ..exc import MFAGateError
-from .harvest_policy import CHARS, MOST
+from .harvest_policy import CHARS, MAX_MARKS
 
 SESSIONS: Final = 8  # that a state knows of
 
@@ -166,7 +166,7 @@ class State:
             isfinite(sum(_NUMBERS(self)) + (self.stopped or 0) + (self.asked or 0))
             and self.weight >= 0 <= self.total
             and len(self.seen) % CHARS == 0
-            and self.today <= MOST
+            and self.today <= MAX_MARKS
         )
 
 

@@ -67,17 +67,17 @@ class Limiter:
         Raises:
             TooManyAttempts: one of the scopes is at its limit. Nothing was counted then.
         """
-        held = tuple(self._counter(scope) for scope in scopes)
-        self._hold(tx, held, now)
-        self._press(held, now, pressed)
-        wait = max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held)
+        counted = tuple(self._counter(scope) for scope in scopes)
+        self._lock_and_read(tx, counted, now)
+        self._press(counted, now, pressed)
+        wait = max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in counted)
         if wait > 0:
             raise TooManyAttempts(retry_after=max(1, -int(-wait // 1)))
-        for counter in held:
+        for counter in counted:
             counter.failures = [*counter.failures, now][-counter.rule.most :]
             counter.streak += 1
-        counters.write(tx, [_row(counter) for counter in held])
-        return Attempt(held, now)
+        counters.write(tx, [_row(counter) for counter in counted])
+        return Attempt(counted, now)
 
     def succeeded(self, tx: Transaction, attempt: Attempt) -> None:
         """Give a counted attempt back; streaks end, except a source's, whose other failures stay as they are."""
@@ -86,14 +86,16 @@ class Limiter:
             self._give_back(counter, attempt.at)
             # as a rule nothing was counted in between, and one conditional statement does it
             if not counters.replace(tx, _row(counter), counted):
-                self._hold(tx, [counter], attempt.at)
+                self._lock_and_read(tx, [counter], attempt.at)
                 self._give_back(counter, attempt.at)
                 counters.write(tx, [_row(counter)])
 
-    def _press(self, held: Iterable[_Counter], now: float, pressed: bool) -> None:
+    def _press(self, counted: Iterable[_Counter], now: float, pressed: bool) -> None:
         """Where a counter that only counts is full, the others of the attempt may have a stricter rule."""
-        if pressed or any(not counter.rule.brakes and counter.rule.pressed(counter.failures, now) for counter in held):
-            for counter in held:
+        if pressed or any(
+            not counter.rule.brakes and counter.rule.pressed(counter.failures, now) for counter in counted
+        ):
+            for counter in counted:
                 if counter.scope.pressed:
                     counter.rule = getattr(self._policy, counter.scope.pressed)
 
@@ -107,10 +109,10 @@ class Limiter:
             counter.failures.remove(at)
         counter.streak = max(0, counter.streak - 1) if counter.scope.rule.endswith("source") else 0
 
-    def _hold(self, tx: Transaction, held: Iterable[_Counter], now: float) -> None:
+    def _lock_and_read(self, tx: Transaction, counted: Iterable[_Counter], now: float) -> None:
         """Lock the rows of counters, and read what stands in them now."""
-        rows = counters.hold(tx, [key for counter in held for key in counter.keys])
-        for counter in held:
+        rows = counters.lock_rows(tx, [key for counter in counted for key in counter.keys])
+        for counter in counted:
             # after a new key was put first, what stands under the older one still counts
             row = next((rows[key] for key in counter.keys if rows[key].ends_at), None)
             if row is not None:

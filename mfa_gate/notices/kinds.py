@@ -14,7 +14,7 @@ SLIP: Final = 10 * MINUTE  # a sign-in that is still completed within that time 
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class NoticeKind:
     """One kind of notice.
 
     Attributes:
@@ -30,52 +30,58 @@ class Kind:
     counted: str | None = None
 
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "new_device": Kind(N_("Somebody signed in to your account in a browser that had not been used for it before.")),
-    "failed_second_factor": Kind(
+NOTICE_KINDS: Final[Mapping[str, NoticeKind]] = {
+    "new_device": NoticeKind(
+        N_("Somebody signed in to your account in a browser that had not been used for it before.")
+    ),
+    "failed_second_factor": NoticeKind(
         N_("Somebody knows your password, and could not prove to be you. Change your password if it was not you."), SLIP
     ),
-    "authenticator_added": Kind(N_("A new way to confirm your sign-in was set up: an app, a key or a device.")),
-    "authenticator_imported": Kind(
+    "authenticator_added": NoticeKind(N_("A new way to confirm your sign-in was set up: an app, a key or a device.")),
+    "authenticator_imported": NoticeKind(
         N_("The codes that you type here already, or those of your code token, now guard your sign-in."), alarming=False
     ),
-    "authenticator_removed": Kind(N_("An app, a key or a device was removed from your account.")),
-    "recovery_code_used": Kind(N_("One of your recovery codes was used.")),
-    "recovery_codes_renewed": Kind(N_("New recovery codes were drawn. The old ones no longer work.")),
-    "activation_issued": Kind(N_("An activation code was issued for your account.")),
-    "activation_redeemed": Kind(N_("The activation code of your account was used.")),
-    "device_replayed": Kind(
+    "authenticator_removed": NoticeKind(N_("An app, a key or a device was removed from your account.")),
+    "recovery_code_used": NoticeKind(N_("One of your recovery codes was used.")),
+    "recovery_codes_renewed": NoticeKind(N_("New recovery codes were drawn. The old ones no longer work.")),
+    "activation_issued": NoticeKind(N_("An activation code was issued for your account.")),
+    "activation_redeemed": NoticeKind(N_("The activation code of your account was used.")),
+    "device_replayed": NoticeKind(
         N_("A copy of what your browser keeps for us was used. Whoever was signed in by it has been signed out.")
     ),
-    "leaked_password": Kind(
+    "leaked_password": NoticeKind(
         N_("Your password is in a list of passwords that were stolen elsewhere. Please change it."), alarming=False
     ),
-    "unusual_sign_in": Kind(
+    "unusual_sign_in": NoticeKind(
         N_("Somebody typed your password in a place and a browser unlike yours. Change it if it was not you.")
     ),
-    "session_moved": Kind(
+    "session_moved": NoticeKind(
         N_("Somebody used your open session in another place or browser, and was asked to prove to be you."),
         SLIP,
     ),
-    "reads_stopped": Kind(
+    "reads_stopped": NoticeKind(
         N_("Records were opened in your account in an unusual way. It was signed out, and opens no more for now."),
         counted=N_("Records opened that day: %(records)s."),
     ),
-    "reads_lifted": Kind(N_("Your account may open records again."), alarming=False),
-    "reads_allowed": Kind(
+    "reads_lifted": NoticeKind(N_("Your account may open records again."), alarming=False),
+    "reads_allowed": NoticeKind(
         N_("The help desk lets your account open more records than usual."),
         alarming=False,
         counted=N_("Records a day: %(records)s."),
     ),
-    "password_changed": Kind(N_("Your password was changed.")),
-    "account_locked": Kind(N_("Your account was locked."), alarming=False),
-    "account_unlocked": Kind(N_("Your account was unlocked."), alarming=False),
-    "account_reset": Kind(N_("The help desk removed all apps, keys, devices and recovery codes from your account.")),
-    "sessions_ended": Kind(N_("The help desk signed you out everywhere."), alarming=False),
-    "spoken_code_asked": Kind(N_("The help desk asked for an activation code, to be told to you on the telephone.")),
-    "desk_granted": Kind(N_("Your account may now act at the help desk.")),
-    "desk_revoked": Kind(N_("Your account may no longer act at the help desk."), alarming=False),
-    "not_me": Kind(
+    "password_changed": NoticeKind(N_("Your password was changed.")),
+    "account_locked": NoticeKind(N_("Your account was locked."), alarming=False),
+    "account_unlocked": NoticeKind(N_("Your account was unlocked."), alarming=False),
+    "account_reset": NoticeKind(
+        N_("The help desk removed all apps, keys, devices and recovery codes from your account.")
+    ),
+    "sessions_ended": NoticeKind(N_("The help desk signed you out everywhere."), alarming=False),
+    "spoken_code_asked": NoticeKind(
+        N_("The help desk asked for an activation code, to be told to you on the telephone.")
+    ),
+    "desk_granted": NoticeKind(N_("Your account may now act at the help desk.")),
+    "desk_revoked": NoticeKind(N_("Your account may no longer act at the help desk."), alarming=False),
+    "not_me": NoticeKind(
         N_("“It was not me” was pressed: everybody was signed out, and for three days nothing can be added."),
         alarming=False,
     ),
@@ -108,4 +114,4 @@ def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, An
         return None
     if kind == "sessions_ended" and "by" not in data:
         return None  # its owner did it, or the portal, which says so itself
-    return kind if outcome == "success" and kind in KINDS else None
+    return kind if outcome == "success" and kind in NOTICE_KINDS else None

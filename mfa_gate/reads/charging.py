@@ -26,8 +26,8 @@ from ..exc import (
     TooManyAtOnce,
     WrongState,
 )
-from ..flows import Visit
-from ..flows.flow import Ceremony, House, News
+from ..flows import ClientContext
+from ..flows.flow import Flow, RecordedOnce, Services
 from ..harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, weigh
 from ..harvest.harvest_policy import CHARS
 from ..netinfo import prefixes
@@ -36,10 +36,10 @@ from ..store import Transaction, crowds, read_ledger, reading_states
 from ..store.read_ledger import Outcome, ReadRow
 from .ledger import PURPOSE
 
-LONGEST: Final = 512  # characters of a record's id
-MOST: Final = 1_000  # records in one list: more than anybody may read in a day
+MAX_ID_LENGTH: Final = 512  # characters of a record's id
+MAX_RECORDS: Final = 1_000  # records in one list: more than anybody may read in a day
 KIND: Final = range(1, 49)  # characters
-KNOWN: Final = 1024  # states that a process remembers
+MAX_CACHED_STATES: Final = 1024  # states that a process remembers
 RECORD: Final = "record"  # purpose of the keyed hash of a record's id
 _PREFIX: Final = "record prefix"
 _CROWD: Final = "crowd"
@@ -47,26 +47,26 @@ _HASH: Final = 32  # hexadecimal digits that are kept of a record's hash
 _NAME: Final = 12  # characters of a sign-in's name that a state keeps
 
 
-class Reads(Ceremony):
+class Reads(Flow):
     """Charges reads.
 
     Args:
-        house: the parts of the app.
+        services: what the flows of one app share.
         policy: what is too much.
     """
 
-    def __init__(self, house: House, policy: HarvestPolicy) -> None:
-        super().__init__(house)
+    def __init__(self, services: Services, policy: HarvestPolicy) -> None:
+        super().__init__(services)
         self.policy = policy
         self._heads = Heads()
-        self._news = News()
+        self._news = RecordedOnce()
         self._known: OrderedDict[str, State] = OrderedDict()  # what was written here last, by its text
 
-    def charge(self, visit: Visit, kind: str, records: Iterable[object]) -> None:
+    def charge(self, client: ClientContext, kind: str, records: Iterable[object]) -> None:
         """Charge records before they are shown. All of them, or none.
 
         Args:
-            visit: who is there.
+            client: where the request comes from, and its session.
             kind: what they are, as the portal calls it.
             records: their ids; each as text is at most 512 characters.
 
@@ -78,86 +78,94 @@ class Reads(Ceremony):
             SignInRequired: the session has ended meanwhile.
             Unavailable: the store does not answer. Nothing is to be shown then.
         """
-        session, ids = visit.there(), _ids(kind, records)
+        session, ids = client.require_session(), _ids(kind, records)
         if not ids:
             return
         hashes = [self._hash(kind, one) for one in ids]
-        with self.house.store.begin() as tx:
-            refusal = self._charge(tx, visit, session, kind, ids, hashes)
+        with self.services.store.begin() as tx:
+            refusal = self._charge(tx, client, session, kind, ids, hashes)
         if refusal is not None:
             raise refusal
 
     def _charge(
-        self, tx: Transaction, visit: Visit, session: Session, kind: str, ids: Sequence[str], hashes: Sequence[str]
+        self,
+        tx: Transaction,
+        client: ClientContext,
+        session: Session,
+        kind: str,
+        ids: Sequence[str],
+        hashes: Sequence[str],
     ) -> Exception | None:
         """Why it is refused, once what is to be kept of that is kept."""
-        held = reading_states.hold(tx, session.account_id, *self.house.sessions.stored(session), self.house.clock())
-        if held is None or held.locked_at is not None:
+        row = reading_states.lock_row(
+            tx, session.account_id, *self.services.sessions.stored(session), self.services.clock()
+        )
+        if row is None or row.locked_at is not None:
             raise SignInRequired
-        state = self._known.pop(held.state or "", None) or self._state(held.state)
+        state = self._known.pop(row.state or "", None) or self._state(row.state)
         if state is None:
-            return self._stopped(tx, visit, held.subject, State(at=self.house.clock(), why="state"), ("state",))
+            return self._stopped(tx, client, row.subject, State(at=self.services.clock(), why="state"), ("state",))
         was = state.stopped
-        crowd = self._crowd(tx, visit, held.subject)
+        crowd = self._crowd(tx, client, row.subject)
         verdict = weigh(state, self._read(session, kind, ids, hashes, crowd and crowd[1]), self.policy)
         if verdict.action == "stop":
             if was is not None and state.stopped == was:
                 return self._still_stopped(tx, session, state)
-            return self._stopped(tx, visit, held.subject, state, verdict.reasons)
+            return self._stopped(tx, client, row.subject, state, verdict.reasons)
         reading_states.keep(tx, session.account_id, self._remembered(state))
         if verdict.action == "prompt":
-            return self._prompted(tx, visit, held.subject, state, verdict)
-        if not held.is_there:
+            return self._prompted(tx, client, row.subject, state, verdict)
+        if not row.is_there:
             raise SignInRequired
         if crowd is not None:
             source, together = crowd
             crowds.keep(tx, source, replace(together, records=together.records + sum(verdict.fresh)))
-        self._reported(tx, visit, held.subject, verdict)
+        self._reported(tx, client, row.subject, verdict)
         if was is not None:
-            self.house.audit.record(tx, "reads_lifted", self.house.clock(), visit.who(held.subject))
+            self.services.audit.record(tx, "reads_lifted", self.services.clock(), client.who(row.subject))
         outcomes: list[Outcome] = ["first" if new else "again" for new in verdict.fresh]
-        self._enter(tx, visit, held.subject, kind, list(zip(ids, hashes, outcomes, strict=True)))
+        self._enter(tx, client, row.subject, kind, list(zip(ids, hashes, outcomes, strict=True)))
         return None
 
-    def missed(self, visit: Visit, kind: str, records: Iterable[object]) -> None:
+    def missed(self, client: ClientContext, kind: str, records: Iterable[object]) -> None:
         """Note that what was charged just now does not exist.
 
         Raises:
             ReadsStopped: that was one too many, and the session has ended; or the account was stopped before.
             SignInRequired, Unavailable: as for `charge`.
         """
-        session, ids = visit.there(), _ids(kind, records)
+        session, ids = client.require_session(), _ids(kind, records)
         refusal = None
-        with self.house.store.begin() as tx:
-            held = reading_states.hold(tx, session.account_id)
-            state = self._state(held.state) if held is not None else None
-            if held is None or state is None:
+        with self.services.store.begin() as tx:
+            row = reading_states.lock_row(tx, session.account_id)
+            state = self._state(row.state) if row is not None else None
+            if row is None or state is None:
                 raise SignInRequired
             if state.stopped is not None:  # nothing it does meanwhile makes its stop a lighter one
                 raise ReadsStopped
             after, reason = missed(state, self.policy)
             lines: list[tuple[str, str, Outcome]] = [(one, self._hash(kind, one), "missed") for one in ids]
-            self._enter(tx, visit, held.subject, kind, lines)
+            self._enter(tx, client, row.subject, kind, lines)
             if reason is None:
                 reading_states.keep(tx, session.account_id, after.dump())
             else:
-                refusal = self._stopped(tx, visit, held.subject, after, (reason,))
+                refusal = self._stopped(tx, client, row.subject, after, (reason,))
         if refusal is not None:
             raise refusal
 
     # --- what it is weighed by ------------------------------------------------------------------------------------
 
-    def _crowd(self, tx: Transaction, visit: Visit, subject: str) -> tuple[str, Crowd] | None:
+    def _crowd(self, tx: Transaction, client: ClientContext, subject: str) -> tuple[str, Crowd] | None:
         """A source that is new to its account, and who reads from there today, this one among them."""
-        session, now, keyring = visit.there(), self.house.clock(), self.house.keyring
+        session, now, keyring = client.require_session(), self.services.clock(), self.services.keyring
         if session.risk == "usual":
             return None
-        blocks = prefixes(visit.address)
+        blocks = prefixes(client.address)
         source = keyring.hash(_CROWD, blocks.network if blocks else "unknown")
         reader = _mark(keyring.hash(_CROWD, f"account {subject}"))
-        held = crowds.hold(tx, source)
-        crowd = held.joined(reader, now, int(now // DAY), self.policy)
-        if crowd != held:
+        before = crowds.lock_row(tx, source)
+        crowd = before.joined(reader, now, int(now // DAY), self.policy)
+        if crowd != before:
             crowds.keep(tx, source, crowd)
         return source, crowd
 
@@ -168,10 +176,10 @@ class Reads(Ceremony):
         prefix = alone[: policy.prefix] if len(alone) > policy.prefix else None
         return Read(
             tuple(_mark(hashed) for hashed in hashes),
-            self.house.clock(),
+            self.services.clock(),
             session.authenticated_at,
             session.surely_authenticated_at,
-            _mark(self.house.keyring.hash(_PREFIX, prefix)) if prefix else None,
+            _mark(self.services.keyring.hash(_PREFIX, prefix)) if prefix else None,
             # a group that is only observed has proven nothing that could grant
             session.sign_in[:_NAME] if session.level >= Level.MFA else None,
             session.risk != "usual",
@@ -181,7 +189,7 @@ class Reads(Ceremony):
         )
 
     def _hash(self, kind: str, record: str) -> str:
-        return record_hash(self.house.keyring.hash(RECORD, f"{kind} {record}"))
+        return record_hash(self.services.keyring.hash(RECORD, f"{kind} {record}"))
 
     @staticmethod
     def _state(text: str | None) -> State | None:
@@ -195,18 +203,18 @@ class Reads(Ceremony):
         """A state as text, from which it need not be read at the account's next look-up."""
         text = state.dump()
         self._known[text] = state
-        if len(self._known) > KNOWN:
+        if len(self._known) > MAX_CACHED_STATES:
             self._known.popitem(last=False)
         return text
 
     # --- what follows ---------------------------------------------------------------------------------------------
 
     def _enter(
-        self, tx: Transaction, visit: Visit, subject: str, kind: str, lines: Sequence[tuple[str, str, Outcome]]
+        self, tx: Transaction, client: ClientContext, subject: str, kind: str, lines: Sequence[tuple[str, str, Outcome]]
     ) -> None:
         """Write the ledger."""
-        keyring, now, session = self.house.keyring, self.house.clock(), visit.there()
-        source = self.house.audit.source(visit.address) if visit.address else None
+        keyring, now, session = self.services.keyring, self.services.clock(), client.require_session()
+        source = self.services.audit.source(client.address) if client.address else None
         lent = self._heads.take()
         tx.at_end(lent.give_back)
         head = lent.head
@@ -217,15 +225,15 @@ class Reads(Ceremony):
             read_ledger.add(tx, row, head.chain, head.seq, head.link, keyring.hash(PURPOSE, head.link))
 
     def _stopped(
-        self, tx: Transaction, visit: Visit, subject: str, after: State, reasons: tuple[str, ...]
+        self, tx: Transaction, client: ClientContext, subject: str, after: State, reasons: tuple[str, ...]
     ) -> ReadsStopped:
         """The session ends, and the account reads nothing until it is lifted; owner and desk are told."""
-        session = visit.there()
+        session = client.require_session()
         after.stopped = after.at
         reading_states.keep(tx, session.account_id, after.dump())
-        self.house.sessions.end(tx, session)
-        now, who = self.house.clock(), visit.who(subject)
-        self.house.audit.record(
+        self.services.sessions.end(tx, session)
+        now, who = self.services.clock(), client.who(subject)
+        self.services.audit.record(
             tx, "reads_stopped", now, who, outcome="refused", reasons=list(reasons), records=after.today
         )
         return ReadsStopped(ended=True)
@@ -238,27 +246,29 @@ class Reads(Ceremony):
             return ReadsStopped()
         return StepUpRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))
 
-    def _prompted(self, tx: Transaction, visit: Visit, subject: str, after: State, verdict: Verdict) -> Refusal:
+    def _prompted(
+        self, tx: Transaction, client: ClientContext, subject: str, after: State, verdict: Verdict
+    ) -> Refusal:
         """A further proof must be made; unless none would do."""
-        session, reason = visit.there(), verdict.reasons[0]
+        session, reason = client.require_session(), verdict.reasons[0]
         granted = quota(after, self.policy, session.group, unusual=session.risk != "usual")
         if reason == "quota" and sum(verdict.fresh) > granted:
             return TooManyAtOnce()
         if self._news.is_new(session.sign_in, str(session.authenticated_at), reason):
-            self.house.audit.record(
-                tx, "reads_asked", self.house.clock(), visit.who(subject), outcome="refused", reasons=[reason]
+            self.services.audit.record(
+                tx, "reads_asked", self.services.clock(), client.who(subject), outcome="refused", reasons=[reason]
             )
         asked = Requirement(max_age=0.0)
         return StepUpRequired(asked=asked) if reason == "read_fan_in" else ReadQuotaReached(asked=asked)
 
-    def _reported(self, tx: Transaction, visit: Visit, subject: str, verdict: Verdict) -> None:
+    def _reported(self, tx: Transaction, client: ClientContext, subject: str, verdict: Verdict) -> None:
         """Reasons that would have refused it, once for each session, and that the desk may have to look in time."""
-        now, who, records = self.house.clock(), visit.who(subject), verdict.today
+        now, who, records = self.services.clock(), client.who(subject), verdict.today
         for reason in verdict.reasons:
-            if self._news.is_new(visit.there().sign_in, reason):
-                self.house.audit.record(tx, "reads_reported", now, who, reasons=[reason], records=records)
+            if self._news.is_new(client.require_session().sign_in, reason):
+                self.services.audit.record(tx, "reads_reported", now, who, reasons=[reason], records=records)
         if verdict.nears:
-            self.house.audit.record(tx, "reads_near_ceiling", now, who, records=records)
+            self.services.audit.record(tx, "reads_near_ceiling", now, who, records=records)
 
     # --- what is lifted -------------------------------------------------------------------------------------------
 
@@ -270,16 +280,16 @@ class Reads(Ceremony):
             reason: why, for the record.
             by: the random name of who at the help desk does it.
         """
-        with self.house.store.begin() as tx:
-            held = reading_states.hold(tx, account_id)
-            state = self._state(held.state) if held else None
-            if held is None or (state is not None and state.stopped is None):
+        with self.services.store.begin() as tx:
+            row = reading_states.lock_row(tx, account_id)
+            state = self._state(row.state) if row else None
+            if row is None or (state is not None and state.stopped is None):
                 return False
-            state = state or State(at=self.house.clock(), day=int(self.house.clock() // DAY))
+            state = state or State(at=self.services.clock(), day=int(self.services.clock() // DAY))
             state.lift()
             reading_states.keep(tx, account_id, state.dump())
             how: dict[str, Any] = {"why": reason, **({"by": by} if by else {})}
-            self.house.audit.record(tx, "reads_lifted", self.house.clock(), Who(held.subject), **how)
+            self.services.audit.record(tx, "reads_lifted", self.services.clock(), Who(row.subject), **how)
         return True
 
     def allow(
@@ -294,9 +304,9 @@ class Reads(Ceremony):
             who: says of a subject who it is about, and from where.
             how: `why=`, `by=`.
         """
-        held = reading_states.hold(tx, account_id)
-        state = self._state(held.state) if held else None
-        if held is None or state is None:
+        row = reading_states.lock_row(tx, account_id)
+        state = self._state(row.state) if row else None
+        if row is None or state is None:
             raise WrongState
         state.allowed, state.allowed_until = allowance.records, allowance.until
         if state.why in ("daily_limit", "ceiling", "drift"):
@@ -305,15 +315,15 @@ class Reads(Ceremony):
             state.drift = 0.0
         reading_states.keep(tx, account_id, state.dump())
         until = int(allowance.until)
-        self.house.audit.record(
-            tx, "reads_allowed", self.house.clock(), who(held.subject), records=allowance.records, until=until, **how
+        self.services.audit.record(
+            tx, "reads_allowed", self.services.clock(), who(row.subject), records=allowance.records, until=until, **how
         )
 
     def state_of(self, account_id: str) -> State | None:
         """What is known of an account's reading; None where it has read nothing."""
-        with self.house.store.begin() as tx:
-            held = reading_states.hold(tx, account_id)
-        return self._state(held.state) if held and held.state else None
+        with self.services.store.begin() as tx:
+            row = reading_states.lock_row(tx, account_id)
+        return self._state(row.state) if row and row.state else None
 
 
 def place(chain: str, seq: int) -> str:
@@ -340,7 +350,7 @@ def _ids(kind: str, records: Iterable[object]) -> list[str]:
     """
     if len(kind) not in KIND or isinstance(records, str | bytes):
         raise TypeError("reads are charged as a kind of at most 48 characters, and a list of ids")
-    ids = dict.fromkeys("" if record is None else str(record) for record in islice(records, MOST + 1))
-    if ids and not (min(map(len, ids)) > 0 and max(map(len, ids)) <= LONGEST):
+    ids = dict.fromkeys("" if record is None else str(record) for record in islice(records, MAX_RECORDS + 1))
+    if ids and not (min(map(len, ids)) > 0 and max(map(len, ids)) <= MAX_ID_LENGTH):
         raise InvalidRecord
     return list(ids)

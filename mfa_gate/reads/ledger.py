@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..flows.event_log import Lines, Record
+from ..flows.event_log import ChainedLog, Lines
 from ..store import read_ledger
 
 PURPOSE = "reads"  # of the keyed hash over a line
 
 
-class Ledger(Record):
+class Ledger(ChainedLog):
     """Who has read which record."""
 
     lines: ClassVar[Lines] = read_ledger

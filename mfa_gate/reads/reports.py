@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..audit.record import Who
 from ..durations import DAY
 from ..exc import MFAGateError, SealBroken
-from ..flows.flow import Ceremony
+from ..flows.flow import Flow
 from ..store import Transaction, accounts, events, read_ledger
 from ..store.read_ledger import ChainedRead
 from .charging import RECORD, place, record_hash
@@ -25,7 +25,7 @@ class NothingToReport(MFAGateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
+class ReportScope:
     """Whose reads a report is about: exactly one of them.
 
     Attributes:
@@ -40,7 +40,7 @@ class Whose:
 
 
 @dataclass(slots=True)
-class Person:
+class PersonRead:
     """A record that was read.
 
     Attributes:
@@ -57,7 +57,7 @@ class Person:
 
 
 @dataclass(slots=True)
-class Breach:
+class BreachReport:
     """What was read.
 
     Attributes:
@@ -71,7 +71,7 @@ class Breach:
     """
 
     reads: int = 0
-    persons: list[Person] = field(default_factory=list)
+    persons: list[PersonRead] = field(default_factory=list)
     misses: int = 0
     first: float | None = None
     last: float | None = None
@@ -81,7 +81,7 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecordReader:
     """That a record was read: by which account (None where that is forgotten), in which sign-in, when."""
 
     account: str | None
@@ -90,10 +90,12 @@ class Seen:
     at: float
 
 
-class Reports(Ceremony):
+class Reports(Flow):
     """Reports out of the ledger; that one was made is an event."""
 
-    def breach(self, whose: Whose, since: float | None = None, until: float | None = None, **how: str) -> Breach:
+    def breach(
+        self, whose: ReportScope, since: float | None = None, until: float | None = None, **how: str
+    ) -> BreachReport:
         """What an account, a session or a source has read.
 
         Args:
@@ -104,7 +106,7 @@ class Reports(Ceremony):
         Raises:
             NothingToReport: there is no such account.
         """
-        with self.house.store.snapshot() as tx:
+        with self.services.store.snapshot() as tx:
             which = self._which(tx, whose)
             found = self._summed(self._lines(tx, since, until, **which))
             subject = which.get("subject")
@@ -112,12 +114,14 @@ class Reports(Ceremony):
         self._made("breach", subject, len(found.persons), **how)
         return found
 
-    def seen(self, kind: str, record: str, since: float | None = None, until: float | None = None) -> list[Seen]:
+    def seen(
+        self, kind: str, record: str, since: float | None = None, until: float | None = None
+    ) -> list[RecordReader]:
         """Who has read a record, in the order of time."""
-        hashes = [record_hash(one) for one in self.house.keyring.hashes(RECORD, f"{kind} {record}")]
+        hashes = [record_hash(one) for one in self.services.keyring.hashes(RECORD, f"{kind} {record}")]
         names: dict[str, str | None] = {}
-        found: list[Seen] = []
-        with self.house.store.snapshot() as tx:
+        found: list[RecordReader] = []
+        with self.services.store.snapshot() as tx:
             for line in self._lines(tx, since, until, records=hashes):
                 event = line.event
                 if event.subject not in names:
@@ -125,11 +129,11 @@ class Reports(Ceremony):
                 if event.outcome == "missed":
                     _take_back(found, event.sign_in)
                 else:
-                    found.append(Seen(names[event.subject], event.subject, event.sign_in, event.at))
+                    found.append(RecordReader(names[event.subject], event.subject, event.sign_in, event.at))
         self._made("seen", None, len(found))
         return found
 
-    def _which(self, tx: Transaction, whose: Whose) -> dict[str, Any]:
+    def _which(self, tx: Transaction, whose: ReportScope) -> dict[str, Any]:
         if whose.account is not None:
             row = accounts.find(tx, whose.account)
             if row is None:
@@ -140,20 +144,20 @@ class Reports(Ceremony):
             if subject is None:
                 raise NothingToReport(f"there was no session {whose.session!r}, as far as the record of events goes")
             return {"subject": subject, "sign_in": whose.session}
-        return {"sources": self.house.keyring.hashes("address", whose.source or "")}
+        return {"sources": self.services.keyring.hashes("address", whose.source or "")}
 
     def _lines(self, tx: Transaction, since: float | None, until: float | None, **which: Any) -> Iterator[ChainedRead]:
-        there = read_ledger.days(tx)
-        if there is None:
+        days = read_ledger.days(tx)
+        if days is None:
             return
-        first = max(there[0], int((since or 0.0) // DAY))
-        last = there[1] if until is None else min(there[1], int(until // DAY))
+        first = max(days[0], int((since or 0.0) // DAY))
+        last = days[1] if until is None else min(days[1], int(until // DAY))
         for line in read_ledger.of(tx, first, last, **which):
             if (since is None or line.event.at >= since) and (until is None or line.event.at < until):
                 yield line
 
-    def _summed(self, lines: Iterable[ChainedRead]) -> Breach:
-        found, persons, sessions = Breach(), dict[str, Person](), dict[str, None]()
+    def _summed(self, lines: Iterable[ChainedRead]) -> BreachReport:
+        found, persons, sessions = BreachReport(), dict[str, PersonRead](), dict[str, None]()
         for line in lines:
             event = line.event
             if event.outcome == "missed":
@@ -163,7 +167,7 @@ class Reports(Ceremony):
             sessions[event.sign_in] = None
             person = persons.get(event.record)
             if person is None:
-                person = persons[event.record] = Person(event.kind, self._opened(line, found), event.at, event.at)
+                person = persons[event.record] = PersonRead(event.kind, self._opened(line, found), event.at, event.at)
             person.times, person.last = person.times + 1, event.at
         found.persons = list(persons.values())
         found.sessions = list(sessions)
@@ -173,7 +177,7 @@ class Reports(Ceremony):
         return found
 
     @staticmethod
-    def _missed(persons: dict[str, Person], record: str) -> None:
+    def _missed(persons: dict[str, PersonRead], record: str) -> None:
         """There was no such record: its line before this one showed nobody."""
         person = persons.get(record)
         if person is not None:
@@ -181,9 +185,9 @@ class Reports(Ceremony):
             if not person.times:
                 del persons[record]
 
-    def _opened(self, line: ChainedRead, found: Breach) -> str | None:
+    def _opened(self, line: ChainedRead, found: BreachReport) -> str | None:
         try:
-            sealed = self.house.keyring.open(line.event.sealed, place(line.chain, line.seq))
+            sealed = self.services.keyring.open(line.event.sealed, place(line.chain, line.seq))
         except SealBroken:
             found.broken += 1
             return None
@@ -198,12 +202,12 @@ class Reports(Ceremony):
         return [(event.kind, event.at) for event in every if event.kind in MEASURES and event.at >= first]
 
     def _made(self, what: str, subject: str | None, records: int, **how: Any) -> None:
-        with self.house.store.begin() as tx:
-            now = self.house.clock()
-            self.house.audit.record(tx, "report_made", now, Who(subject), what=what, records=records, **how)
+        with self.services.store.begin() as tx:
+            now = self.services.clock()
+            self.services.audit.record(tx, "report_made", now, Who(subject), what=what, records=records, **how)
 
 
-def _take_back(found: list[Seen], session: str) -> None:
+def _take_back(found: list[RecordReader], session: str) -> None:
     """The look-up before this line found nothing: nobody was seen by it."""
     for index in range(len(found) - 1, -1, -1):
         if found[index].session == session:

@@ -13,11 +13,11 @@ from ..exc import NoMethod, NotFound, Refusal, SignInRequired, StepUpRequired, U
 from ..flows.flow import log
 from ..sessions.session import Session
 from ..web import API, answers, is_own, pages, sealed_form
-from ..web.request_context import Visitor, this_request, visitor_of
+from ..web.request_context import RequestContext, request_context_of, this_request
 from ..wiring import Parts
 from .marks import Marks
 
-REMEMBERED: Final = 100_000  # views of observed sessions that were recorded already
+MAX_REMEMBERED: Final = 100_000  # views of observed sessions that were recorded already
 
 
 class Guard:
@@ -35,8 +35,8 @@ class Guard:
         self._parts = parts
         self._marks = marks
         self._default = default
-        self._unusual = Requirement(max_age=parts.house.habits.policy.age)
-        self._has_policy = not parts.house.policy.asks_nothing
+        self._unusual = Requirement(max_age=parts.services.habits.policy.age)
+        self._has_policy = not parts.services.policy.asks_nothing
         self._observed: set[tuple[str, str]] = set()
         self._known: dict[str, tuple[Any, Requirement | None]] = {}
 
@@ -51,7 +51,7 @@ class Guard:
             return None
         if asked.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
-        return self.enforce(required, visitor_of(asked, self._parts))
+        return self.enforce(required, request_context_of(asked, self._parts))
 
     def _nowhere(self, asked: Request) -> Response | None:
         """An unknown URL is the portal's own to answer; under the API programs get a problem for that as well."""
@@ -78,14 +78,14 @@ class Guard:
         """Marks were added: work everything out anew."""
         self._known.clear()
 
-    def enforce(self, required: Requirement, here: Visitor) -> Response | None:
+    def enforce(self, required: Requirement, context: RequestContext) -> Response | None:
         """Let the request pass (None), or answer it."""
-        if here.admitted is required:
+        if context.admitted is required:
             return None
         try:
-            refusal = self._decide(here, required)
+            refusal = self._decide(context, required)
             if refusal is not None:
-                return self._answer(here, refusal, required)
+                return self._answer(context, refusal, required)
         except Refusal as closed:
             return answers.refuse(closed, required)
         except HTTPException:
@@ -93,28 +93,28 @@ class Guard:
         except Exception:
             log.exception("the guard failed on %s", request.endpoint)
             return answers.refuse(Unavailable())
-        here.admitted = required
+        context.admitted = required
         return None
 
-    def _decide(self, here: Visitor, required: Requirement) -> Refusal | None:
-        session, identity = here.session, here.parts.portal.identity
+    def _decide(self, context: RequestContext, required: Requirement) -> Refusal | None:
+        session, identity = context.session, context.parts.portal.identity
         taken_for = identity() if identity is not None else None
         pending = session is None or session.level < Level.MFA
-        observed = pending and here.is_observed
+        observed = pending and context.is_observed
         if session is None or (pending and not observed):
-            return self._stranger(here, session, taken_for)
+            return self._stranger(context, session, taken_for)
         if identity is not None and taken_for != session.account_id:
-            here.parts.life.end_mismatch(session, request.remote_addr)
-            here.leaves()
-            return self._stranger(here, None, taken_for)
-        parts = here.parts
-        now = parts.house.clock()
+            context.parts.life.end_mismatch(session, request.remote_addr)
+            context.drop_session()
+            return self._stranger(context, None, taken_for)
+        parts = context.parts
+        now = parts.services.clock()
         parts.life.present(session, now)
         if observed:
             self._observe(session)
             return None
         if self._has_policy:
-            required |= parts.house.policy.requirement(session.group, now)
+            required |= parts.services.policy.requirement(session.group, now)
         if session.risk != "usual":
             required |= self._unusual
         looks_at_proofs = required.max_age is not None or required.methods is not None
@@ -127,52 +127,52 @@ class Guard:
         seen = (session.sign_in, request.endpoint or "")
         if seen in self._observed:
             return
-        if len(self._observed) >= REMEMBERED:
+        if len(self._observed) >= MAX_REMEMBERED:
             self._observed.clear()
         self._parts.life.observed(session, request.endpoint or "", request.remote_addr)
         self._observed.add(seen)
 
-    def _stranger(self, here: Visitor, session: Session | None, taken_for: str | None) -> Refusal:
+    def _stranger(self, context: RequestContext, session: Session | None, taken_for: str | None) -> Refusal:
         """Nobody, or somebody who is half way there: the portal must see nobody signed in."""
-        portal = here.parts.portal
+        portal = context.parts.portal
         if taken_for is not None:
             if portal.adopts:
-                return self._adopt(here, session, taken_for)
-            here.close_portal()
+                return self._adopt(context, session, taken_for)
+            context.close_portal_session()
         if session is None:
             return SignInRequired()
-        sign_in = here.parts.sign_in
+        sign_in = context.parts.sign_in
         return sign_in.refusal_for(sign_in.progress(session).state)
 
-    def _adopt(self, here: Visitor, session: Session | None, taken_for: str) -> Refusal:
+    def _adopt(self, context: RequestContext, session: Session | None, taken_for: str) -> Refusal:
         """A portal whose own sign-in stands for the first factor: a pending session for whom it names."""
-        sign_in = here.parts.sign_in
+        sign_in = context.parts.sign_in
         if session is None or session.account_id != taken_for:
-            account = here.parts.portal.load(taken_for)
+            account = context.parts.portal.load(taken_for)
             if account is None or account.id != taken_for:
-                here.close_portal()
+                context.close_portal_session()
                 return SignInRequired()
-            risen = sign_in.begin(account, here.visit)
-            here.rises(risen)
-            session = risen.session
+            elevated = sign_in.begin(account, context.client)
+            context.apply(elevated)
+            session = elevated.session
         return sign_in.refusal_for(sign_in.progress(session).state)
 
-    def answer(self, here: Visitor, refusal: Refusal) -> Response:
+    def answer(self, context: RequestContext, refusal: Refusal) -> Response:
         """Answer a refusal that came up inside a view."""
-        return self._answer(here, refusal, Requirement())
+        return self._answer(context, refusal, Requirement())
 
-    def _answer(self, here: Visitor, refusal: Refusal, required: Requirement) -> Response:
-        session = here.session
+    def _answer(self, context: RequestContext, refusal: Refusal, required: Requirement) -> Response:
+        session = context.session
         required = refusal.data.get("asked", required)
         stepping_up = isinstance(refusal, StepUpRequired) and session is not None and session.level >= Level.MFA
         if stepping_up and session is not None:
-            progress = here.parts.sign_in.progress(session)
+            progress = context.parts.sign_in.progress(session)
             methods = answers.allowed(progress, required)
             if not methods:
                 return answers.refuse(NoMethod())
-            sealed = sealed_form.hold(here.parts, request, session, required.level) if answers.wants_page() else None
+            sealed = sealed_form.seal(context.parts, request, session, required.level) if answers.wants_page() else None
             if sealed is not None:
-                return pages.challenge_page(here, progress, methods, sealed=sealed, status=401)
+                return pages.challenge_page(context, progress, methods, sealed=sealed, status=401)
         return answers.refuse(refusal, required)
 
 

@@ -12,12 +12,12 @@ from ..exc import Refusal, Unavailable
 from ..flows.flow import log
 from ..limits.limiter import Attempt
 from ..web import answers
-from ..web.request_context import current_parts, visitor
+from ..web.request_context import current_parts, request_context
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-class LoginTry:
+class LoginAttempt:
     """Counts the try when it is made.
 
     Args:
@@ -33,17 +33,17 @@ class LoginTry:
         if request.method in SAFE_METHODS:
             return
         try:
-            here = visitor()
-            here.typed_name = _typed(username)
-            self._counted = current_parts().password.tried(here.typed_name, here.at_the_door)
+            context = request_context()
+            context.typed_name = _typed(username)
+            self._counted = current_parts().password.tried(context.typed_name, context.client_at_login)
         except Exception as error:
             self.refused = _closed(error)
 
     def done(self, answer: Any) -> Any:
-        if self._counted is None or not visitor().signed_in_by_view:
+        if self._counted is None or not request_context().signed_in_by_view:
             return answer
         try:
-            current_parts().password.succeeded(self._counted, visitor().at_the_door)
+            current_parts().password.succeeded(self._counted, request_context().client_at_login)
         except Exception as error:
             return _closed(error)
         return answer

@@ -17,7 +17,7 @@ from ..assurance import Requirement
 from ..exc import ConfigurationError
 
 View = Callable[..., Any]
-Kind = Literal["public", "first_factor", "require", "reads", "reads_nothing"]
+MarkKind = Literal["public", "first_factor", "require", "reads", "reads_nothing"]
 GUARDED: Final = frozenset({"require", "reads", "reads_nothing"})  # a gate stands before these
 ANYWHERE: Final = frozenset({"require", "reads"})  # their wrappers enforce themselves, below another decorator as well
 UNDER_ROUTE: Final = "put it directly under the route decorator"
@@ -27,7 +27,7 @@ UNDER_ROUTE: Final = "put it directly under the route decorator"
 class Mark:
     """What a decorator said: of which function, under which name, and the wrapper that carries it."""
 
-    kind: Kind
+    kind: MarkKind
     original: View
     wrapper: View
     requirement: Requirement | None = None

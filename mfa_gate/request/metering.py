@@ -15,7 +15,7 @@ from ..exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
 from ..flows.flow import log
 from ..reads.charging import Reads
 from ..web.answers import OwnAnswer
-from ..web.request_context import Visitor, this_request, visitor, visitor_of
+from ..web.request_context import RequestContext, request_context, request_context_of, this_request
 from .guard import Guard
 from .marks import Marks
 
@@ -45,33 +45,33 @@ class Metering:
             Refusal: they must not be shown; the answer is replaced, whatever the view does.
             RuntimeError: the answer has begun already.
         """
-        self._charge(visitor(), kind, records)
+        self._charge(request_context(), kind, records)
 
-    def _charge(self, here: Visitor, kind: str, records: Iterable[object]) -> None:
-        if here.has_answered:
+    def _charge(self, context: RequestContext, kind: str, records: Iterable[object]) -> None:
+        if context.has_answered:
             raise RuntimeError("count_reads comes too late: the answer has begun. Count before the view returns")
         try:
-            self._reads.charge(here.visit, kind, records)
+            self._reads.charge(context.client, kind, records)
         except TypeError:
             raise
         except Refusal as refusal:
-            raise self._refused(here, refusal) from None
+            raise self._refused(context, refusal) from None
         except Exception:
             log.exception("charging reads failed on %s", request.endpoint)
-            raise self._refused(here, Unavailable()) from None
-        here.has_charged = True
+            raise self._refused(context, Unavailable()) from None
+        context.has_charged = True
 
-    def before(self, here: Visitor, kind: str, argument: str) -> Response | None:
+    def before(self, context: RequestContext, kind: str, argument: str) -> Response | None:
         """Charge the record that an argument of the view names; the answer, where that is refused."""
-        values = here.request.view_args or {}
+        values = context.request.view_args or {}
         try:
             if argument not in values:
                 log.error("@gate.reads(record=%r): %s has no such argument", argument, request.endpoint)
-                raise self._refused(here, NotMetered())
-            self._charge(here, kind, [values[argument]])
+                raise self._refused(context, NotMetered())
+            self._charge(context, kind, [values[argument]])
         except Refusal as refusal:
-            return self._guard.answer(here, refusal)
-        here.looked_up = (kind, values[argument])
+            return self._guard.answer(context, refusal)
+        context.looked_up = (kind, values[argument])
         return None
 
     def missed(self, kind: str) -> None:
@@ -80,34 +80,34 @@ class Metering:
         Raises:
             Refusal: that was one too many; the answer is replaced.
         """
-        here = visitor()
-        looked_up, here.looked_up = here.looked_up or (kind, None), None
+        context = request_context()
+        looked_up, context.looked_up = context.looked_up or (kind, None), None
         try:
-            self._reads.missed(here.visit, looked_up[0], [] if looked_up[1] is None else [looked_up[1]])
+            self._reads.missed(context.client, looked_up[0], [] if looked_up[1] is None else [looked_up[1]])
         except Refusal as refusal:
-            raise self._refused(here, refusal) from None
+            raise self._refused(context, refusal) from None
         except Exception:
             log.exception("counting a look-up that found nothing failed on %s", request.endpoint)
-            raise self._refused(here, Unavailable()) from None
+            raise self._refused(context, Unavailable()) from None
 
     def after(self, response: Response) -> Response:
         """What is sent in the place of a view's answer, or that answer. Never raises: it would be sent then."""
         asked = this_request()
-        here = visitor_of(asked)
+        context = request_context_of(asked)
         try:
-            if here.looked_up is not None and here.refused_read is None and response.status_code == NOT_FOUND:
-                self._missed_quietly(here)
-            if here.refused_read is None and (here.has_charged or self._is_unmetered(asked.url_rule)):
+            if context.looked_up is not None and context.refused_read is None and response.status_code == NOT_FOUND:
+                self._missed_quietly(context)
+            if context.refused_read is None and (context.has_charged or self._is_unmetered(asked.url_rule)):
                 sent = response  # as nearly every request, in a moment
             else:
-                refusal = here.refused_read or self._uncharged(response)
-                sent = response if refusal is None else self._instead(here, refusal, response)
-            if here.admitted is not None:
+                refusal = context.refused_read or self._uncharged(response)
+                sent = response if refusal is None else self._instead(context, refusal, response)
+            if context.admitted is not None:
                 keep_nowhere(sent)
         except Exception:
             log.exception("the answer of %s could not be held against what was read", request.endpoint)
             sent = OwnAnswer("closed\n", Unavailable.status, mimetype="text/plain")
-        here.has_answered = True
+        context.has_answered = True
         return sent
 
     def _is_unmetered(self, rule: Rule | None) -> bool:
@@ -115,7 +115,7 @@ class Metering:
         view = self._unmetered.get(rule.endpoint) if rule is not None else None
         return view is not None and rule is not None and view is self._app.view_functions.get(rule.endpoint)
 
-    def _missed_quietly(self, here: Visitor) -> None:
+    def _missed_quietly(self, context: RequestContext) -> None:
         """A 404 of a view that looks up one record: there is none. Why that was one too many is kept."""
         try:
             self.missed("")
@@ -137,22 +137,22 @@ class Metering:
         )
         return NotMetered()
 
-    def _instead(self, here: Visitor, refusal: Refusal, response: Response) -> Response:
+    def _instead(self, context: RequestContext, refusal: Refusal, response: Response) -> Response:
         """The answer to a refusal, with the cookies of the one that it replaces."""
-        sent = self._guard.answer(here, refusal)
+        sent = self._guard.answer(context, refusal)
         response.close()
         for cookie in response.headers.getlist("Set-Cookie"):
             sent.headers.add("Set-Cookie", cookie)
-        if here.has_cookies_to_come:
-            here.put_cookies(sent)
+        if context.has_cookies_to_come:
+            context.put_cookies(sent)
         return sent
 
     @staticmethod
-    def _refused(here: Visitor, refusal: Refusal) -> Refusal:
-        here.refused_read = refusal
-        here.looked_up = None
+    def _refused(context: RequestContext, refusal: Refusal) -> Refusal:
+        context.refused_read = refusal
+        context.looked_up = None
         if isinstance(refusal, SignInRequired) or (isinstance(refusal, ReadsStopped) and refusal.data.get("ended")):
-            here.leaves()
+            context.drop_session()
         return refusal
 
 

@@ -19,11 +19,11 @@ from ..portal import EXTENSION, START, Portal
 from ..sessions.session import Session
 from ..settings import read
 from ..web import answers, desk_pages, steps
-from ..web.request_context import visitor
+from ..web.request_context import request_context
 from ..wiring import Parts, build
 from .debug import made_for_you
 from .guard import Guard, localhost_in_debug
-from .login import LoginTry
+from .login import LoginAttempt
 from .marks import Marks, is_static
 from .metering import Metering
 
@@ -41,13 +41,13 @@ class GateSession:
     __slots__ = ("_account", "_parts", "account_id", "authenticated_at", "level", "methods")
 
     def __init__(self, parts: Parts, session: Session | None, observed: bool = False) -> None:
-        there = session if session is not None and (session.level >= Level.MFA or observed) else None
+        signed_in = session if session is not None and (session.level >= Level.MFA or observed) else None
         self._parts = parts
         self._account: Account | None = None
-        self.account_id = there.account_id if there else None
-        self.level = there.level if there else None
-        self.methods: tuple[str, ...] = there.methods if there else ()
-        self.authenticated_at = there.authenticated_at if there else None
+        self.account_id = signed_in.account_id if signed_in else None
+        self.level = signed_in.level if signed_in else None
+        self.methods: tuple[str, ...] = signed_in.methods if signed_in else ()
+        self.authenticated_at = signed_in.authenticated_at if signed_in else None
 
     @property
     def account(self) -> Account | None:
@@ -120,7 +120,7 @@ class Start:
             kind = "gate" if web.is_own(rule.endpoint) else "public"
             kind = "static" if is_static(self._app, rule.endpoint, view) else kind
         else:
-            required |= self.parts.house.policy.requirement(group, self.parts.house.clock())
+            required |= self.parts.services.policy.requirement(group, self.parts.services.clock())
         counted = sorted(required.methods) if required and required.methods is not None else None
         return {
             "rule": rule.rule,
@@ -153,45 +153,45 @@ class Start:
 
     def enforce(self, required: Requirement) -> Response | None:
         """Let this request pass (None), or answer it: for the wrappers of marked views."""
-        return self.guard.enforce(required, visitor())
+        return self.guard.enforce(required, request_context())
 
     def before_read(self, kind: str, argument: str) -> Response | None:
         """Let a view show its record (None), or answer: for the wrappers of marked views."""
-        here = visitor()
-        refused = self.guard.enforce(Requirement(), here) if here.admitted is None else None
-        return refused if refused is not None else self.metering.before(here, kind, argument)
+        context = request_context()
+        refused = self.guard.enforce(Requirement(), context) if context.admitted is None else None
+        return refused if refused is not None else self.metering.before(context, kind, argument)
 
-    def try_login(self, username: str) -> LoginTry:
-        return LoginTry(username)
+    def try_login(self, username: str) -> LoginAttempt:
+        return LoginAttempt(username)
 
     def session(self) -> GateSession:
-        here = visitor()
-        return GateSession(self.parts, here.session, here.is_observed)
+        context = request_context()
+        return GateSession(self.parts, context.session, context.is_observed)
 
     def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
         """Open a pending session and send the person to the second factor; closed where anything fails."""
-        here = visitor()
+        context = request_context()
         try:
-            risen = self.parts.sign_in.begin(account, here.visit, leaked=leaked)
-            steps.let_rise(here, risen)
-            answer = answers.half_way(here)
+            elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked)
+            steps.elevate(context, elevated)
+            answer = answers.half_way(context)
         except Refusal as refusal:
             return answers.refuse(refusal)
         except Exception:
             log.exception("the gate failed at a sign-in")
             return answers.refuse(Unavailable())
-        here.signed_in_by_view = True
+        context.signed_in_by_view = True
         return answer
 
     def password_changed(self, account_id: str) -> int:
-        this = visitor().session if has_request_context() else None
+        this = request_context().session if has_request_context() else None
         kept = this if this is not None and this.level >= Level.MFA else None
         return self.parts.life.password_changed(account_id, kept)
 
     def sign_out(self) -> None:
-        here = visitor()
-        self.parts.sign_in.sign_out(here.visit)
-        here.leaves()
+        context = request_context()
+        self.parts.sign_in.sign_out(context.client)
+        context.drop_session()
 
 
 def install(

@@ -114,19 +114,19 @@ class Habits:
             profile = profile.renamed({old: new for old, new in pairs if old and new})
         return f"{self._keyring.current} {profile.learnt(shown, now).dump()}"
 
-    def context(self, place: Place) -> str:
+    def place_hash(self, place: Place) -> str:
         """A keyed hash of where a session is, and with what: the same for a whole /24 or /48."""
         return self._keyring.hash("context", _context(place.address, place.agent))
 
-    def shown(self, place: Place, now: float) -> str:
+    def fingerprint(self, place: Place, now: float) -> str:
         """What a later change of place is held against, as text."""
         features = self.features(place, now)
         known = {level: value for level in _COMPARED if (value := getattr(features, level))}
         return _written([self._keyring.current, known])
 
-    def moved(self, kept: str | None, shown: str | None, place: Place, now: float) -> tuple[str, ...]:
+    def moved(self, kept: str | None, fingerprint: str | None, place: Place, now: float) -> tuple[str, ...]:
         """What a session at another place must prove itself again for; empty where it may go on."""
-        key_id, before = _read(shown)
+        key_id, before = _read(fingerprint)
         if before is None or key_id not in self._keyring.ids:
             return ("place_unknown",)
         profile, own_key = self._load(kept)
@@ -152,8 +152,8 @@ class Habits:
         hashed: dict[str, Any] = {level: value and self._hash(level, value, key_id) for level, value in plain.items()}
         return Features(**hashed)
 
-    def _is_at(self, context: str, address: str | None, agent: str | None) -> bool:
-        return self._keyring.matches("context", _context(address, agent), context)
+    def _is_at(self, place_hash: str, address: str | None, agent: str | None) -> bool:
+        return self._keyring.matches("context", _context(address, agent), place_hash)
 
     def _load(self, kept: str | None) -> tuple[Profile, str]:
         """A profile and the key that its hashes are of; what a key that is gone has hashed is forgotten."""
@@ -180,9 +180,9 @@ def _context(address: str | None, agent: str | None) -> str:
     return f"{blocks.network if blocks else address} {(agent or '')[:512]}"
 
 
-def _read(shown: str | None) -> tuple[str, Features | None]:
+def _read(fingerprint: str | None) -> tuple[str, Features | None]:
     try:
-        key_id, values = json.loads(shown or "")
+        key_id, values = json.loads(fingerprint or "")
         known: dict[str, Any] = {level: str(value) for level, value in values.items() if level in _COMPARED}
         return str(key_id), Features(**known)
     except (ValueError, TypeError, AttributeError):

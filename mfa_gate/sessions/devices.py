@@ -20,7 +20,7 @@ from ..store.devices import DeviceRow
 
 PURPOSE: Final = "device"
 NAME_PURPOSE: Final = "typed name"
-HELD: Final = 6  # series in one cookie: people who share a browser
+MAX_SERIES: Final = 6  # series in one cookie: people who share a browser
 _BYTES: Final = 16
 _LENGTH: Final = 22  # of so many bytes in base64url
 
@@ -40,7 +40,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PresentedDevices:
     """What a cookie stands for.
 
     Attributes:
@@ -69,7 +69,7 @@ class Devices:
         self._keyring = keyring
         self._settings = settings
 
-    def show(self, cookie: str | None, now: float) -> Shown:
+    def show(self, cookie: str | None, now: float) -> PresentedDevices:
         """What a device cookie stands for now. The store is asked only where the signature is right.
 
         Raises:
@@ -77,11 +77,11 @@ class Devices:
         """
         tokens = self._tokens(cookie)
         if not tokens:
-            return Shown()
+            return PresentedDevices()
         presented = {series: _hash(token) for series, token in tokens.items()}
         found = [row for row in self._store.reader.devices(list(presented)) if now < row.ends_at]
         good = [row for row in found if presented[row.series] in (row.token_hash, row.previous_hash)]
-        return Shown(
+        return PresentedDevices(
             tuple(good),
             presented,
             tuple(row.series for row in good if row.previous_hash and presented[row.series] == row.token_hash),
@@ -92,7 +92,7 @@ class Devices:
         """The keyed hash that a typed user name is kept as."""
         return self._keyring.hash(NAME_PURPOSE, name)
 
-    def knows(self, shown: Shown, name: str) -> bool:
+    def knows(self, shown: PresentedDevices, name: str) -> bool:
         """Whether one of these devices has signed in under this typed name."""
         matches = self._keyring.matches
         return any(row.name_hash is not None and matches(NAME_PURPOSE, name, row.name_hash) for row in shown.known)
@@ -114,13 +114,13 @@ class Devices:
             rows.add(tx, series, account_id, _hash(token), sign_in, now, now + self._settings.device_ttl)
         assert series is not None  # noqa: S101  (for the type checker)
         others = [(other, kept) for other, kept in self._tokens(cookie).items() if other != series]
-        return self._cookie([(series, token), *others[: HELD - 1]]), series
+        return self._cookie([(series, token), *others[: MAX_SERIES - 1]]), series
 
     def _tokens(self, cookie: str | None) -> dict[str, str]:
         """Series and token of each device in a cookie; empty where it is not ours."""
         if not cookie or len(cookie) > 600 or (text := self._keyring.unsign(PURPOSE, cookie)) is None:
             return {}
-        return {part[:_LENGTH]: part[_LENGTH:] for part in text.split("~")[:HELD]}
+        return {part[:_LENGTH]: part[_LENGTH:] for part in text.split("~")[:MAX_SERIES]}
 
     def _cookie(self, tokens: list[tuple[str, str]]) -> str:
         return self._keyring.sign(PURPOSE, "~".join(series + token for series, token in tokens))

@@ -26,11 +26,11 @@ _LEVELS = {int(level): level for level in Level}
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class ProvenPlace:
     """Where a session is proven: keyed hash of network and browser, and what a change is held against."""
 
-    context: str
-    shown: str
+    place_hash: str
+    fingerprint: str
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Session:
     group: str | None
     observed_until: float | None
     risk: Risk
-    context: str | None
+    place_hash: str | None
     moved: bool = False
 
     @property
@@ -138,7 +138,7 @@ class Sessions:
         observed_until: float | None,
         origin: Origin,
         risk: Risk,
-        context: str | None,
+        place_hash: str | None,
     ) -> tuple[str, Session]:
         """Open a session that has proven the first factor.
 
@@ -168,7 +168,7 @@ class Sessions:
             group,
             observed_until,
             risk,
-            context,
+            place_hash,
         )
         rows.remove_ended(tx, now, account_id)
         rows.add(tx, row, origin)
@@ -181,7 +181,7 @@ class Sessions:
         proof: Proof,
         now: float,
         device: str | None = None,
-        here: Here | None = None,
+        place: ProvenPlace | None = None,
     ) -> tuple[str, Session]:
         """Add a proof: a new id, and from the first second factor on the full lifetime.
 
@@ -202,10 +202,10 @@ class Sessions:
         rises = session.level < Level.MFA <= level
         ends_at = now + self.times(session.group)[1] if rises else session.ends_at
         risk: Risk = "usual" if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT else session.risk
-        return self._move(tx, session, proofs, now, ends_at, device, here, risk=risk)
+        return self._move(tx, session, proofs, now, ends_at, device, place, risk=risk)
 
     def let_enrol(
-        self, tx: Transaction, session: Session, now: float, until: float, here: Here | None = None
+        self, tx: Transaction, session: Session, now: float, until: float, place: ProvenPlace | None = None
     ) -> tuple[str, Session]:
         """Let a session change authenticators until then, under a new id; one that is pending lives as long.
 
@@ -219,7 +219,7 @@ class Sessions:
             SignInRequired: the session has ended meanwhile.
         """
         ends_at = until if session.level < Level.MFA else session.ends_at
-        return self._move(tx, session, session.proofs, now, ends_at, here=here, enrol_until=until)
+        return self._move(tx, session, session.proofs, now, ends_at, place=place, enrol_until=until)
 
     def drop_authenticator(self, tx: Transaction, session: Session, authenticator: str) -> Session | None:
         """After an authenticator is removed: end the sessions that it made, and take its proof from this one.
@@ -276,7 +276,7 @@ class Sessions:
         now: float,
         ends_at: float,
         device: str | None = None,
-        here: Here | None = None,
+        place: ProvenPlace | None = None,
         *,
         risk: Risk | None = None,
         enrol_until: float | None = None,
@@ -294,9 +294,9 @@ class Sessions:
             session.group,
             None,
             risk or session.risk,
-            here.context if here else session.context,
+            place.place_hash if place else session.place_hash,
         )
-        if not rows.move(tx, session.id_hash, session._proofs, row, device, here.shown if here else None):
+        if not rows.move(tx, session.id_hash, session._proofs, row, device, place.fingerprint if place else None):
             raise SignInRequired
         return self._keyring.sign(PURPOSE, token), _session(row)
 

@@ -60,7 +60,7 @@ def frozen_until(tx: Transaction, account_id: str) -> float | None:
     return until
 
 
-def hold(tx: Transaction, account_id: str) -> AccountRow | None:
+def lock_row(tx: Transaction, account_id: str) -> AccountRow | None:
     """The row, locked until the transaction ends: what changes an account's rights goes through here first."""
     row = _LOCK_ROW.run(tx, {"id": account_id}).fetchone()
     return AccountRow(*row) if row else None

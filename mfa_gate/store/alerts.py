@@ -57,19 +57,19 @@ def close(tx: Transaction, subject: str, seen: float) -> int:
     return tx.execute(delete(alerts).where(alerts.c.subject == subject, alerts.c.last_at <= seen)).rowcount
 
 
-def untold(tx: Transaction, most: int) -> list[AlertRow]:
+def not_mailed(tx: Transaction, most: int) -> list[AlertRow]:
     """Those that the desk was not written to about."""
     rows = tx.execute(select(*_COLUMNS).where(alerts.c.told_at.is_(None)).order_by(alerts.c.id).limit(most))
     return [AlertRow(*row) for row in rows]
 
 
-def last_told(tx: Transaction) -> float | None:
+def last_mailed(tx: Transaction) -> float | None:
     """When the desk was written to last."""
     found: float | None = tx.execute(select(func.max(alerts.c.told_at))).scalar()
     return found
 
 
-def told(tx: Transaction, ids: list[int], now: float) -> None:
+def mark_mailed(tx: Transaction, ids: list[int], now: float) -> None:
     tx.execute(update(alerts).where(alerts.c.id.in_(ids)).values(told_at=now))
 
 

@@ -105,10 +105,10 @@ def totp_of_account(tx: Transaction, account_id: str) -> list[TOTPRow]:
     return [TOTPRow(*row) for row in _TOTP_OF_ACCOUNT.run(tx, {"account": account_id})]
 
 
-def all_totp(tx: Transaction, *, hold: bool = False) -> list[TOTPRow]:
-    """Every seed; with `hold`, none of them can be used until the transaction ends."""
+def all_totp(tx: Transaction, *, for_update: bool = False) -> list[TOTPRow]:
+    """Every seed; with `for_update`, none of them can be used until the transaction ends."""
     statement = _TOTP.order_by(authenticators.c.id)
-    return [TOTPRow(*row) for row in tx.execute(statement.with_for_update(of=totp_seeds) if hold else statement)]
+    return [TOTPRow(*row) for row in tx.execute(statement.with_for_update(of=totp_seeds) if for_update else statement)]
 
 
 def spend_step(tx: Transaction, authenticator_id: str, step: int, spent: str, drift: int | None) -> bool:

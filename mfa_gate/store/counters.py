@@ -42,7 +42,7 @@ _REPLACE = Statement(
 )
 
 
-def hold(tx: Transaction, keys: Sequence[str]) -> dict[str, CounterRow]:
+def lock_rows(tx: Transaction, keys: Sequence[str]) -> dict[str, CounterRow]:
     """The rows of these keys, locked in one order until the transaction ends; a missing one comes empty."""
     if tx.dialect.name != "sqlite":
         # what is not there cannot be locked; on SQLite the whole transaction is the lock

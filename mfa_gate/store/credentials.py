@@ -99,9 +99,9 @@ def of_account(tx: Transaction, account_id: str) -> list[CredentialRow]:
     return [CredentialRow(*row) for row in tx.execute(_OF_ACCOUNT, {"account": account_id})]
 
 
-def every(tx: Transaction, *, hold: bool = False) -> list[tuple[CredentialRow, str]]:
+def every(tx: Transaction, *, for_update: bool = False) -> list[tuple[CredentialRow, str]]:
     """Every credential with its account's subject; with `hold`, none of them changes until the transaction ends."""
-    rows = tx.execute(_ALL.with_for_update(of=webauthn_credentials) if hold else _ALL)
+    rows = tx.execute(_ALL.with_for_update(of=webauthn_credentials) if for_update else _ALL)
     return [(CredentialRow(*row[:-1]), row[-1]) for row in rows]
 
 

@@ -15,7 +15,7 @@ _BEGIN = text(
 _COLUMNS = (crowds.c.day, crowds.c.readers, crowds.c.records, crowds.c.since)
 
 
-def hold(tx: Transaction, source: str) -> Crowd:
+def lock_row(tx: Transaction, source: str) -> Crowd:
     """The readers of a source, and its row, which nobody else changes until the transaction ends."""
     tx.execute(_BEGIN, {"source": source})
     return Crowd(*tx.execute(select(*_COLUMNS).where(crowds.c.source == source).with_for_update()).one())

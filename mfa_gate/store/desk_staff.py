@@ -48,7 +48,7 @@ def role_of(tx: Transaction, account_id: str) -> int:
     return int(tx.execute(select(desk_staff.c.role).where(desk_staff.c.account_id == account_id)).scalar() or 0)
 
 
-def hold(tx: Transaction, account_ids: Sequence[str]) -> dict[str, int]:
+def lock_rows(tx: Transaction, account_ids: Sequence[str]) -> dict[str, int]:
     """The roles of those accounts that have one, which stay until the transaction ends."""
     statement = select(desk_staff.c.account_id, desk_staff.c.role).where(desk_staff.c.account_id.in_(account_ids))
     # in one order, or two who revoke each other wait for each other

@@ -11,7 +11,7 @@ from .engine import Transaction
 from .schema import devices, sessions
 from .statement import Statement
 
-MOST: Final = 20  # of one account; what has been away longest goes first
+MAX_DEVICES: Final = 20  # of one account; what has been away longest goes first
 
 
 class DeviceRow(NamedTuple):
@@ -57,8 +57,8 @@ _away_longest = (
     select(devices.c.series)
     .where(devices.c.account_id == bindparam("account"))
     .order_by(devices.c.last_used_at.desc(), devices.c.series)
-    .limit(literal_column(str(MOST)))  # one is too many at a time
-    .offset(literal_column(str(MOST)))
+    .limit(literal_column(str(MAX_DEVICES)))  # one is too many at a time
+    .offset(literal_column(str(MAX_DEVICES)))
 )
 _PRUNE = Statement(delete(devices).where(devices.c.series.in_(_away_longest.scalar_subquery())))
 

@@ -19,7 +19,7 @@ from ..exc import ConfigurationError, Unavailable
 
 SQLITE_FLOOR: Final = (3, 35, 0)  # RETURNING
 BUSY_TIMEOUT: Final = 10_000  # milliseconds that a writer waits for another
-KEPT: Final = 16  # connections that wait between two uses; the pool has more
+MAX_IDLE: Final = 16  # connections that wait between two uses; the pool has more
 INSTEAD: Final = "write an SQLAlchemy URL such as 'postgresql+psycopg://user@host/name' or 'sqlite:///file'"
 
 
@@ -65,7 +65,12 @@ def _sqlite(url: str, database: str | None) -> Engine:
     arguments = {"timeout": BUSY_TIMEOUT / 1000, "check_same_thread": False}
     # a transaction sees to what was not committed: the pool's own way costs as much as a statement
     engine = create_engine(
-        url, connect_args=arguments, hide_parameters=True, pool_reset_on_return=None, pool_size=KEPT, max_overflow=KEPT
+        url,
+        connect_args=arguments,
+        hide_parameters=True,
+        pool_reset_on_return=None,
+        pool_size=MAX_IDLE,
+        max_overflow=MAX_IDLE,
     )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)
@@ -112,14 +117,14 @@ class Transaction:
         chain: the chain of events that it writes to, once it does.
     """
 
-    __slots__ = ("_at_end", "_core", "_engine", "_held", "chain", "dialect", "driver")
+    __slots__ = ("_at_end", "_connection", "_core", "_engine", "chain", "dialect", "driver")
 
-    def __init__(self, engine: Engine, held: PoolProxiedConnection) -> None:
+    def __init__(self, engine: Engine, connection: PoolProxiedConnection) -> None:
         self._engine = engine
-        self._held = held
+        self._connection = connection
         self._core: Connection | None = None
         self.dialect = engine.dialect
-        self.driver: Any = held.dbapi_connection
+        self.driver: Any = connection.dbapi_connection
         self.chain: Any = None
         self._at_end: list[Callable[[bool | None], object]] = []
 
@@ -133,11 +138,11 @@ class Transaction:
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
         if self._core is None:
-            self._core = Connection(self._engine, connection=self._held)
+            self._core = Connection(self._engine, connection=self._connection)
         return self._core.execute(statement, values)
 
 
-class Idle:
+class IdleConnections:
     """Connections between two uses: the pool's way costs as much as two statements.
 
     The one that was used last is used next. It remembers most of the store: what another one writes makes a
@@ -173,7 +178,7 @@ class Connections:
         self.engine = engine
         self.on_sqlite: Final = engine.dialect.name == "sqlite"
         self.errors: Final = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
-        self.idle: Final = Idle()
+        self.idle: Final = IdleConnections()
 
     def begin(self) -> AbstractContextManager[Transaction]:
         """One transaction: committed at the end, rolled back by any exception.
@@ -199,7 +204,7 @@ class Connections:
 class _Begun:
     """The way into one transaction and out of it; a generator in its place costs as much as a statement."""
 
-    __slots__ = ("_begin", "_connections", "_held", "_home", "_tx")
+    __slots__ = ("_begin", "_connection", "_connections", "_home", "_tx")
 
     def __init__(self, connections: Connections, begin: str | None) -> None:
         self._connections = connections
@@ -209,10 +214,10 @@ class _Begun:
     def __enter__(self) -> Transaction:
         connections = self._connections
         try:
-            self._held = self._home.pop()
+            self._connection = self._home.pop()
         except IndexError:
-            self._held = self._fresh()
-        self._tx = tx = Transaction(connections.engine, self._held)
+            self._connection = self._fresh()
+        self._tx = tx = Transaction(connections.engine, self._connection)
         if self._begin is not None:
             self._or_undo(tx.driver.execute, self._begin)
         return tx
@@ -250,17 +255,17 @@ class _Begun:
     def _undo(self) -> None:
         """Roll back; a connection that cannot even do that is not used again."""
         try:
-            self._held.rollback()
+            self._connection.rollback()
         except Exception:
-            self._held.invalidate()
-            self._held.close()
+            self._connection.invalidate()
+            self._connection.close()
         else:
             self._give_back()
 
     def _give_back(self) -> None:
         connections, home = self._connections, self._home
         # after a fork in the middle the child's list is another one: this connection is the parent's
-        if connections.on_sqlite and home is connections.idle.waiting and len(home) < KEPT:
-            home.append(self._held)
+        if connections.on_sqlite and home is connections.idle.waiting and len(home) < MAX_IDLE:
+            home.append(self._connection)
         else:
-            self._held.close()
+            self._connection.close()

@@ -11,7 +11,7 @@ from .engine import Transaction
 from .schema import fan_in, pressure
 from .statement import Statement
 
-MOST = 8  # accounts that are kept of one source
+MAX_ACCOUNTS = 8  # accounts that are kept of one source
 
 
 class PressureRow(NamedTuple):
@@ -54,7 +54,7 @@ def accounts_of(tx: Transaction, source: str, now: float) -> int:
 
 def join(tx: Transaction, source: str, account: str, now: float, ends_at: float) -> int:
     """Note that a source has had a right password of an account; of how many by now."""
-    if accounts_of(tx, source, now) < MOST:
+    if accounts_of(tx, source, now) < MAX_ACCOUNTS:
         tx.execute(_JOIN, {"source": source, "account": account, "ends_at": ends_at})
     return accounts_of(tx, source, now)
 

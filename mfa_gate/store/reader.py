@@ -14,7 +14,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from ..exc import Unavailable
 from .devices import DeviceRow
-from .engine import KEPT, Connections, Idle
+from .engine import MAX_IDLE, Connections, IdleConnections
 from .schema import devices, sessions
 from .sessions import SessionRow
 
@@ -31,7 +31,7 @@ class Reader:
     def __init__(self, connections: Connections) -> None:
         self._engine = connections.engine
         self._shares: Final = connections.on_sqlite
-        self._idle = connections.idle if self._shares else Idle()
+        self._idle = connections.idle if self._shares else IdleConnections()
         mark = "?" if self._shares else "%s"
         columns = ", ".join(SessionRow._fields)
         self._session: Final = f"SELECT {columns} FROM {sessions.name} WHERE id_hash = {mark}"  # noqa: S608  (own names)
@@ -65,15 +65,15 @@ class Reader:
         """
         waiting = self._idle.waiting
         try:
-            held = waiting.pop()
+            connection = waiting.pop()
         except IndexError:
             return self._read_fresh(sql, values)
         try:
-            rows = _query(held.dbapi_connection, sql, values)
+            rows = _query(connection.dbapi_connection, sql, values)
         except Exception:
-            self._drop(held)
+            self._drop(connection)
             return self._read_fresh(sql, values)
-        waiting.append(held)
+        waiting.append(connection)
         return rows
 
     def close(self) -> None:
@@ -81,32 +81,32 @@ class Reader:
         self._idle.close()
 
     def _read_fresh(self, sql: str, values: tuple[str, ...]) -> list[Any]:
-        held = None
+        connection = None
         try:
-            held = self._fresh()
-            rows = _query(held.dbapi_connection, sql, values)
+            connection = self._fresh()
+            rows = _query(connection.dbapi_connection, sql, values)
         except Exception as error:
-            self._drop(held)
+            self._drop(connection)
             raise Unavailable from error
-        if len(self._idle.waiting) < KEPT:
-            self._idle.waiting.append(held)
+        if len(self._idle.waiting) < MAX_IDLE:
+            self._idle.waiting.append(connection)
         else:
-            held.close()
+            connection.close()
         return rows
 
     def _fresh(self) -> PoolProxiedConnection:
-        held: PoolProxiedConnection = self._engine.raw_connection()
+        connection: PoolProxiedConnection = self._engine.raw_connection()
         if not self._shares:
-            held.detach()  # this one is the reader's, not the pool's
-            held.dbapi_connection.autocommit = True  # type: ignore[union-attr]
-        return held
+            connection.detach()  # this one is the reader's, not the pool's
+            connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
+        return connection
 
-    def _drop(self, held: PoolProxiedConnection | None) -> None:
+    def _drop(self, connection: PoolProxiedConnection | None) -> None:
         with suppress(Exception):  # it is broken already
-            if held is not None and self._shares:
-                held.invalidate()
-            elif held is not None:
-                held.close()
+            if connection is not None and self._shares:
+                connection.invalidate()
+            elif connection is not None:
+                connection.close()
 
 
 def _query(connection: Any, sql: str, values: tuple[str, ...]) -> list[Any]:

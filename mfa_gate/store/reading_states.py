@@ -36,7 +36,7 @@ _KEEP = Statement(
 )
 
 
-def hold(
+def lock_row(
     tx: Transaction, account_id: str, session: str | None = None, proofs: str | None = None, now: float = 0.0
 ) -> ReadingRow | None:
     """An account's reading, and its row, which nobody else changes until the transaction ends.

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from ..account import Account
 from ..assurance import Level, Proof
 from ..factors.totp import STEP
-from ..flows import Visit
+from ..flows import ClientContext
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..store import devices, outbox
@@ -61,12 +61,12 @@ def signed_in(client: FlaskClient, account: Account, level: Level = Level.MFA) -
     app = client.application
     parts = _parts(app)
     with app.app_context():
-        risen = parts.sign_in.begin(account, Visit(None, LOOPBACK))
-    now = parts.house.clock()
+        elevated = parts.sign_in.begin(account, ClientContext(None, LOOPBACK))
+    now = parts.services.clock()
     # whatever browser and address the test goes on with, it is nothing unusual
-    session_ = replace(risen.session, risk="usual", context=None)
-    with parts.house.store.begin() as tx:
-        cookie, _ = parts.house.sessions.prove(tx, session_, Proof(_AMR[level], now), now)
+    session_ = replace(elevated.session, risk="usual", place_hash=None)
+    with parts.services.store.begin() as tx:
+        cookie, _ = parts.services.sessions.prove(tx, session_, Proof(_AMR[level], now), now)
     host = urlsplit(parts.settings.base_url).hostname or "localhost"
     client.set_cookie(parts.settings.cookie_name, cookie, domain=host)
     _open_portal(app, client, account, host)
@@ -85,12 +85,12 @@ def enrol_totp(app: Flask, account: Account) -> str:
     """
     with app.app_context():
         parts = _parts(app)
-        visit = _activated(parts, account)
-        begun = parts.enrolment.begin_totp(visit)
+        client = _activated(parts, account)
+        begun = parts.enrolment.begin_totp(client)
         # the code before this one, so that this one can still sign in
-        confirming = totp_code(begun.secret, parts.house.clock() - parts.settings.totp_window * STEP)
-        risen = parts.enrolment.complete_totp(visit, begun.enrolment, confirming, "test")
-        _leave(parts, risen.session)
+        confirming = totp_code(begun.secret, parts.services.clock() - parts.settings.totp_window * STEP)
+        elevated = parts.enrolment.complete_totp(client, begun.enrolment, confirming, "test")
+        _leave(parts, elevated.session)
     return begun.secret
 
 
@@ -108,9 +108,9 @@ def enrol_key(app: Flask, account: Account, key: SoftwareKey | None = None) -> S
     with app.app_context():
         parts = _parts(app)
         key = key or SoftwareKey(parts.settings.origin)
-        visit = _activated(parts, account)
-        risen = parts.webauthn.complete_enrol(visit, key.register(parts.webauthn.begin_enrol(visit)), "test")
-        _leave(parts, risen.session)
+        client = _activated(parts, account)
+        elevated = parts.webauthn.complete_enrol(client, key.register(parts.webauthn.begin_enrol(client)), "test")
+        _leave(parts, elevated.session)
     return key
 
 
@@ -138,17 +138,17 @@ def prove_by_key(client: FlaskClient, key: SoftwareKey) -> TestResponse:
     return client.post(f"{api}/webauthn/verify/complete", base_url=settings.origin, headers=headers, json=answer)
 
 
-def _activated(parts: Parts, account: Account) -> Visit:
+def _activated(parts: Parts, account: Account) -> ClientContext:
     """A session that may enrol."""
     code = parts.activation.issue(account.id, "test").code
-    begun: Session = parts.sign_in.begin(account, Visit(None, LOOPBACK)).session
-    return Visit(parts.activation.redeem(Visit(begun, LOOPBACK), code).session, LOOPBACK)
+    begun: Session = parts.sign_in.begin(account, ClientContext(None, LOOPBACK)).session
+    return ClientContext(parts.activation.redeem(ClientContext(begun, LOOPBACK), code).session, LOOPBACK)
 
 
 def _leave(parts: Parts, session: Session) -> None:
     """Sign out, and leave no known device and nothing to be told behind: nobody's browser was there."""
-    parts.sign_in.sign_out(Visit(session, LOOPBACK))
-    with parts.house.store.begin() as tx:
+    parts.sign_in.sign_out(ClientContext(session, LOOPBACK))
+    with parts.services.store.begin() as tx:
         devices.remove_account(tx, session.account_id)
         outbox.remove_account(tx, session.account_id)
 

@@ -42,7 +42,7 @@ class KeyRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bent:
+class Tampered:
     """What one answer does wrong; None and False are right. A bent browser also skips every check of its own.
 
     Attributes:
@@ -79,11 +79,11 @@ class Bent:
     trailing: bytes = b""
 
 
-STRAIGHT: Final = Bent()
+UNTAMPERED: Final = Tampered()
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredCredential:
     """A credential inside the key."""
 
     private: Any = field(repr=False)
@@ -127,15 +127,15 @@ class SoftwareKey:
     curve: str = "P-256"
     rsa_bits: int = 2048
     extensions: Mapping[str, Any] = field(default_factory=dict)
-    held: dict[bytes, Held] = field(default_factory=dict, repr=False)
+    credentials: dict[bytes, StoredCredential] = field(default_factory=dict, repr=False)
 
     def clone(self) -> SoftwareKey:
         """A copy of the key with all that is in it, which counts for itself from here on."""
-        return replace(self, held=dict(self.held))
+        return replace(self, credentials=dict(self.credentials))
 
     # --- as a browser shows it to a page
 
-    def register(self, options: Mapping[str, Any], bent: Bent = STRAIGHT) -> dict[str, Any]:
+    def register(self, options: Mapping[str, Any], tampered: Tampered = UNTAMPERED) -> dict[str, Any]:
         """`navigator.credentials.create()`, then `toJSON()`.
 
         Args:
@@ -145,31 +145,31 @@ class SoftwareKey:
         Raises:
             KeyRefused: a browser, or the key, would not.
         """
-        rp_id = bent.rp_id or str(options["rp"].get("id") or urlsplit(self.origin).hostname)
+        rp_id = tampered.rp_id or str(options["rp"].get("id") or urlsplit(self.origin).hostname)
         offered = [parameter["alg"] for parameter in options["pubKeyCredParams"]]
-        if bent == STRAIGHT:
+        if tampered == UNTAMPERED:
             self._check_page(rp_id, options.get("authenticatorSelection", {}).get("userVerification"))
-            if any(from_text(excluded["id"]) in self.held for excluded in options.get("excludeCredentials", ())):
+            if any(from_text(excluded["id"]) in self.credentials for excluded in options.get("excludeCredentials", ())):
                 raise KeyRefused("InvalidStateError", "the key is enrolled already")
             if self.algorithm not in offered:
                 raise KeyRefused("NotSupportedError", "the key makes no keys of these algorithms")
-        client_data = self._client_data("webauthn.create", options["challenge"], bent)
+        client_data = self._client_data("webauthn.create", options["challenge"], tampered)
         vouching = options.get("attestation", "none") != "none"
         handle = from_text(options["user"]["id"])
-        id_, made = self.make(rp_id, handle, sha256(client_data).digest(), vouching, bent)
-        key = self.held[id_].private.public_key()
+        id_, made = self.make(rp_id, handle, sha256(client_data).digest(), vouching, tampered)
+        key = self.credentials[id_].private.public_key()
         inner = {
             "clientDataJSON": to_text(client_data),
-            "attestationObject": to_text(cbor(made) + bent.trailing),
+            "attestationObject": to_text(cbor(made) + tampered.trailing),
             "authenticatorData": to_text(made["authData"]),
             "publicKey": to_text(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
             "publicKeyAlgorithm": self.algorithm,
             "transports": list(self.transports),
         }
         asked = options.get("extensions", {}).get("credProps")
-        return self._outer(id_, bent, inner, {"credProps": {"rk": self.discoverable}} if asked else {})
+        return self._outer(id_, tampered, inner, {"credProps": {"rk": self.discoverable}} if asked else {})
 
-    def assert_(self, options: Mapping[str, Any], bent: Bent = STRAIGHT) -> dict[str, Any]:
+    def assert_(self, options: Mapping[str, Any], tampered: Tampered = UNTAMPERED) -> dict[str, Any]:
         """`navigator.credentials.get()`, then `toJSON()`.
 
         Args:
@@ -180,64 +180,69 @@ class SoftwareKey:
             KeyRefused: a browser, or the key, would not.
         """
         rp_id = str(options.get("rpId") or urlsplit(self.origin).hostname)
-        if bent == STRAIGHT:
+        if tampered == UNTAMPERED:
             self._check_page(rp_id, options.get("userVerification"))
         id_ = self.find(rp_id, [from_text(allowed["id"]) for allowed in options.get("allowCredentials", ())])
         if id_ is None:
             raise KeyRefused("NotAllowedError", "the key has no such credential")
-        client_data = self._client_data("webauthn.get", options["challenge"], bent)
-        data, signature = self.sign(id_, sha256(client_data).digest(), bent)
+        client_data = self._client_data("webauthn.get", options["challenge"], tampered)
+        data, signature = self.sign(id_, sha256(client_data).digest(), tampered)
         inner = {
             "clientDataJSON": to_text(client_data),
             "authenticatorData": to_text(data),
             "signature": to_text(signature),
         }
-        if bent.user_handle is not None or self.discoverable:
-            handle = self.held[id_].user_handle if bent.user_handle is None else bent.user_handle
+        if tampered.user_handle is not None or self.discoverable:
+            handle = self.credentials[id_].user_handle if tampered.user_handle is None else tampered.user_handle
             inner["userHandle"] = to_text(handle)
-        return self._outer(id_, bent, inner, {})
+        return self._outer(id_, tampered, inner, {})
 
     # --- the key itself, as any browser may reach it (CTAP)
 
     def make(
-        self, rp_id: str, user_handle: bytes, client_data_hash: bytes, vouching: bool = True, bent: Bent = STRAIGHT
+        self,
+        rp_id: str,
+        user_handle: bytes,
+        client_data_hash: bytes,
+        vouching: bool = True,
+        tampered: Tampered = UNTAMPERED,
     ) -> tuple[bytes, dict[str, Any]]:
         """Make a credential: its id and the attestation object."""
         private = new_private(self.algorithm, self.curve, self.rsa_bits)
-        id_ = secrets.token_bytes(32) if bent.credential_id is None else bent.credential_id
-        self.held[id_] = held = Held(private, self.algorithm, rp_id, user_handle)
+        id_ = secrets.token_bytes(32) if tampered.credential_id is None else tampered.credential_id
+        self.credentials[id_] = credentials = StoredCredential(private, self.algorithm, rp_id, user_handle)
         key = cose_key(private.public_key(), self.algorithm)
-        inner = cbor(bent.cose(key) if bent.cose else key)
+        inner = cbor(tampered.cose(key) if tampered.cose else key)
         attested = self.aaguid + len(id_).to_bytes(2, "big") + id_ + inner
         said = cbor(self.extensions) if self.extensions else b""
-        data = self._data(rp_id, bent, AT | (ED if said else 0), attested + said)
+        data = self._data(rp_id, tampered, AT | (ED if said else 0), attested + said)
         statement: dict[str, Any] = {}
-        if vouching or bent.format == "packed":
-            signed = data + client_data_hash + b"\0" * bent.bad_signature
-            own = {"alg": self.algorithm, "sig": signature_of(held, signed)}
+        if vouching or tampered.format == "packed":
+            signed = data + client_data_hash + b"\0" * tampered.bad_signature
+            own = {"alg": self.algorithm, "sig": signature_of(credentials, signed)}
             statement = self.maker.statement(signed) if self.maker else own
-        name = bent.format or ("packed" if statement else "none")
-        shown = statement if bent.statement is None else bent.statement
+        name = tampered.format or ("packed" if statement else "none")
+        shown = statement if tampered.statement is None else tampered.statement
         return id_, {"fmt": name, "attStmt": shown, "authData": data}
 
     def find(self, rp_id: str, allowed: Iterable[bytes]) -> bytes | None:
         """The first of these credentials that the key holds for this RP ID; of any, if none are named."""
-        named = list(allowed) or (list(self.held) if self.discoverable else [])
-        return next((id_ for id_ in named if id_ in self.held and self.held[id_].rp_id == rp_id), None)
+        named = list(allowed) or (list(self.credentials) if self.discoverable else [])
+        return next((id_ for id_ in named if id_ in self.credentials and self.credentials[id_].rp_id == rp_id), None)
 
-    def sign(self, id_: bytes, client_data_hash: bytes, bent: Bent = STRAIGHT) -> tuple[bytes, bytes]:
+    def sign(self, id_: bytes, client_data_hash: bytes, tampered: Tampered = UNTAMPERED) -> tuple[bytes, bytes]:
         """Assert a credential: authenticator data and signature."""
-        held = self.held[id_]
+        credentials = self.credentials[id_]
         if self.counting:
             self.count += 1
-        data = self._data(bent.rp_id or held.rp_id, bent, 0, b"") + bent.trailing
-        return data, signature_of(held, data + client_data_hash + b"\0" * bent.bad_signature)
+        data = self._data(tampered.rp_id or credentials.rp_id, tampered, 0, b"") + tampered.trailing
+        return data, signature_of(credentials, data + client_data_hash + b"\0" * tampered.bad_signature)
 
-    def _data(self, rp_id: str, bent: Bent, flags: int, attested: bytes) -> bytes:
+    def _data(self, rp_id: str, tampered: Tampered, flags: int, attested: bytes) -> bytes:
         flags |= UP | (UV if self.user_verified else 0)
         flags |= (BE if self.backup_eligible else 0) | (BS if self.backed_up else 0)
-        flags = (flags | bent.flags_on) & ~bent.flags_off
-        count = self.count if bent.count is None else bent.count
+        flags = (flags | tampered.flags_on) & ~tampered.flags_off
+        count = self.count if tampered.count is None else tampered.count
         return sha256(rp_id.encode()).digest() + bytes([flags]) + count.to_bytes(4, "big") + attested
 
     def _check_page(self, rp_id: str, user_verification: str | None) -> None:
@@ -251,20 +256,22 @@ class SoftwareKey:
         if user_verification == "required" and not self.user_verified:
             raise KeyRefused("NotAllowedError", "the key does not know who uses it")
 
-    def _client_data(self, kind: str, challenge: str, bent: Bent) -> bytes:
+    def _client_data(self, kind: str, challenge: str, tampered: Tampered) -> bytes:
         """L3 §5.8.1.1, in the order in which browsers write it."""
         data: dict[str, Any] = {
-            "type": bent.type or kind,
-            "challenge": challenge if bent.challenge is None else to_text(bent.challenge),
-            "origin": bent.origin or self.origin,
-            "crossOrigin": False if bent.cross_origin is None else bent.cross_origin,
+            "type": tampered.type or kind,
+            "challenge": challenge if tampered.challenge is None else to_text(tampered.challenge),
+            "origin": tampered.origin or self.origin,
+            "crossOrigin": False if tampered.cross_origin is None else tampered.cross_origin,
         }
-        if bent.top_origin is not None:
-            data["topOrigin"] = bent.top_origin
-        return json.dumps({**data, **bent.client_data}, separators=(",", ":"), ensure_ascii=False).encode()
+        if tampered.top_origin is not None:
+            data["topOrigin"] = tampered.top_origin
+        return json.dumps({**data, **tampered.client_data}, separators=(",", ":"), ensure_ascii=False).encode()
 
-    def _outer(self, id_: bytes, bent: Bent, response: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
-        said = to_text(id_ if bent.outer_id is None else bent.outer_id)
+    def _outer(
+        self, id_: bytes, tampered: Tampered, response: dict[str, Any], results: dict[str, Any]
+    ) -> dict[str, Any]:
+        said = to_text(id_ if tampered.outer_id is None else tampered.outer_id)
         return {
             "id": said,
             "rawId": said,
@@ -310,13 +317,13 @@ def cose_key(public: Any, algorithm: int) -> dict[Any, Any]:
     return {1: 7, 3: algorithm, -1: public.public_bytes_raw()}
 
 
-def signature_of(held: Held, data: bytes) -> bytes:
+def signature_of(credential: StoredCredential, data: bytes) -> bytes:
     """A signature by a held credential."""
-    if isinstance(held.private, ec.EllipticCurvePrivateKey):
-        return held.private.sign(data, ec.ECDSA(SHA256()))
-    if isinstance(held.private, rsa.RSAPrivateKey):
-        return held.private.sign(data, padding.PKCS1v15(), SHA256())
-    signature: bytes = held.private.sign(data)
+    if isinstance(credential.private, ec.EllipticCurvePrivateKey):
+        return credential.private.sign(data, ec.ECDSA(SHA256()))
+    if isinstance(credential.private, rsa.RSAPrivateKey):
+        return credential.private.sign(data, padding.PKCS1v15(), SHA256())
+    signature: bytes = credential.private.sign(data)
     return signature
 
 

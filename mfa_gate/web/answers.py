@@ -25,14 +25,14 @@ from ..exc import (
 )
 from ..flows import Progress, State
 from ..flows.flow import log
-from ..notices.kinds import KINDS
+from ..notices.kinds import NOTICE_KINDS
 from ..store.authenticators import AuthenticatorRow
 from ..store.outbox import NoticeRow
 from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
 from .language import Translate, catalogue, choose
-from .request_context import Visitor, visitor
+from .request_context import RequestContext, request_context
 
 BLUEPRINT: Final = "mfa_gate"
 PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON alone
@@ -75,7 +75,7 @@ def page(name: str, status: int = 200, account: Account | None = None, **values:
 
 
 def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
-    parts = visitor().parts
+    parts = request_context().parts
     settings = parts.settings
     locale = choose(settings, account.locale if account else None, request)
     return {
@@ -114,7 +114,7 @@ def json_answer(body: Any, status: int = 200) -> Response:
 
 def go(path: str) -> Response:
     """Redirect to a page of this portal, always by GET."""
-    return secured(redirect(targets.absolute(visitor().parts.settings, path), 303))  # type: ignore[arg-type]
+    return secured(redirect(targets.absolute(request_context().parts.settings, path), 303))  # type: ignore[arg-type]
 
 
 def gate_path(parts: Parts, step: str) -> str:
@@ -130,7 +130,7 @@ def step_path(parts: Parts, state: State) -> str:
 
 
 def translate(account: Account | None = None) -> Translate:
-    return catalogue(choose(visitor().parts.settings, account.locale if account else None, request))
+    return catalogue(choose(request_context().parts.settings, account.locale if account else None, request))
 
 
 def said(refusal: Refusal, account: Account | None = None) -> str:
@@ -144,10 +144,10 @@ def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
     required = refusal.data.get("requirement") or required
     if not wants_page():
         return problem(refusal, required)
-    here = visitor()
+    context = request_context()
     if isinstance(refusal, SignInRequired | StepUpRequired | ActivationRequired | EnrolmentRequired):
-        return _onward(here, refusal, required)
-    return _refusal_page(here, refusal, required)
+        return _onward(context, refusal, required)
+    return _refusal_page(context, refusal, required)
 
 
 def closed(error: Exception) -> Response:
@@ -158,14 +158,14 @@ def closed(error: Exception) -> Response:
     return refuse(Unavailable())
 
 
-def _refusal_page(here: Visitor, refusal: Refusal, required: Requirement | None) -> Response:
-    account, wait = _whom(here), refusal.data.get("retry_after")
+def _refusal_page(context: RequestContext, refusal: Refusal, required: Requirement | None) -> Response:
+    account, wait = _whom(context), refusal.data.get("retry_after")
     values = {
         "heading": translate(account)(HEADINGS.get(refusal.status, N_("This did not work"))),
         "sentence": said(refusal, account),
         "code": refusal.code,
         "wait": wait,
-        "may_add": isinstance(refusal, NoMethod) and "webauthn" in here.parts.settings.methods,
+        "may_add": isinstance(refusal, NoMethod) and "webauthn" in context.parts.settings.methods,
     }
     try:
         return page("refusal", refusal.status, account, **values)
@@ -179,16 +179,16 @@ def _refusal_page(here: Visitor, refusal: Refusal, required: Requirement | None)
     return secured(make_response(text, refusal.status), wait)
 
 
-def _whom(here: Visitor) -> Account | None:
+def _whom(context: RequestContext) -> Account | None:
     """Whom a refusal is told, for the language; a refusal is answered even where nobody can say."""
     try:
-        return here.parts.portal.load(here.session.account_id) if here.session else None
+        return context.parts.portal.load(context.session.account_id) if context.session else None
     except Exception:
         return None
 
 
-def _onward(here: Visitor, refusal: Refusal, required: Requirement | None) -> Response:
-    parts = here.parts
+def _onward(context: RequestContext, refusal: Refusal, required: Requirement | None) -> Response:
+    parts = context.parts
     if isinstance(refusal, SignInRequired):
         login = parts.login_path
         if login is None:
@@ -228,7 +228,7 @@ def problem(refusal: Refusal, required: Requirement | None = None) -> Response:
 
 def _challenge(refusal: Refusal, required: Requirement | None) -> str:
     # what a signed-in session lacks beside its proof is no level
-    beside = isinstance(refusal, ActivationRequired) and visitor().session_level >= Level.MFA
+    beside = isinstance(refusal, ActivationRequired) and request_context().session_level >= Level.MFA
     if isinstance(refusal, SignInRequired) or beside:
         return "Bearer"
     required = required or Requirement()
@@ -238,36 +238,36 @@ def _challenge(refusal: Refusal, required: Requirement | None) -> str:
     return ", ".join(['Bearer error="insufficient_user_authentication"', *values])
 
 
-def session_document(here: Visitor, progress: Progress) -> dict[str, Any]:
+def session_document(context: RequestContext, progress: Progress) -> dict[str, Any]:
     """What programs learn of a session; while it is pending, not whose it is."""
-    session = here.session
+    session = context.session
     signed_in = session is not None and progress.state == "signed_in"
     return {
         "state": progress.state,
-        "account": session.account_id if session and (signed_in or here.is_observed) else None,
+        "account": session.account_id if session and (signed_in or context.is_observed) else None,
         "level": session.level.name if session else None,
         "methods": list(session.methods) if session else [],
         "authenticated_at": session.authenticated_at if session else None,
-        "allowed_methods": list(allowed(progress, here.asked_of_group) or allowed(progress, Requirement())),
-        "csrf_token": here.csrf_token,
+        "allowed_methods": list(allowed(progress, context.asked_of_group) or allowed(progress, Requirement())),
+        "csrf_token": context.csrf_token,
     }
 
 
-def half_way(here: Visitor) -> Response:
+def half_way(context: RequestContext) -> Response:
     """The answer to a right password: the same whatever the account has enrolled, as far as pages go."""
-    path = gate_path(here.parts, "challenge")
-    if here.is_observed:
-        target = targets.kept(here.parts, request)
-        path = target.path if target else here.parts.settings.home
+    path = gate_path(context.parts, "challenge")
+    if context.is_observed:
+        target = targets.kept(context.parts, request)
+        path = target.path if target else context.parts.settings.home
     if wants_page():
         return go(path)
-    document = session_document(here, here.parts.sign_in.progress(here.session))
-    return json_answer({"next": targets.absolute(here.parts.settings, path), "session": document})
+    document = session_document(context, context.parts.sign_in.progress(context.session))
+    return json_answer({"next": targets.absolute(context.parts.settings, path), "session": document})
 
 
 def allowed(progress: Progress, required: Requirement) -> tuple[str, ...]:
     """The methods of an account that satisfy a requirement and are switched on, by their names in URLs."""
-    on = visitor().parts.settings.methods
+    on = request_context().parts.settings.methods
     good = [name for amr, name in METHOD_NAMES.items() if amr in progress.methods and required.reached_by(amr)]
     return tuple(name for name in dict.fromkeys(good) if name in on)
 
@@ -299,7 +299,7 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
 
 def notice_document(row: NoticeRow) -> dict[str, Any]:
     """A notice, with its sentence in the reader's language."""
-    sentence = KINDS[row.kind].sentence if row.kind in KINDS else row.kind
+    sentence = NOTICE_KINDS[row.kind].sentence if row.kind in NOTICE_KINDS else row.kind
     return {
         "id": row.id,
         "kind": row.kind,

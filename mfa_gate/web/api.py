@@ -9,37 +9,37 @@ from flask import Response, request
 from . import answers, inputs, steps, targets
 from .openapi import document
 from .pages import qr
-from .request_context import Visitor, visitor
+from .request_context import RequestContext, request_context
 
 
 def session() -> Response:
     """Where this browser's session stands."""
-    here = visitor()
-    return answers.json_answer(answers.session_document(here, here.parts.sign_in.progress(here.session)))
+    context = request_context()
+    return answers.json_answer(answers.session_document(context, context.parts.sign_in.progress(context.session)))
 
 
 def verify_totp() -> Response:
-    here = visitor()
-    steps.prove_totp(here)
-    return passed(here)
+    context = request_context()
+    steps.prove_totp(context)
+    return passed(context)
 
 
 def verify_activation() -> Response:
-    here = visitor()
-    steps.activate(here)
-    return passed(here)
+    context = request_context()
+    steps.activate(context)
+    return passed(context)
 
 
 def begin_totp() -> Response:
-    begun = steps.begin_totp(visitor())
+    begun = steps.begin_totp(request_context())
     return answers.json_answer(
         {"secret": begun.secret, "uri": begun.uri, "qr_svg": str(qr(begun.uri)), "enrolment": begun.enrolment}
     )
 
 
 def complete_totp() -> Response:
-    here = visitor()
-    return enrolled(here, steps.complete_totp(here))
+    context = request_context()
+    return enrolled(context, steps.complete_totp(context))
 
 
 def enrol_totp() -> Response:
@@ -48,40 +48,40 @@ def enrol_totp() -> Response:
 
 
 def verify_recovery() -> Response:
-    here = visitor()
-    steps.prove_recovery(here)
-    return passed(here)
+    context = request_context()
+    steps.prove_recovery(context)
+    return passed(context)
 
 
 def renew_recovery() -> Response:
-    here = visitor()
-    inputs.read(request, here)
-    return answers.json_answer({"codes": list(here.parts.recovery.renew(here.visit))})
+    context = request_context()
+    inputs.read(request, context)
+    return answers.json_answer({"codes": list(context.parts.recovery.renew(context.client))})
 
 
 def begin_webauthn() -> Response:
-    return answers.json_answer(steps.begin_verify(visitor()))
+    return answers.json_answer(steps.begin_verify(request_context()))
 
 
 def complete_webauthn() -> Response:
-    here = visitor()
-    steps.prove_webauthn(here)
-    return passed(here)
+    context = request_context()
+    steps.prove_webauthn(context)
+    return passed(context)
 
 
 def begin_webauthn_enrolment() -> Response:
-    return answers.json_answer(steps.begin_enrol(visitor()))
+    return answers.json_answer(steps.begin_enrol(request_context()))
 
 
 def complete_webauthn_enrolment() -> Response:
-    here = visitor()
-    return enrolled(here, steps.complete_enrol(here))
+    context = request_context()
+    return enrolled(context, steps.complete_enrol(context))
 
 
 def authenticators() -> Response:
     """What the account has enrolled."""
-    here = visitor()
-    owned = here.parts.own.owned(here.visit)
+    context = request_context()
+    owned = context.parts.own.owned(context.client)
     return answers.json_answer(
         {
             "authenticators": [answers.authenticator_document(row) for row in owned.authenticators],
@@ -92,12 +92,12 @@ def authenticators() -> Response:
 
 def authenticator(authenticator_id: str) -> Response:
     """Rename one (PATCH) or remove it (DELETE)."""
-    here = visitor()
+    context = request_context()
     if request.method == "PATCH":
-        steps.rename(here, authenticator_id, inputs.read(request, here, "label"))
+        steps.rename(context, authenticator_id, inputs.read(request, context, "label"))
         return authenticators()
-    inputs.read(request, here)
-    removed = steps.remove(here, authenticator_id)
+    inputs.read(request, context)
+    removed = steps.remove(context, authenticator_id)
     body = {
         "removed": authenticator_id,
         "credential_id": removed.credential,
@@ -109,67 +109,67 @@ def authenticator(authenticator_id: str) -> Response:
 
 def sessions() -> Response:
     """The account's sessions; DELETE ends all others."""
-    here = visitor()
+    context = request_context()
     if request.method == "DELETE":
-        inputs.read(request, here)
-        return answers.json_answer({"ended": here.parts.own.end_others(here.visit)})
-    rows = here.parts.own.sessions(here.visit)
-    this = here.session.sign_in if here.session else None
+        inputs.read(request, context)
+        return answers.json_answer({"ended": context.parts.own.end_others(context.client)})
+    rows = context.parts.own.sessions(context.client)
+    this = context.session.sign_in if context.session else None
     return answers.json_answer({"sessions": [answers.session_row_document(row, this) for row in rows]})
 
 
 def one_session(session_id: str) -> Response:
-    here = visitor()
-    inputs.read(request, here)
-    steps.end_session(here, session_id)
+    context = request_context()
+    inputs.read(request, context)
+    steps.end_session(context, session_id)
     return answers.json_answer({"ended": 1})
 
 
 def notices() -> Response:
     """What the owner has not been shown yet."""
-    here = visitor()
-    rows = here.parts.notices.unshown(here.visit)
+    context = request_context()
+    rows = context.parts.notices.unshown(context.client)
     return answers.json_answer({"notices": [answers.notice_document(row) for row in rows]})
 
 
 def notices_seen() -> Response:
-    here = visitor()
-    return answers.json_answer({"seen": steps.see_notices(here, inputs.read_object(request, here, "up_to"))})
+    context = request_context()
+    return answers.json_answer({"seen": steps.see_notices(context, inputs.read_object(request, context, "up_to"))})
 
 
 def openapi() -> Response:
     """The document that describes all of this (OpenAPI 3.1)."""
-    return answers.json_answer(document(visitor().parts.settings))
+    return answers.json_answer(document(request_context().parts.settings))
 
 
 def sign_out() -> Response:
-    here = visitor()
-    steps.sign_out(here)
-    response = passed(here)
-    targets.drop(here.parts.settings, response)
+    context = request_context()
+    steps.sign_out(context)
+    response = passed(context)
+    targets.drop(context.parts.settings, response)
     return response
 
 
-def enrolled(here: Visitor, codes: tuple[str, ...] | None) -> Response:
+def enrolled(context: RequestContext, codes: tuple[str, ...] | None) -> Response:
     """Like `passed`, with the account's first recovery codes where it had none."""
-    return passed(here, **({"recovery_codes": list(codes)} if codes else {}))
+    return passed(context, **({"recovery_codes": list(codes)} if codes else {}))
 
 
-def passed(here: Visitor, **more: Any) -> Response:
+def passed(context: RequestContext, **more: Any) -> Response:
     """`{next, session}`: where to go on, and where the session stands."""
-    parts = here.parts
-    progress = here.progress
+    parts = context.parts
+    progress = context.progress
     signed_in = progress.state == "signed_in"
     target = targets.kept(parts, request) if signed_in else None
     path = target.path if target else answers.step_path(parts, progress.state)
-    if here.has_news:
+    if context.has_unseen_notices:
         path = answers.gate_path(parts, "news")  # which leads on to the page that was wanted
     body = {
         "next": targets.absolute(parts.settings, path),
-        "session": answers.session_document(here, progress),
+        "session": answers.session_document(context, progress),
         **more,
     }
     response = answers.json_answer(body)
-    if signed_in and not here.has_news:
+    if signed_in and not context.has_unseen_notices:
         targets.drop(parts.settings, response)
     return response

@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, make_response, request
 
 from ..account import Account
-from ..audit.event_kinds import KINDS
+from ..audit.event_kinds import EVENT_KINDS
 from ..durations import DAY
 from ..exc import (
     InvalidRequest,
@@ -21,11 +21,11 @@ from ..exc import (
     RequestGone,
     UnknownToDesk,
 )
-from ..flows import Case, Issued, UnknownAccount
+from ..flows import AccountView, IssuedCode, UnknownAccount
 from ..harvest import REASONS as READING
-from ..reads.reports import Breach
+from ..reads.reports import BreachReport
 from ..risk.reasons import REASONS
-from ..staff import LEAST, Role
+from ..staff import LEAST_ROLE, Role
 from ..store.alerts import AlertRow
 from ..store.desk_staff import RequestRow
 from . import answers, inputs, steps
@@ -35,7 +35,7 @@ from .language import ago, choose, date_of, long_date
 from .letters import Letter, render, write_private
 from .notice_texts import moment
 from .report_summary import table_of
-from .request_context import Visitor, visitor
+from .request_context import RequestContext, request_context
 
 DESK: Final = "mfa_gate_desk"
 SAID_AGAIN = (InvalidRequest, NotFound, NotPermitted, ReasonMissing, RequestGone, UnknownToDesk)
@@ -56,89 +56,91 @@ def blueprint(url_prefix: str) -> Blueprint:
 
 def home() -> Response:
     """Find an account; what waits for a second person."""
-    here = visitor()
+    context = request_context()
     if request.method != "POST":
-        return _home_page(here)
-    fields = inputs.read(request, here, "action", "account", "request")
-    desk = here.parts.desk
+        return _home_page(context)
+    fields = inputs.read(request, context, "action", "account", "request")
+    desk = context.parts.desk
     try:
         match fields.get("action"):
             case "find":
-                return _go(here, f"/accounts/{desk.find(here.visit, steps.needed(fields, 'account')).subject}")
+                return _go(context, f"/accounts/{desk.find(context.client, steps.needed(fields, 'account')).subject}")
             case "approve":
-                desk.approve(here.visit, steps.needed(fields, "request"))
+                desk.approve(context.client, steps.needed(fields, "request"))
             case "decline":
-                desk.decline(here.visit, steps.needed(fields, "request"))
+                desk.decline(context.client, steps.needed(fields, "request"))
             case _:
                 raise InvalidRequest
     except SAID_AGAIN as refusal:
-        return _home_page(here, refusal, typed=fields.get("account", ""))
-    return _go(here)
+        return _home_page(context, refusal, typed=fields.get("account", ""))
+    return _go(context)
 
 
-def _home_page(here: Visitor, refusal: Refusal | None = None, **values: Any) -> Response:
-    desk = here.parts.desk
-    me = desk.staff(here.visit)
-    rows = [_request(here, me.account, row) for row in desk.requests(here.visit)]
-    locale = _locale(here, me.account)
-    alerts = [{"whose": _name(here, whose), **_alert(row, locale)} for row, whose in desk.alerts(here.visit)]
+def _home_page(context: RequestContext, refusal: Refusal | None = None, **values: Any) -> Response:
+    desk = context.parts.desk
+    me = desk.staff(context.client)
+    rows = [_request(context, me.account, row) for row in desk.requests(context.client)]
+    locale = _locale(context, me.account)
+    alerts = [{"whose": _name(context, whose), **_alert(row, locale)} for row, whose in desk.alerts(context.client)]
     shown = {
         "role": me.role,
         "alerts": alerts,
         "requests": rows,
-        "approves": me.role >= LEAST["approve"],
+        "approves": me.role >= LEAST_ROLE["approve"],
         "typed": "",
         **values,
     }
-    return _desk_page("desk", here, me.account, refusal, **shown)
+    return _desk_page("desk", context, me.account, refusal, **shown)
 
 
 def account(subject: str) -> Response:
     """One account: its state and history, and what may be done."""
-    here = visitor()
-    desk = here.parts.desk
-    account_id = desk.named(here.visit, subject)
+    context = request_context()
+    desk = context.parts.desk
+    account_id = desk.named(context.client, subject)
     if request.method != "POST":
-        return _account_page(here, account_id, done=_done(request.args.get("done")))
-    fields = inputs.read(request, here, "action", "reason", "request", "seen", "records", "days")
+        return _account_page(context, account_id, done=_done(request.args.get("done")))
+    fields = inputs.read(request, context, "action", "reason", "request", "seen", "records", "days")
     action, reason = fields.get("action", ""), fields.get("reason")
     acts: Mapping[str, Callable[[], Any]] = {
-        "close": lambda: desk.close(here.visit, account_id, reason, _seen(fields.get("seen"))),
-        "lift": lambda: desk.lift(here.visit, account_id, reason),
+        "close": lambda: desk.close(context.client, account_id, reason, _seen(fields.get("seen"))),
+        "lift": lambda: desk.lift(context.client, account_id, reason),
         "allow": lambda: desk.allow(
-            here.visit, account_id, reason, _number(fields.get("records")), _number(fields.get("days"))
+            context.client, account_id, reason, _number(fields.get("records")), _number(fields.get("days"))
         ),
-        "letter": lambda: desk.letter(here.visit, account_id, reason, lambda issued: _write_letter(here, issued)),
-        "ask": lambda: desk.ask(here.visit, account_id, reason),
-        "end_sessions": lambda: desk.end_sessions(here.visit, account_id, reason),
-        "lock": lambda: desk.lock(here.visit, account_id, reason),
-        "unlock": lambda: desk.unlock(here.visit, account_id, reason),
-        "reset": lambda: desk.reset(here.visit, account_id, reason),
+        "letter": lambda: desk.letter(
+            context.client, account_id, reason, lambda issued: _write_letter(context, issued)
+        ),
+        "ask": lambda: desk.ask(context.client, account_id, reason),
+        "end_sessions": lambda: desk.end_sessions(context.client, account_id, reason),
+        "lock": lambda: desk.lock(context.client, account_id, reason),
+        "unlock": lambda: desk.unlock(context.client, account_id, reason),
+        "reset": lambda: desk.reset(context.client, account_id, reason),
     }
     try:
         if action == "speak":
-            issued = desk.speak(here.visit, steps.needed(fields, "request"))
-            return _desk_page("desk_code", here, desk.staff(here.visit).account, issued=issued, subject=subject)
+            issued = desk.speak(context.client, steps.needed(fields, "request"))
+            return _desk_page("desk_code", context, desk.staff(context.client).account, issued=issued, subject=subject)
         if action == "report":
-            return _list_of(desk.report(here.visit, account_id, reason), subject)
+            return _list_of(desk.report(context.client, account_id, reason), subject)
         if action not in acts:
             raise InvalidRequest
         acts[action]()
     except SAID_AGAIN as refusal:
-        return _account_page(here, account_id, refusal, tried=action, reason=reason)
-    return _go(here, f"/accounts/{subject}?done={action}")
+        return _account_page(context, account_id, refusal, tried=action, reason=reason)
+    return _go(context, f"/accounts/{subject}?done={action}")
 
 
-def _account_page(here: Visitor, account_id: str, refusal: Refusal | None = None, **values: Any) -> Response:
-    desk = here.parts.desk
-    me, case = desk.staff(here.visit), _case(here, account_id)
-    policy, now = desk.policy, here.parts.house.clock()
+def _account_page(context: RequestContext, account_id: str, refusal: Refusal | None = None, **values: Any) -> Response:
+    desk = context.parts.desk
+    me, case = desk.staff(context.client), _case(context, account_id)
+    policy, now = desk.policy, context.parts.services.clock()
     on = {"letter": policy is not None and policy.letters is not None, "ask": policy is not None and policy.spoken}
-    reading = desk.habits(here.visit, account_id)
+    reading = desk.habits(context.client, account_id)
     on |= {"close": bool(case.alerts), "lift": reading.stopped is not None}
-    acts = [act for act in ACTS if me.role >= LEAST[act] and on.get(act, True) and act != _idle(case)]
-    waiting = next((row for row in desk.requests(here.visit, account_id) if row.verb == "spoken"), None)
-    locale = _locale(here, me.account)
+    acts = [act for act in ACTS if me.role >= LEAST_ROLE[act] and on.get(act, True) and act != _idle(case)]
+    waiting = next((row for row in desk.requests(context.client, account_id) if row.verb == "spoken"), None)
+    locale = _locale(context, me.account)
     shown: dict[str, Any] = {
         "case": case,
         "own": account_id == me.account.id,
@@ -149,7 +151,7 @@ def _account_page(here: Visitor, account_id: str, refusal: Refusal | None = None
         "why_stopped": READING.get(reading.stopped or ""),
         "alerts": [_alert(row, locale) for row in case.alerts],
         "seen": repr(max((row.last_at for row in case.alerts), default=0.0)),
-        "waiting": _request(here, me.account, waiting) if waiting else None,
+        "waiting": _request(context, me.account, waiting) if waiting else None,
         "done": None,
         "tried": None,
         "reason": None,
@@ -157,23 +159,23 @@ def _account_page(here: Visitor, account_id: str, refusal: Refusal | None = None
         "methods": answers.METHOD_NAMES,
         **values,
     }
-    return _desk_page("desk_account", here, me.account, refusal, ago=lambda at: ago(now - at, locale), **shown)
+    return _desk_page("desk_account", context, me.account, refusal, ago=lambda at: ago(now - at, locale), **shown)
 
 
-def _case(here: Visitor, account_id: str) -> Case:
+def _case(context: RequestContext, account_id: str) -> AccountView:
     try:
-        return here.parts.desk.case(here.visit, account_id)
+        return context.parts.desk.case(context.client, account_id)
     except UnknownAccount:
         raise UnknownToDesk from None
 
 
-def _idle(case: Case) -> str:
+def _idle(case: AccountView) -> str:
     """The act that would change nothing."""
     return "lock" if case.locked else "unlock"
 
 
 def _says(kind: str) -> str:
-    return KINDS[kind].says if kind in KINDS else kind
+    return EVENT_KINDS[kind].says if kind in EVENT_KINDS else kind
 
 
 def _alert(row: AlertRow, locale: str) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _alert(row: AlertRow, locale: str) -> dict[str, Any]:
     }
 
 
-def _list_of(found: Breach, subject: str) -> Response:
+def _list_of(found: BreachReport, subject: str) -> Response:
     """Whom an account has read, as a file of whoever asked for it."""
     made = answers.secured(make_response(table_of(found.persons), 200))
     made.mimetype = "text/csv"
@@ -217,19 +219,19 @@ def _done(action: str | None) -> str | None:
     return action if action in ACTS else None
 
 
-def _write_letter(here: Visitor, issued: Issued) -> Callable[[], None]:
+def _write_letter(context: RequestContext, issued: IssuedCode) -> Callable[[], None]:
     """A letter in the folder of whoever prints them: its name says the day and nothing of the account.
 
     Returns:
         What removes it again.
     """
-    policy = here.parts.desk.policy
+    policy = context.parts.desk.policy
     if policy is None or policy.letters is None:
         raise NotFound
     address = tuple(map(str, policy.address(issued.account))) if policy.address else ()
-    text = render(here.parts, Letter(issued.account, address, issued.code, issued.ends_at))
+    text = render(context.parts, Letter(issued.account, address, issued.code, issued.ends_at))
     policy.letters.mkdir(mode=0o700, parents=True, exist_ok=True)
-    day = date_of(here.parts.house.clock()).isoformat()
+    day = date_of(context.parts.services.clock()).isoformat()
     file = policy.letters / f"{day}-{secrets.token_hex(8)}.html"
     write_private(file, text)
     return lambda: file.unlink(missing_ok=True)
@@ -237,23 +239,23 @@ def _write_letter(here: Visitor, issued: Issued) -> Callable[[], None]:
 
 def staff() -> Response:
     """Who works at the desk; roles given and taken away."""
-    here = visitor()
+    context = request_context()
     if request.method != "POST":
-        return _staff_page(here)
-    fields = inputs.read(request, here, "action", "account", "role", "reason")
-    desk, reason = here.parts.desk, fields.get("reason")
+        return _staff_page(context)
+    fields = inputs.read(request, context, "action", "account", "role", "reason")
+    desk, reason = context.parts.desk, fields.get("reason")
     try:
         match fields.get("action"):
             case "grant":
-                found = desk.find(here.visit, steps.needed(fields, "account"))
-                desk.grant(here.visit, found.account.id, _role(fields.get("role")), reason)
+                found = desk.find(context.client, steps.needed(fields, "account"))
+                desk.grant(context.client, found.account.id, _role(fields.get("role")), reason)
             case "revoke":
-                desk.revoke(here.visit, steps.needed(fields, "account"), reason)
+                desk.revoke(context.client, steps.needed(fields, "account"), reason)
             case _:
                 raise InvalidRequest
     except SAID_AGAIN as refusal:
-        return _staff_page(here, refusal, typed=fields.get("account", ""), tried=fields.get("action"))
-    return _go(here, "/staff")
+        return _staff_page(context, refusal, typed=fields.get("account", ""), tried=fields.get("action"))
+    return _go(context, "/staff")
 
 
 def _role(name: str | None) -> Role:
@@ -263,17 +265,17 @@ def _role(name: str | None) -> Role:
     return role
 
 
-def _staff_page(here: Visitor, refusal: Refusal | None = None, **values: Any) -> Response:
-    me = here.parts.desk.staff(here.visit, "grant")
+def _staff_page(context: RequestContext, refusal: Refusal | None = None, **values: Any) -> Response:
+    me = context.parts.desk.staff(context.client, "grant")
     rows = [
-        {"id": row.account_id, "name": _name(here, row.account_id), "role": Role(row.role), "since": row.since}
-        for row in here.parts.desk.everybody()
+        {"id": row.account_id, "name": _name(context, row.account_id), "role": Role(row.role), "since": row.since}
+        for row in context.parts.desk.everybody()
     ]
-    locale = _locale(here, me.account)
+    locale = _locale(context, me.account)
     shown = {"staff": rows, "own_id": me.account.id, "roles": [role for role in Role if role <= me.role]}
     return _desk_page(
         "desk_staff",
-        here,
+        context,
         me.account,
         refusal,
         day=lambda at: long_date(date_of(at), locale),
@@ -281,34 +283,36 @@ def _staff_page(here: Visitor, refusal: Refusal | None = None, **values: Any) ->
     )
 
 
-def _request(here: Visitor, me: Account, row: RequestRow) -> dict[str, Any]:
+def _request(context: RequestContext, me: Account, row: RequestRow) -> dict[str, Any]:
     """A request with the names of its people."""
     return {
         "id": row.id,
         "wanted": json.loads(row.data) if row.data else None,
         "reason": row.reason,
-        "whose": _name(here, row.account_id),
-        "asker": _name(here, row.asked_by),
+        "whose": _name(context, row.account_id),
+        "asker": _name(context, row.asked_by),
         "mine": row.asked_by == me.id,
         "about_me": row.account_id == me.id,
         "approved": row.approved_by is not None,
     }
 
 
-def _name(here: Visitor, account_id: str) -> str:
-    found = here.parts.portal.load(account_id)
+def _name(context: RequestContext, account_id: str) -> str:
+    found = context.parts.portal.load(account_id)
     return found.name if found else account_id
 
 
-def _locale(here: Visitor, me: Account) -> str:
-    return choose(here.parts.settings, me.locale, request)
+def _locale(context: RequestContext, me: Account) -> str:
+    return choose(context.parts.settings, me.locale, request)
 
 
-def _go(here: Visitor, path: str = "") -> Response:
-    return answers.go(answers.gate_path(here.parts, f"desk{path}"))
+def _go(context: RequestContext, path: str = "") -> Response:
+    return answers.go(answers.gate_path(context.parts, f"desk{path}"))
 
 
-def _desk_page(name: str, here: Visitor, me: Account, refusal: Refusal | None = None, **values: Any) -> Response:
+def _desk_page(
+    name: str, context: RequestContext, me: Account, refusal: Refusal | None = None, **values: Any
+) -> Response:
     status = refusal.status if refusal else 200
     error = answers.said(refusal, me) if refusal else None
-    return page(name, status, me, mfa_csrf=here.csrf_token, **{**values, "error": error})
+    return page(name, status, me, mfa_csrf=context.csrf_token, **{**values, "error": error})

@@ -9,14 +9,14 @@ from flask import Request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ..exc import Forged, InvalidRequest, SignInRequired, TooLarge
-from .request_context import CSRF, Visitor
+from .request_context import CSRF, RequestContext
 
 MAX_BYTES: Final = 65_536
 HEADER: Final = "X-MFA-CSRF"
 TOKEN: Final = "csrf_token"  # noqa: S105  (the name of a field)
 
 
-def read(request: Request, visitor: Visitor, *names: str) -> dict[str, str]:
+def read(request: Request, request_context: RequestContext, *names: str) -> dict[str, str]:
     """The fields of a state-changing request, whose CSRF token and origin are checked first.
 
     Args:
@@ -27,36 +27,36 @@ def read(request: Request, visitor: Visitor, *names: str) -> dict[str, str]:
         Forged: the request does not come from a page of this sign-in.
         InvalidRequest, TooLarge: it cannot be read, or holds something else.
     """
-    if visitor.session is None:
+    if request_context.session is None:
         raise SignInRequired
     fields = body(request)
     in_form = fields.pop(TOKEN, "")
-    _check_token(request, visitor, request.headers.get(HEADER) or in_form)
+    _check_token(request, request_context, request.headers.get(HEADER) or in_form)
     if fields.keys() - set(names):
         raise InvalidRequest
     return fields
 
 
-def read_object(request: Request, visitor: Visitor, *names: str) -> dict[str, Any]:
+def read_object(request: Request, request_context: RequestContext, *names: str) -> dict[str, Any]:
     """Like `read`, for one JSON object whose members need not be texts.
 
     Raises:
         SignInRequired, Forged, InvalidRequest, TooLarge: as `read`.
     """
-    if visitor.session is None:
+    if request_context.session is None:
         raise SignInRequired
     request.max_content_length = MAX_BYTES
     sent = _object(request)
-    _check_token(request, visitor, request.headers.get(HEADER) or "")
+    _check_token(request, request_context, request.headers.get(HEADER) or "")
     if sent.keys() - set(names):
         raise InvalidRequest
     return sent
 
 
-def _check_token(request: Request, visitor: Visitor, token: str) -> None:
-    _check_origin(request, visitor)
-    assert visitor.session is not None  # noqa: S101  (the callers looked)
-    if not visitor.parts.keyring.matches(CSRF, visitor.session.sign_in, token):
+def _check_token(request: Request, request_context: RequestContext, token: str) -> None:
+    _check_origin(request, request_context)
+    assert request_context.session is not None  # noqa: S101  (the callers looked)
+    if not request_context.parts.keyring.matches(CSRF, request_context.session.sign_in, token):
         raise Forged
 
 
@@ -70,8 +70,8 @@ def body(request: Request) -> dict[str, str]:
     return _json(request) if request.mimetype.endswith("json") else _form(request)
 
 
-def _check_origin(request: Request, visitor: Visitor) -> None:
-    if not is_same_origin(request, visitor.parts.settings.origin):
+def _check_origin(request: Request, request_context: RequestContext) -> None:
+    if not is_same_origin(request, request_context.parts.settings.origin):
         raise Forged
 
 

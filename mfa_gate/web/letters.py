@@ -39,7 +39,7 @@ def render(parts: Parts, letter: Letter) -> str:
         code=letter.code.replace("-", " "),
         qr_svg=qr(settings.base_url),
         base_url=settings.base_url,
-        issued=long_date(date_of(parts.house.clock()), locale),
+        issued=long_date(date_of(parts.services.clock()), locale),
         expires=long_date(date_of(letter.ends_at), locale),
     )
 

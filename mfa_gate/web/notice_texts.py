@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from flask import render_template
 
-from ..audit.event_kinds import KINDS as EVENTS
+from ..audit.event_kinds import EVENT_KINDS
 from ..flows.owner_notices import Batch
 from ..lines import visible
 from ..notices.delivery import Undeliverable, is_mailable
-from ..notices.kinds import KINDS
+from ..notices.kinds import NOTICE_KINDS
 from ..store.alerts import AlertRow
 from ..store.outbox import NoticeRow
 from ..wiring import Parts
@@ -43,13 +43,17 @@ def folded(rows: Iterable[NoticeRow], locale: str) -> list[Line]:
     return [
         Line(_sentence(kind, own[0], t), len(own), moment(own[0].at, locale), _browsers(own))
         for kind, own in by_kind.items()
-        if kind in KINDS
+        if kind in NOTICE_KINDS
     ]
 
 
 def _sentence(kind: str, latest: NoticeRow, t: Callable[[str], str]) -> str:
     """What happened, and with how many records."""
-    said, counted, records = t(KINDS[kind].sentence), KINDS[kind].counted, json.loads(latest.data).get("records")
+    said, counted, records = (
+        t(NOTICE_KINDS[kind].sentence),
+        NOTICE_KINDS[kind].counted,
+        json.loads(latest.data).get("records"),
+    )
     return said if counted is None or records is None else f"{said} {t(counted) % {'records': records}}"
 
 
@@ -70,7 +74,7 @@ def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
         raise Undeliverable("no_address" if account else "account_gone")
     locale = choose(settings, account.locale)
     t = catalogue(locale)
-    alarming = any(KINDS[row.kind].alarming for row in batch.notices if row.kind in KINDS)
+    alarming = any(NOTICE_KINDS[row.kind].alarming for row in batch.notices if row.kind in NOTICE_KINDS)
     values: dict[str, Any] = {
         "t": t,
         "locale": locale,
@@ -85,7 +89,7 @@ def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
     mail = EmailMessage()
     mail["Subject"] = values["subject"]
     mail["From"], mail["To"] = sender, to
-    mail["Date"] = datetime.fromtimestamp(parts.house.clock(), UTC)
+    mail["Date"] = datetime.fromtimestamp(parts.services.clock(), UTC)
     # the same at each try, so that a mail that went out twice can be told
     mail["Message-ID"] = f"<mfa-gate-{batch.subject}-{max(batch.ids)}@{urlsplit(settings.base_url).hostname}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5
@@ -99,14 +103,14 @@ def desk_message(parts: Parts, rows: Sequence[AlertRow], sender: str, to: str) -
     settings = parts.settings
     t = catalogue(choose(settings, None))
     counted = Counter(row.kind for row in rows)
-    lines = [t("%(count)s × %(what)s") % {"count": n, "what": t(EVENTS[kind].says)} for kind, n in counted.items()]
+    lines = [t("%(count)s × %(what)s") % {"count": n, "what": t(EVENT_KINDS[kind].says)} for kind, n in counted.items()]
     mail = EmailMessage()
     mail["Subject"] = t("To be looked at: %(count)s accounts at %(service)s") % {
         "count": len({row.subject for row in rows}),
         "service": settings.name,
     }
     mail["From"], mail["To"] = sender, to
-    mail["Date"] = datetime.fromtimestamp(parts.house.clock(), UTC)
+    mail["Date"] = datetime.fromtimestamp(parts.services.clock(), UTC)
     host = urlsplit(settings.base_url).hostname
     mail["Message-ID"] = f"<mfa-gate-desk-{max(row.id for row in rows)}-{int(max(r.last_at for r in rows))}@{host}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5

@@ -30,67 +30,67 @@ from ..flows import BegunTOTP, Progress
 from . import answers, inputs, sealed_form, steps, targets
 from .answers import go, page, said
 from .language import ago, choose, date_of, long_date
-from .request_context import Visitor, visitor
+from .request_context import RequestContext, request_context
 
 RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest)
 
 
 def challenge() -> Response:
     """The second factor: completes a sign-in, or proves again."""
-    here = visitor()
+    context = request_context()
     if request.method == "POST":
-        return _prove(here)
-    progress = _progress(here)
+        return _prove(context)
+    progress = _progress(context)
     if progress.state not in ("pending", "signed_in"):
         return _to_step(progress)
-    return challenge_page(here, progress, _offered(here, progress))
+    return challenge_page(context, progress, _offered(context, progress))
 
 
-def _prove(here: Visitor) -> Response:
+def _prove(context: RequestContext) -> Response:
     try:
-        fields = steps.prove(here, "held")
+        fields = steps.prove(context, "sealed_form")
     except WrongState:
-        return _to_step(_progress(here))
+        return _to_step(_progress(context))
     except RETRY as refusal:
-        progress, tried = _progress(here), _sent("method") or "totp"
-        methods = _offered(here, progress)
-        return challenge_page(here, progress, methods, refusal=refusal, sealed=_sent("held"), tried=tried)
-    assert here.session is not None  # noqa: S101  (it has just risen)
-    form = sealed_form.release(here.parts, fields.get("held"), here.session)
+        progress, tried = _progress(context), _sent("method") or "totp"
+        methods = _offered(context, progress)
+        return challenge_page(context, progress, methods, refusal=refusal, sealed=_sent("sealed_form"), tried=tried)
+    assert context.session is not None  # noqa: S101  (it was just elevated)
+    form = sealed_form.unseal(context.parts, fields.get("sealed_form"), context.session)
     if form is None:
-        return onward(here)
-    action = targets.absolute(here.parts.settings, form.path)
-    return page("resume", account=_account(here), action=action, fields=form.fields)
+        return onward(context)
+    action = targets.absolute(context.parts.settings, form.path)
+    return page("resume", account=_account(context), action=action, fields=form.fields)
 
 
-def _offered(here: Visitor, progress: Progress) -> tuple[str, ...]:
+def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
     """The methods that satisfy what the wanted page, or the held form, asks for."""
-    target = targets.kept(here.parts, request)
+    target = targets.kept(context.parts, request)
     form = (
-        sealed_form.release(here.parts, _sent("held"), here.session)
-        if here.session and request.method == "POST"
+        sealed_form.unseal(context.parts, _sent("sealed_form"), context.session)
+        if context.session and request.method == "POST"
         else None
     )
     wanted = [one for one in (target, form) if one]
     level = max((one.level for one in wanted), default=Level.MFA)
-    required = Requirement(level) | here.asked_of_group
-    offered = _methods(here, progress, required, [one.path for one in wanted])
+    required = Requirement(level) | context.asked_of_group
+    offered = _methods(context, progress, required, [one.path for one in wanted])
     # who signs in without what that page asks for still signs in; the page will say what is missing
     return offered if offered or progress.state == "signed_in" else answers.allowed(progress, Requirement())
 
 
-def _methods(here: Visitor, progress: Progress, required: Requirement, paths: list[str]) -> tuple[str, ...]:
+def _methods(context: RequestContext, progress: Progress, required: Requirement, paths: list[str]) -> tuple[str, ...]:
     """The methods that satisfy a requirement; for who came by a recovery code to replace a lost key, that as well."""
     offered = answers.allowed(progress, required)
-    own = any(path.startswith(answers.gate_path(here.parts, "")) for path in paths)
-    if not own or here.session is None or RECOVERY not in here.session.methods:
+    own = any(path.startswith(answers.gate_path(context.parts, "")) for path in paths)
+    if not own or context.session is None or RECOVERY not in context.session.methods:
         return offered
     anyway = answers.allowed(progress, Requirement())
     return tuple(dict.fromkeys([*offered, *(way for way in anyway if way == RECOVERY)]))
 
 
 def challenge_page(
-    here: Visitor,
+    context: RequestContext,
     progress: Progress,
     methods: tuple[str, ...],
     *,
@@ -101,154 +101,161 @@ def challenge_page(
 ) -> Response:
     """Ask for a proof; with `sealed`, the form that will be sent after it."""
     step_up = progress.state == "signed_in"
-    unusual = not step_up and here.session is not None and here.session.risk != "usual"
+    unusual = not step_up and context.session is not None and context.session.risk != "usual"
     if not methods:
         return answers.refuse(TooUnusual() if unusual else NoMethod())
-    target = targets.kept(here.parts, request) if step_up else None
+    target = targets.kept(context.parts, request) if step_up else None
     many = target is not None and target.why == ReadQuotaReached.code
-    narrowed = not step_up and methods != answers.allowed(progress, Requirement())
-    shown = {"methods": methods, "step_up": step_up, "narrowed": narrowed, "held": sealed, "tried": tried, "many": many}
-    return _form_page("challenge", here, refusal, status, unusual=unusual, **shown)
+    methods_are_limited = not step_up and methods != answers.allowed(progress, Requirement())
+    shown = {
+        "methods": methods,
+        "step_up": step_up,
+        "methods_are_limited": methods_are_limited,
+        "sealed_form": sealed,
+        "tried": tried,
+        "many": many,
+    }
+    return _form_page("challenge", context, refusal, status, unusual=unusual, **shown)
 
 
 def activate() -> Response:
     """The activation code: before the first authenticator, or beside a proof to add or replace one."""
-    here = visitor()
-    progress = _progress(here)
+    context = request_context()
+    progress = _progress(context)
     if progress.state not in ("activation", "signed_in"):
         return _to_step(progress)
     beside = progress.state == "signed_in"
-    again = here.session is not None and here.session.moved and here.session.enrol_until is not None
+    again = context.session is not None and context.session.moved and context.session.enrol_until is not None
     if request.method != "POST":
-        return _form_page("activate", here, beside=beside, again=again)
+        return _form_page("activate", context, beside=beside, again=again)
     try:
-        steps.activate(here)
+        steps.activate(context)
     except RETRY as refusal:
-        return _form_page("activate", here, refusal, beside=beside, again=again)
-    return go(answers.gate_path(here.parts, "authenticators" if beside else "enrol"))
+        return _form_page("activate", context, refusal, beside=beside, again=again)
+    return go(answers.gate_path(context.parts, "authenticators" if beside else "enrol"))
 
 
 def enrol() -> Response:
     """Set up an authenticator: choose, then an app (picture once, first code) or a passkey."""
-    here = visitor()
-    progress = _progress(here)
+    context = request_context()
+    progress = _progress(context)
     if progress.state not in ("enrolling", "signed_in"):
         return _to_step(progress)
     more = progress.state == "signed_in"
     if request.method != "POST":
-        here.parts.own.may_add(here.visit)
-        return _form_page("enrol", here, stage="start", more=more)
+        context.parts.own.may_add(context.client)
+        return _form_page("enrol", context, stage="start", more=more)
     action = inputs.body(request).get("action")
     if action == "begin":
-        return _scan(here, steps.begin_totp(here, "action"))
+        return _scan(context, steps.begin_totp(context, "action"))
     try:
         if action == "complete":
-            codes = steps.complete_totp(here, "action")
+            codes = steps.complete_totp(context, "action")
         elif action == "webauthn":
-            fields = inputs.read(request, here, "action", "answer", "label")
-            codes = steps.enrol_credential(here, steps.browser_answer(fields), fields.get("label"))
+            fields = inputs.read(request, context, "action", "answer", "label")
+            codes = steps.enrol_credential(context, steps.browser_answer(fields), fields.get("label"))
         else:
             raise InvalidRequest
     except RETRY as refusal:
         if action == "complete":
             enrolment, label = _sent("enrolment"), _sent("label")
-            return _form_page("enrol", here, refusal, stage="retype", enrolment=enrolment, label=label)
-        return _form_page("enrol", here, refusal, stage="start", more=more, label=_sent("label"), tried=action)
+            return _form_page("enrol", context, refusal, stage="retype", enrolment=enrolment, label=label)
+        return _form_page("enrol", context, refusal, stage="start", more=more, label=_sent("label"), tried=action)
     except EnrolmentGone as refusal:
-        return _form_page("enrol", here, refusal, stage="start", more=more)
+        return _form_page("enrol", context, refusal, stage="start", more=more)
     if codes is not None:
-        return codes_page(here, codes, first=True)
-    return onward(here) if progress.state == "enrolling" else go(answers.gate_path(here.parts, "authenticators"))
+        return codes_page(context, codes, first=True)
+    return onward(context) if progress.state == "enrolling" else go(answers.gate_path(context.parts, "authenticators"))
 
 
-def codes_page(here: Visitor, codes: tuple[str, ...], *, first: bool) -> Response:
+def codes_page(context: RequestContext, codes: tuple[str, ...], *, first: bool) -> Response:
     """Recovery codes, shown once; on the way in, with the way on."""
-    target = targets.kept(here.parts, request)
-    onward_to = targets.absolute(here.parts.settings, target.path if target else here.parts.settings.home)
-    response = _form_page("codes", here, codes=codes, first=first, onward=onward_to)
-    targets.drop(here.parts.settings, response)
+    target = targets.kept(context.parts, request)
+    onward_to = targets.absolute(context.parts.settings, target.path if target else context.parts.settings.home)
+    response = _form_page("codes", context, codes=codes, first=first, onward=onward_to)
+    targets.drop(context.parts.settings, response)
     return response
 
 
 def authenticators() -> Response:
     """A person's own authenticators: listed, named, removed; recovery codes renewed."""
-    here = visitor()
+    context = request_context()
     if request.method != "POST":
-        return _authenticators_page(here)
-    fields = inputs.read(request, here, "action", "id", "label")
+        return _authenticators_page(context)
+    fields = inputs.read(request, context, "action", "id", "label")
     try:
         match fields.get("action"):
             case "rename":
-                steps.rename(here, steps.needed(fields, "id"), fields)
+                steps.rename(context, steps.needed(fields, "id"), fields)
             case "remove":
-                account = _account(here)
-                removed = steps.remove(here, steps.needed(fields, "id"))
+                account = _account(context)
+                removed = steps.remove(context, steps.needed(fields, "id"))
                 if removed.signed_out:
                     return page("signed_out", account=account, removed=removed)
-                return _authenticators_page(here, removed=removed)
+                return _authenticators_page(context, removed=removed)
             case "renew":
-                return codes_page(here, here.parts.recovery.renew(here.visit), first=False)
+                return codes_page(context, context.parts.recovery.renew(context.client), first=False)
             case _:
                 raise InvalidRequest
     except (LastAuthenticator, NotFound, InvalidRequest, WrongState, TooManyAttempts) as refusal:
-        return _authenticators_page(here, refusal)
+        return _authenticators_page(context, refusal)
     except StepUpRequired as refusal:
-        return _confirm_first(here, refusal)
-    return go(answers.gate_path(here.parts, "authenticators"))
+        return _confirm_first(context, refusal)
+    return go(answers.gate_path(context.parts, "authenticators"))
 
 
-def _confirm_first(here: Visitor, refusal: StepUpRequired) -> Response:
+def _confirm_first(context: RequestContext, refusal: StepUpRequired) -> Response:
     """Ask for the proof that a change needs, and keep what was to be changed until then."""
     required: Requirement | None = refusal.data.get("requirement")
-    if here.session is None or required is None:
+    if context.session is None or required is None:
         raise refusal
-    progress = _progress(here)
-    sealed = sealed_form.hold(here.parts, request, here.session, required.level)
-    methods = _methods(here, progress, Requirement(required.level), [request.path])
+    progress = _progress(context)
+    sealed = sealed_form.seal(context.parts, request, context.session, required.level)
+    methods = _methods(context, progress, Requirement(required.level), [request.path])
     if sealed is None or not methods:
         raise refusal
-    return challenge_page(here, progress, methods, sealed=sealed, status=401)
+    return challenge_page(context, progress, methods, sealed=sealed, status=401)
 
 
-def _authenticators_page(here: Visitor, refusal: Refusal | None = None, **values: Any) -> Response:
-    owned = here.parts.own.owned(here.visit)
+def _authenticators_page(context: RequestContext, refusal: Refusal | None = None, **values: Any) -> Response:
+    owned = context.parts.own.owned(context.client)
     rows = [answers.authenticator_document(row) for row in owned.authenticators]
     return _form_page(
         "authenticators",
-        here,
+        context,
         refusal,
         authenticators=rows,
         recovery_codes=owned.recovery_codes,
         **{"removed": None, **values},
-        day=lambda at: long_date(date_of(at), _locale(here)),
+        day=lambda at: long_date(date_of(at), _locale(context)),
     )
 
 
 def sessions() -> Response:
     """Where the account is signed in; one session ended, or all others."""
-    here = visitor()
+    context = request_context()
     if request.method != "POST":
-        return _sessions_page(here)
-    fields = inputs.read(request, here, "action", "id")
+        return _sessions_page(context)
+    fields = inputs.read(request, context, "action", "id")
     try:
         match fields.get("action"):
             case "end":
-                steps.end_session(here, steps.needed(fields, "id"))
+                steps.end_session(context, steps.needed(fields, "id"))
             case "end-others":
-                here.parts.own.end_others(here.visit)
+                context.parts.own.end_others(context.client)
             case _:
                 raise InvalidRequest
     except (NotFound, InvalidRequest) as refusal:
-        return _sessions_page(here, refusal)
-    return go(answers.gate_path(here.parts, "sessions"))
+        return _sessions_page(context, refusal)
+    return go(answers.gate_path(context.parts, "sessions"))
 
 
-def _sessions_page(here: Visitor, refusal: Refusal | None = None) -> Response:
-    rows = here.parts.own.sessions(here.visit)
-    this, locale, now = here.visit.there().sign_in, _locale(here), here.parts.house.clock()
+def _sessions_page(context: RequestContext, refusal: Refusal | None = None) -> Response:
+    rows = context.parts.own.sessions(context.client)
+    this, locale, now = context.client.require_session().sign_in, _locale(context), context.parts.services.clock()
     return _form_page(
         "sessions",
-        here,
+        context,
         refusal,
         sessions=[answers.session_row_document(row, this) for row in rows],
         day=lambda at: long_date(date_of(at), locale),
@@ -258,30 +265,30 @@ def _sessions_page(here: Visitor, refusal: Refusal | None = None) -> Response:
 
 def sign_out() -> Response:
     """Ask, then end the session everywhere."""
-    here = visitor()
+    context = request_context()
     if request.method != "POST":
-        return _form_page("sign_out", here) if here.session else page("signed_out")
-    account = _account(here) if here.session else None
-    steps.sign_out(here)
+        return _form_page("sign_out", context) if context.session else page("signed_out")
+    account = _account(context) if context.session else None
+    steps.sign_out(context)
     response = page("signed_out", account=account)
-    targets.drop(here.parts.settings, response)
+    targets.drop(context.parts.settings, response)
     return response
 
 
-def onward(here: Visitor) -> Response:
+def onward(context: RequestContext) -> Response:
     """On to the page that was wanted, or home; first to what happened in the account, where the owner does not know."""
-    if here.has_news:
-        return go(answers.gate_path(here.parts, "news"))
-    target = targets.kept(here.parts, request)
-    response = go(target.path if target else here.parts.settings.home)
-    targets.drop(here.parts.settings, response)
+    if context.has_unseen_notices:
+        return go(answers.gate_path(context.parts, "news"))
+    target = targets.kept(context.parts, request)
+    response = go(target.path if target else context.parts.settings.home)
+    targets.drop(context.parts.settings, response)
     return response
 
 
-def _scan(here: Visitor, begun: BegunTOTP) -> Response:
+def _scan(context: RequestContext, begun: BegunTOTP) -> Response:
     return _form_page(
         "enrol",
-        here,
+        context,
         stage="scan",
         qr_svg=qr(begun.uri),
         key=begun.key,
@@ -296,31 +303,33 @@ def qr(text: str) -> Markup:
     return Markup(svg)  # noqa: S704  (made here, of modules only)
 
 
-def _progress(here: Visitor) -> Progress:
-    if here.session is None:
+def _progress(context: RequestContext) -> Progress:
+    if context.session is None:
         raise SignInRequired
-    return here.parts.sign_in.progress(here.session)
+    return context.parts.sign_in.progress(context.session)
 
 
 def _to_step(progress: Progress) -> Response:
-    return go(answers.step_path(visitor().parts, progress.state))
+    return go(answers.step_path(request_context().parts, progress.state))
 
 
-def _form_page(name: str, here: Visitor, refusal: Refusal | None = None, status: int = 200, **values: Any) -> Response:
-    account = _account(here)
+def _form_page(
+    name: str, context: RequestContext, refusal: Refusal | None = None, status: int = 200, **values: Any
+) -> Response:
+    account = _account(context)
     if refusal is not None:
         status = refusal.status
         values |= {"error": said(refusal, account), "wait": refusal.data.get("retry_after")}
-    return page(name, status, account, mfa_csrf=here.csrf_token, **values)
+    return page(name, status, account, mfa_csrf=context.csrf_token, **values)
 
 
-def _account(here: Visitor) -> Account | None:
-    return here.parts.portal.load(here.session.account_id) if here.session else None
+def _account(context: RequestContext) -> Account | None:
+    return context.parts.portal.load(context.session.account_id) if context.session else None
 
 
-def _locale(here: Visitor) -> str:
-    account = _account(here)
-    return choose(here.parts.settings, account.locale if account else None, request)
+def _locale(context: RequestContext) -> str:
+    account = _account(context)
+    return choose(context.parts.settings, account.locale if account else None, request)
 
 
 def _sent(name: str) -> str | None:

@@ -10,19 +10,19 @@ from typing import Any, Final
 
 from flask import render_template
 
-from ..audit.event_kinds import KINDS
-from ..reads.reports import Breach, Person, Whose
+from ..audit.event_kinds import EVENT_KINDS
+from ..reads.reports import BreachReport, PersonRead, ReportScope
 from ..wiring import Parts
 from .language import catalogue
 from .notice_texts import moment
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-SHOWN: Final = 12  # measures and sessions, so that it stays one page
+MAX_LINES: Final = 12  # measures and sessions, so that it stays one page
 
 
-def render(parts: Parts, found: Breach, whose: Whose, locale: str) -> str:
+def render(parts: Parts, found: BreachReport, whose: ReportScope, locale: str) -> str:
     """The page, as HTML that stands alone. It names no person who was read."""
-    t, now = catalogue(locale), parts.house.clock()
+    t, now = catalogue(locale), parts.services.clock()
     kinds: dict[str, int] = {}
     for person in found.persons:
         kinds[person.kind] = kinds.get(person.kind, 0) + 1
@@ -38,13 +38,15 @@ def render(parts: Parts, found: Breach, whose: Whose, locale: str) -> str:
         "first": moment(found.first, locale) if found.first is not None else None,
         "last": moment(found.last, locale) if found.last is not None else None,
         "measures": [
-            (moment(at, locale), t(KINDS[kind].says)) for kind, at in found.measures[-SHOWN:] if kind in KINDS
+            (moment(at, locale), t(EVENT_KINDS[kind].says))
+            for kind, at in found.measures[-MAX_LINES:]
+            if kind in EVENT_KINDS
         ],
     }
     return render_template("mfa_gate/summary.html", **values)
 
 
-def table_of(persons: Iterable[Person]) -> str:
+def table_of(persons: Iterable[PersonRead]) -> str:
     """Whom to tell, as CSV."""
     text = io.StringIO()
     writer = csv.writer(text)

@@ -9,7 +9,7 @@ from flask import Request, Response, after_this_request, current_app, request, s
 
 from ..assurance import Level, Requirement
 from ..exc import Refusal
-from ..flows import Progress, Risen, Visit
+from ..flows import ClientContext, Elevated, Progress
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..wiring import Parts
@@ -18,7 +18,7 @@ _SLOT: Final = "_mfa_gate"
 CSRF: Final = "csrf"
 
 
-class Visitor:
+class RequestContext:
     """What a request knows of its visitor.
 
     Attributes:
@@ -30,13 +30,13 @@ class Visitor:
         looked_up: kind and id of the one record that the view was called for.
         refused_read: why records must not be shown, whatever the view answers.
         has_answered: the answer has begun.
-        has_news: this request signed in, and something has happened in the account that its owner was not shown yet.
+        has_unseen_notices: this request signed in to an account with notices that its owner was not shown yet.
     """
 
     admitted: object = None
     signed_in_by_view = False
     typed_name: str | None = None
-    has_news = False
+    has_unseen_notices = False
     has_charged = False
     has_answered = False
     looked_up: tuple[str, object] | None = None
@@ -44,7 +44,7 @@ class Visitor:
     _set_device: str | None = None
     _set_cookie: str | None = None  # "" drops the cookie, None leaves it
     _has_put = False
-    _risen_to: Progress | None = None
+    _progress: Progress | None = None
     _session: Session | Literal[False] | None = False  # False: not read yet
 
     def __init__(self, parts: Parts, request: Request) -> None:
@@ -64,11 +64,11 @@ class Visitor:
             Unavailable: the store does not answer.
         """
         if self._session is False:
-            house, asked = self.parts.house, self.request
-            found = house.sessions.read(asked.cookies.get(house.settings.cookie_name), house.clock())
-            if found is not None and found.context is not None:
-                is_there = house.habits.is_at(found.context, asked.remote_addr, self._agent)
-                found = found if is_there else self.parts.continuity.here(found, self._visit_of(found))
+            services, asked = self.parts.services, self.request
+            found = services.sessions.read(asked.cookies.get(services.settings.cookie_name), services.clock())
+            if found is not None and found.place_hash is not None:
+                is_there = services.habits.is_at(found.place_hash, asked.remote_addr, self._agent)
+                found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
             self._session = found
         return self._session
 
@@ -79,23 +79,25 @@ class Visitor:
     @property
     def asked_of_group(self) -> Requirement:
         """What the policy asks of this session's group at every guarded view."""
-        house = self.parts.house
-        return house.policy.requirement(self.session.group if self.session else None, house.clock())
+        services = self.parts.services
+        return services.policy.requirement(self.session.group if self.session else None, services.clock())
 
     @property
     def is_observed(self) -> bool:
         """Whether the password alone lets this session in: its group is only observed, and has nothing to ask for."""
-        there = self.session
-        until = there.observed_until if there is not None and there.level < Level.MFA else None
-        return until is not None and self.parts.house.clock() < until
+        session = self.session
+        until = session.observed_until if session is not None and session.level < Level.MFA else None
+        return until is not None and self.parts.services.clock() < until
 
     @property
-    def visit(self) -> Visit:
-        return self._visit_of(self.session)
+    def client(self) -> ClientContext:
+        return self._client_of(self.session)
 
-    def _visit_of(self, there: Session | None) -> Visit:
+    def _client_of(self, session: Session | None) -> ClientContext:
         asked = self.request
-        return Visit(there, asked.remote_addr, self._device_of(asked), self._agent, self.typed_name, self._ja4)
+        return ClientContext(
+            session, asked.remote_addr, self._device_of(asked), self._agent, self.typed_name, self._ja4
+        )
 
     @property
     def _agent(self) -> str:
@@ -107,14 +109,14 @@ class Visitor:
         return cookies[name] if name in cookies else None  # noqa: SIM401  (`get` makes an exception of what is missing)
 
     @property
-    def at_the_door(self) -> Visit:
-        """The visit of whoever signs in now: no session is asked for."""
-        return self._visit_of(None)
+    def client_at_login(self) -> ClientContext:
+        """The client of a sign-in that begins: no session is asked for."""
+        return self._client_of(None)
 
     @property
     def _ja4(self) -> str | None:
         """The fingerprint of the client's TLS handshake, as the portal's own proxy says it, and nobody else."""
-        policy, environ = self.parts.house.habits.policy, self.request.environ
+        policy, environ = self.parts.services.habits.policy, self.request.environ
         if policy.ja4_header is None:
             return None
         peer = environ.get("werkzeug.proxy_fix.orig", environ).get("REMOTE_ADDR")
@@ -123,24 +125,24 @@ class Visitor:
     @property
     def progress(self) -> Progress:
         """Where the session stands; worked out anew, unless a step of this very request has just done so."""
-        return self._risen_to or self.parts.sign_in.progress(self.session)
+        return self._progress or self.parts.sign_in.progress(self.session)
 
-    def rises(self, risen: Risen) -> None:
-        self._session, self._risen_to = risen.session, risen.progress
-        self.has_news = risen.news
-        self._set_device = risen.device or self._set_device
-        self._hand_over(risen.cookie)
+    def apply(self, elevated: Elevated) -> None:
+        self._session, self._progress = elevated.session, elevated.progress
+        self.has_unseen_notices = elevated.has_unseen_notices
+        self._set_device = elevated.device or self._set_device
+        self._queue_cookie(elevated.cookie)
 
-    def stays(self, changed: Session) -> None:
+    def replace_session(self, changed: Session) -> None:
         """The same session by the same id, with a proof less."""
-        self._session, self._risen_to = changed, None
+        self._session, self._progress = changed, None
 
-    def leaves(self) -> None:
+    def drop_session(self) -> None:
         """Forget the session in this request and drop its cookie; the flows have ended it."""
-        self._session = self._risen_to = None
-        self._hand_over("")
+        self._session = self._progress = None
+        self._queue_cookie("")
 
-    def close_portal(self) -> None:
+    def close_portal_session(self) -> None:
         """Close the portal's own session."""
         if self.parts.portal.signed_out is not None:
             self.parts.portal.signed_out()
@@ -150,15 +152,15 @@ class Visitor:
     @property
     def csrf_token(self) -> str | None:
         """Bound to the sign-in, so a second tab's token stays good while the session's id changes."""
-        there = self.session
-        return self.parts.keyring.hash(CSRF, there.sign_in) if there else None
+        session = self.session
+        return self.parts.keyring.hash(CSRF, session.sign_in) if session else None
 
     @property
     def has_cookies_to_come(self) -> bool:
         """Whether a cookie was set or dropped after Flask has put the cookies of this request on their answer."""
         return self._set_cookie is not None and not self._has_put
 
-    def _hand_over(self, cookie: str) -> None:
+    def _queue_cookie(self, cookie: str) -> None:
         if self._set_cookie is None:
             after_this_request(self.put_cookies)
         self._set_cookie, self._has_put = cookie, False
@@ -182,17 +184,17 @@ def current_parts() -> Parts:
     return parts
 
 
-def visitor() -> Visitor:
+def request_context() -> RequestContext:
     """The visitor of this request."""
-    return visitor_of(this_request())
+    return request_context_of(this_request())
 
 
-def visitor_of(asked: Request, parts: Parts | None = None) -> Visitor:
+def request_context_of(asked: Request, parts: Parts | None = None) -> RequestContext:
     """The visitor of a request. Kept on the request itself: requests under one app context share their `g`."""
-    here: Visitor | None = asked.__dict__.get(_SLOT)
-    if here is None:
-        here = asked.__dict__[_SLOT] = Visitor(parts or current_parts(), asked)
-    return here
+    context: RequestContext | None = asked.__dict__.get(_SLOT)
+    if context is None:
+        context = asked.__dict__[_SLOT] = RequestContext(parts or current_parts(), asked)
+    return context
 
 
 def this_request() -> Request:

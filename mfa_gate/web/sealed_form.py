@@ -24,7 +24,7 @@ MAX_AGE: Final = 1800  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class HeldForm:
+class SealedForm:
     """Where a form was going, the level that was asked for there, and its fields in their order."""
 
     path: str
@@ -32,7 +32,7 @@ class HeldForm:
     fields: tuple[tuple[str, str], ...] = field(repr=False)
 
 
-def hold(parts: Parts, request: Request, session: Session, level: Level) -> str | None:
+def seal(parts: Parts, request: Request, session: Session, level: Level) -> str | None:
     """Seal the form that this request sends; None for what is not a plain form of this site's own pages."""
     if request.method != "POST" or request.mimetype != "application/x-www-form-urlencoded":
         return None
@@ -44,22 +44,22 @@ def hold(parts: Parts, request: Request, session: Session, level: Level) -> str 
     if not safe(path):
         return None
     fields = list(request.form.items(multi=True))
-    body = json.dumps([path, int(level), int(parts.house.clock()), fields])
+    body = json.dumps([path, int(level), int(parts.services.clock()), fields])
     sealed = parts.keyring.seal(body.encode(), _context(session))
     return sealed if len(sealed) <= MAX_SEALED else None
 
 
-def release(parts: Parts, sealed: str | None, session: Session) -> HeldForm | None:
-    """Open a held form for the sign-in that sent it; None for anything else."""
+def unseal(parts: Parts, sealed: str | None, session: Session) -> SealedForm | None:
+    """Open a sealed form for the sign-in that sent it; None for anything else."""
     if not sealed:
         return None
     try:
         path, level, at, fields = json.loads(parts.keyring.open(sealed, _context(session)))
     except SealBroken:
         return None
-    if parts.house.clock() - at >= MAX_AGE:
+    if parts.services.clock() - at >= MAX_AGE:
         return None
-    return HeldForm(path, Level(level), tuple((name, value) for name, value in fields))
+    return SealedForm(path, Level(level), tuple((name, value) for name, value in fields))
 
 
 def _context(session: Session) -> str:

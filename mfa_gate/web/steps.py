@@ -8,130 +8,133 @@ from flask import request
 
 from ..assurance import Level
 from ..exc import InvalidRequest, MFAGateError, Unavailable
-from ..flows import BegunTOTP, Removed, Risen
+from ..flows import BegunTOTP, Elevated, Removed
 from ..flows.flow import log
 from . import inputs, targets
-from .request_context import Visitor
+from .request_context import RequestContext
 
 CODE_LENGTH: Final = 128
 # the members that a browser's `toJSON()` may have (W3C WebAuthn L3 §5.1)
 CREDENTIAL: Final = ("id", "rawId", "type", "response", "authenticatorAttachment", "clientExtensionResults")
 
 
-def prove(here: Visitor, *more: str) -> dict[str, str]:
+def prove(context: RequestContext, *more: str) -> dict[str, str]:
     """Verify what a page's form carries; what was sent, for whatever else the caller lets be sent with it."""
-    fields = inputs.read(request, here, "method", "code", "answer", *more)
+    fields = inputs.read(request, context, "method", "code", "answer", *more)
     method = fields.get("method", "totp")
     if method == "totp":
-        risen = here.parts.sign_in.verify_totp(here.visit, needed(fields, "code"))
+        elevated = context.parts.sign_in.verify_totp(context.client, needed(fields, "code"))
     elif method == "recovery":
-        risen = here.parts.recovery.verify(here.visit, needed(fields, "code"))
+        elevated = context.parts.recovery.verify(context.client, needed(fields, "code"))
     elif method == "webauthn":
-        risen = here.parts.webauthn.complete_verify(here.visit, browser_answer(fields))
+        elevated = context.parts.webauthn.complete_verify(context.client, browser_answer(fields))
     else:
         raise InvalidRequest
-    let_rise(here, risen)
+    elevate(context, elevated)
     return fields
 
 
-def prove_totp(here: Visitor) -> None:
+def prove_totp(context: RequestContext) -> None:
     """Verify a TOTP code."""
-    fields = inputs.read(request, here, "code")
-    let_rise(here, here.parts.sign_in.verify_totp(here.visit, needed(fields, "code")))
+    fields = inputs.read(request, context, "code")
+    elevate(context, context.parts.sign_in.verify_totp(context.client, needed(fields, "code")))
 
 
-def prove_recovery(here: Visitor) -> None:
+def prove_recovery(context: RequestContext) -> None:
     """Verify a recovery code."""
-    fields = inputs.read(request, here, "code")
-    let_rise(here, here.parts.recovery.verify(here.visit, needed(fields, "code")))
+    fields = inputs.read(request, context, "code")
+    elevate(context, context.parts.recovery.verify(context.client, needed(fields, "code")))
 
 
-def prove_webauthn(here: Visitor) -> None:
+def prove_webauthn(context: RequestContext) -> None:
     """Verify an assertion: the body is the `toJSON()` of it."""
-    let_rise(here, here.parts.webauthn.complete_verify(here.visit, inputs.read_object(request, here, *CREDENTIAL)))
+    elevate(
+        context,
+        context.parts.webauthn.complete_verify(context.client, inputs.read_object(request, context, *CREDENTIAL)),
+    )
 
 
-def begin_verify(here: Visitor) -> dict[str, Any]:
+def begin_verify(context: RequestContext) -> dict[str, Any]:
     """Options for an assertion; in a step-up by keys that reach what the wanted page asks for."""
-    inputs.read(request, here)
-    target = targets.kept(here.parts, request) if here.session_level >= Level.MFA else None
+    inputs.read(request, context)
+    target = targets.kept(context.parts, request) if context.session_level >= Level.MFA else None
     hardware = target is not None and target.level == Level.HARDWARE
-    return here.parts.webauthn.begin_verify(here.visit, Level.HARDWARE if hardware else Level.PHISHING_RESISTANT)
+    return context.parts.webauthn.begin_verify(context.client, Level.HARDWARE if hardware else Level.PHISHING_RESISTANT)
 
 
-def activate(here: Visitor) -> None:
+def activate(context: RequestContext) -> None:
     """Redeem an activation code."""
-    fields = inputs.read(request, here, "code")
-    let_rise(here, here.parts.activation.redeem(here.visit, needed(fields, "code")))
+    fields = inputs.read(request, context, "code")
+    elevate(context, context.parts.activation.redeem(context.client, needed(fields, "code")))
 
 
-def begin_totp(here: Visitor, *more: str) -> BegunTOTP:
+def begin_totp(context: RequestContext, *more: str) -> BegunTOTP:
     """Begin to enrol an authenticator app."""
-    inputs.read(request, here, *more)
-    return here.parts.enrolment.begin_totp(here.visit)
+    inputs.read(request, context, *more)
+    return context.parts.enrolment.begin_totp(context.client)
 
 
-def complete_totp(here: Visitor, *more: str) -> tuple[str, ...] | None:
+def complete_totp(context: RequestContext, *more: str) -> tuple[str, ...] | None:
     """Confirm an authenticator app by its first code; the account's first recovery codes, where it has none yet."""
-    fields = inputs.read(request, here, "enrolment", "code", "label", *more)
+    fields = inputs.read(request, context, "enrolment", "code", "label", *more)
     enrolment, code = needed(fields, "enrolment"), needed(fields, "code")
-    let_rise(here, here.parts.enrolment.complete_totp(here.visit, enrolment, code, fields.get("label")))
-    return here.parts.recovery.first(here.visit)
+    elevate(context, context.parts.enrolment.complete_totp(context.client, enrolment, code, fields.get("label")))
+    return context.parts.recovery.first(context.client)
 
 
-def begin_enrol(here: Visitor) -> dict[str, Any]:
+def begin_enrol(context: RequestContext) -> dict[str, Any]:
     """Options for a new credential."""
-    inputs.read(request, here)
-    return here.parts.webauthn.begin_enrol(here.visit)
+    inputs.read(request, context)
+    return context.parts.webauthn.begin_enrol(context.client)
 
 
-def complete_enrol(here: Visitor) -> tuple[str, ...] | None:
+def complete_enrol(context: RequestContext) -> tuple[str, ...] | None:
     """Enrol a credential: the body is its `toJSON()`, with a label beside it."""
-    sent = inputs.read_object(request, here, *CREDENTIAL, "label")
-    return enrol_credential(here, sent, sent.pop("label", None))
+    sent = inputs.read_object(request, context, *CREDENTIAL, "label")
+    return enrol_credential(context, sent, sent.pop("label", None))
 
 
-def enrol_credential(here: Visitor, answer: dict[str, Any], label: Any) -> tuple[str, ...] | None:
+def enrol_credential(context: RequestContext, answer: dict[str, Any], label: Any) -> tuple[str, ...] | None:
     """Enrol what a browser made; the account's first recovery codes, where it has none yet."""
     if label is not None and not isinstance(label, str):
         raise InvalidRequest
-    let_rise(here, here.parts.webauthn.complete_enrol(here.visit, answer, label))
-    return here.parts.recovery.first(here.visit)
+    elevate(context, context.parts.webauthn.complete_enrol(context.client, answer, label))
+    return context.parts.recovery.first(context.client)
 
 
-def sign_out(here: Visitor) -> None:
+def sign_out(context: RequestContext) -> None:
     """End the session and the portal's own, whatever is left of either."""
-    inputs.read(request, here)
-    leave(here)
+    inputs.read(request, context)
+    leave(context)
 
 
-def leave(here: Visitor) -> None:
+def leave(context: RequestContext) -> None:
     """End the gate's session, then the portal's."""
-    here.parts.sign_in.sign_out(here.visit)
-    here.leaves()
-    here.close_portal()
+    context.parts.sign_in.sign_out(context.client)
+    context.drop_session()
+    context.close_portal_session()
 
 
-def let_rise(here: Visitor, risen: Risen) -> None:
+def elevate(context: RequestContext, elevated: Elevated) -> None:
     """Hand over the new id and, after the last proof, let the portal open its own session.
 
     Raises:
         Unavailable: the portal's callback failed; then nobody is signed in anywhere.
     """
-    here.rises(risen)
-    if not risen.signs_in or here.parts.portal.signed_in is None:
+    context.apply(elevated)
+    if not elevated.signs_in or context.parts.portal.signed_in is None:
         return
     try:
-        here.parts.portal.signed_in(risen.account)
+        context.parts.portal.signed_in(elevated.account)
     except Exception as error:
         log.exception("the portal's signed_in callback failed")
-        leave(here)
+        leave(context)
         if isinstance(error, MFAGateError):
             raise
         raise Unavailable from error
 
 
-def rename(here: Visitor, authenticator: str, fields: dict[str, str]) -> None:
+def rename(context: RequestContext, authenticator: str, fields: dict[str, str]) -> None:
     """Give an authenticator another name; "" takes its name away.
 
     Raises:
@@ -139,30 +142,30 @@ def rename(here: Visitor, authenticator: str, fields: dict[str, str]) -> None:
     """
     if "label" not in fields:
         raise InvalidRequest
-    here.parts.own.rename(here.visit, authenticator, fields["label"])
+    context.parts.own.rename(context.client, authenticator, fields["label"])
 
 
-def remove(here: Visitor, authenticator: str) -> Removed:
+def remove(context: RequestContext, authenticator: str) -> Removed:
     """Remove an authenticator, and this very session where it was made by it."""
-    removed = here.parts.own.remove(here.visit, authenticator)
+    removed = context.parts.own.remove(context.client, authenticator)
     if removed.session is None:
-        here.leaves()
-        here.close_portal()
+        context.drop_session()
+        context.close_portal_session()
     else:
-        here.stays(removed.session)
+        context.replace_session(removed.session)
     return removed
 
 
-def end_session(here: Visitor, sign_in: str) -> None:
+def end_session(context: RequestContext, sign_in: str) -> None:
     """End one session of the account; where it is this one, it is a sign-out."""
-    this = here.session is not None and here.session.sign_in == sign_in
-    here.parts.own.end_session(here.visit, sign_in)
+    this = context.session is not None and context.session.sign_in == sign_in
+    context.parts.own.end_session(context.client, sign_in)
     if this:
-        here.leaves()
-        here.close_portal()
+        context.drop_session()
+        context.close_portal_session()
 
 
-def see_notices(here: Visitor, fields: dict[str, Any]) -> int:
+def see_notices(context: RequestContext, fields: dict[str, Any]) -> int:
     """Note that the owner has seen the notices up to one; how many those were.
 
     Raises:
@@ -173,7 +176,7 @@ def see_notices(here: Visitor, fields: dict[str, Any]) -> int:
         up_to = int(up_to)
     if not isinstance(up_to, int) or isinstance(up_to, bool) or not 0 <= up_to < 2**63:
         raise InvalidRequest
-    return here.parts.notices.show(here.visit, up_to)
+    return context.parts.notices.show(context.client, up_to)
 
 
 def browser_answer(fields: dict[str, str]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def keep(parts: Parts, response: Response, path: str | None, level: Level = Leve
     if path is None:
         drop(parts.settings, response)
         return
-    sealed = parts.keyring.seal(json.dumps([path, int(level), int(parts.house.clock()), why]).encode(), CONTEXT)
+    sealed = parts.keyring.seal(json.dumps([path, int(level), int(parts.services.clock()), why]).encode(), CONTEXT)
     _set(parts.settings, response, sealed, MAX_AGE)
 
 
@@ -87,7 +87,7 @@ def kept(parts: Parts, request: Request) -> Target | None:
         path, level, at, *more = json.loads(parts.keyring.open(sealed, CONTEXT))
     except SealBroken:
         return None
-    if parts.house.clock() - at >= MAX_AGE:
+    if parts.services.clock() - at >= MAX_AGE:
         return None
     return Target(path, Level(level), more[0] if more else None)
 

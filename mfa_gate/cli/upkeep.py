@@ -8,7 +8,7 @@ import click
 
 from ..durations import DAY
 from ..flows import check_keys
-from ..flows.event_log import LogBroken
+from ..flows.event_log import ChainBroken
 from ..keyring import new_key
 from .output import in_app, parts, tell
 
@@ -30,7 +30,7 @@ def new(as_json: bool) -> None:
 @in_app
 def rotate(as_json: bool) -> None:
     """Seal everything under the first key of MFA_GATE_KEYS, so that older ones may be taken out."""
-    check_keys(parts().house.store, parts().keyring)
+    check_keys(parts().services.store, parts().keyring)
     resealed, needed = parts().keys.rotate()
     sentences = [f"{resealed} authenticators sealed anew under key {parts().keyring.current}."]
     vouched, broken = _vouch()
@@ -50,7 +50,7 @@ def _vouch() -> tuple[int, str | None]:
     """A record that is not in order does not hold up the keys; it is said."""
     try:
         return parts().log.vouch() + parts().ledger.vouch(), None
-    except LogBroken as error:
+    except ChainBroken as error:
         return 0, f"The records of events and reads are not in order, so they were not signed anew: {error}"
 
 
@@ -63,8 +63,8 @@ def db() -> None:
 @in_app
 def upgrade(as_json: bool) -> None:
     """Bring the store's tables to this version."""
-    parts().house.store.upgrade()
-    check_keys(parts().house.store, parts().keyring)
+    parts().services.store.upgrade()
+    check_keys(parts().services.store, parts().keyring)
     tell(as_json, {"upgraded": True}, "The store is at this version.")
 
 
@@ -73,7 +73,7 @@ def upgrade(as_json: bool) -> None:
 def purge(as_json: bool) -> None:
     """Clear away ended sessions, codes and counters, old events and reads. Run it daily; nothing depends on it."""
     here = parts()
-    now = here.house.clock()
+    now = here.services.clock()
     kept = here.reads.policy.kept * DAY
     records = {"events": here.log.purge(now - here.settings.event_ttl), "reads": here.ledger.purge(now - kept)}
     cleared = {**here.life.purge(), **records}
