@@ -53,7 +53,7 @@ replay: $(VENV)/.dev $(VENV)/.package ## the incident, without and with the gate
 	$(PY) -m demo_app replay --docs docs
 
 screenshots: $(VENV)/.dev $(VENV)/.package system ## docs/images, taken anew
-	$(PY) -m tests.screenshots
+	$(PY) -m tests.support.screenshots
 
 lock: $(VENV)/.dev ## the newest versions into requirements/*.txt
 	$(LOCK) --extra async --extra dev --extra flask-login --extra mmdb --extra postgresql --extra prometheus --extra whereip \

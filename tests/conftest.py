@@ -11,10 +11,10 @@ import pytest
 
 from mfa_gate.store import Store
 from mfa_gate.testing import Clock
-from tests.defences import take_out_from_environment
-from tests.events import incomplete
-from tests.portal import Browser, Portal, make_portal
-from tests.postgres import Postgres
+from tests.red.defences import take_out_from_environment
+from tests.support.events import incomplete
+from tests.support.portal import Browser, Portal, make_portal
+from tests.support.postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
 

@@ -1,0 +1,418 @@
+"""Races: what is single-use is used once, limits hold, and a lock wins, over two real worker processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mfa_gate.factors import totp
+from mfa_gate.keyring import Keyring
+from mfa_gate.testing import totp_code
+from tests.support.portal import KEYS, Browser, Portal
+from tests.support.workers import Answer, Call, Workers, call
+
+MakePortal = Callable[..., Portal]
+ROUNDS = 4
+CROWD = 20
+StartWorkers = Callable[..., Workers]
+
+
+@pytest.fixture
+def start(database_url: str, portal: Portal, tmp_path: Path) -> Iterator[StartWorkers]:
+    """Start worker processes on the store and by the clock of this test's portal."""
+    started: list[Workers] = []
+
+    def workers(policy: str = "default") -> Workers:
+        made = Workers(database_url, tmp_path / f"workers{len(started)}", portal.clock, policy)
+        started.append(made)
+        return made
+
+    yield workers
+    for workers_started in started:
+        workers_started.close()
+
+
+def client_at_login(portal: Portal, account: str, number: int) -> Browser:
+    """A browser of its own address, with the right password typed."""
+    browser = portal.browser(f"198.51.100.{number}")
+    browser.password(account)
+    return browser
+
+
+def crowd(portal: Portal, account: str = "anne", number: int = CROWD) -> list[Browser]:
+    return [client_at_login(portal, account, place) for place in range(1, number + 1)]
+
+
+def won(answers: list[Answer]) -> list[Answer]:
+    assert all(answer.status < 500 for answer in answers), answers
+    return [answer for answer in answers if answer.status == 200]
+
+
+# --- single use --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.abuse("A6")
+@pytest.mark.parametrize("policy", ["default", "none"])
+def test_of_twenty_parallel_uses_of_one_totp_code_exactly_one_succeeds(
+    portal: Portal, start: StartWorkers, policy: str
+) -> None:
+    """With the limiter in front, and without it, so that all twenty reach the step to be spent."""
+    secret = portal.enrolled()
+    workers = start(policy)
+    for _ in range(ROUNDS):
+        portal.clock.advance(86_400)
+        workers.set_clock()
+        before = workers.evaluated
+        code = portal.code(secret)
+        answers = workers.race([call(browser, "totp/verify", code=code) for browser in crowd(portal)])
+        assert len(won(answers)) == 1
+        assert policy == "default" or workers.evaluated - before == CROWD
+        assert len(portal.sql("SELECT id_hash FROM mfa_sessions WHERE level = 2")) == 1
+
+
+@pytest.mark.abuse("A6")
+def test_of_twenty_parallel_uses_of_one_totp_code_in_one_session_exactly_one_succeeds(
+    portal: Portal, start: StartWorkers
+) -> None:
+    """A double click, twenty times over, in a step-up and in a sign-in."""
+    secret = portal.enrolled()
+    workers = start("none")
+    for signed_in in (False, True):
+        portal.clock.advance(300)
+        workers.set_clock()
+        browser = client_at_login(portal, "anne", 1)
+        if signed_in:
+            browser.step("challenge", code=portal.code(secret))
+            portal.clock.advance(300)
+            workers.set_clock()
+        answers = workers.race([call(browser, "totp/verify", code=portal.code(secret))] * CROWD)
+        assert len(won(answers)) == 1
+
+
+@pytest.mark.abuse("A6")
+def test_of_twenty_parallel_uses_of_one_activation_code_exactly_one_succeeds(
+    portal: Portal, start: StartWorkers
+) -> None:
+    workers = start()
+    for _ in range(ROUNDS):
+        code = portal.activation_code()
+        browsers = crowd(portal)
+        answers = workers.race([call(browser, "activation/verify", code=code) for browser in browsers])
+        assert len(won(answers)) == 1
+        (winner,) = won(answers)
+        assert {answer.body["code"] for answer in answers if answer.status != 200} == {"wrong_activation_code"}
+        (cookie,) = (value for name, value in winner.cookies.items() if name.startswith("__Host-mfa"))
+        browsers[answers.index(winner)].gate_cookie = cookie
+        assert [browser.state for browser in browsers].count("enrolling") == 1
+        portal.clock.advance(3601)
+        workers.set_clock()
+
+
+@pytest.mark.abuse("A6")
+def test_of_twenty_parallel_confirmations_of_one_enrolment_exactly_one_succeeds(
+    portal: Portal, start: StartWorkers
+) -> None:
+    workers = start("none")
+    for _ in range(ROUNDS):
+        browser = portal.browser()
+        browser.activate()
+        begun = browser.begin_enrolment()
+        confirming = call(
+            browser, "totp/enrol/complete", enrolment=begun["enrolment"], code=portal.code(begun["secret"])
+        )
+        assert len(won(workers.race([confirming] * CROWD))) == 1
+        assert len(portal.sql("SELECT id FROM mfa_authenticators")) == 1
+        with portal.app.app_context():
+            portal.gate.forget("anne")
+
+
+def test_of_twenty_enrolments_begun_at_once_in_one_session_one_can_be_confirmed(
+    portal: Portal, start: StartWorkers
+) -> None:
+    workers = start("none")
+    browser = portal.browser()
+    browser.activate()
+    answers = workers.race([call(browser, "totp/enrol/begin")] * CROWD)
+    assert len(won(answers)) == CROWD
+    assert len(portal.sql("SELECT id FROM mfa_enrolments")) == 1
+    confirmed = [
+        workers.send(
+            call(
+                browser,
+                "totp/enrol/complete",
+                enrolment=answer.body["enrolment"],
+                code=totp_code(answer.body["secret"], portal.clock()),
+            )
+        ).status
+        for answer in answers
+    ]
+    assert confirmed.count(200) == 1
+
+
+def test_twenty_codes_issued_at_once_leave_one_that_is_live(portal: Portal) -> None:
+    codes: list[str] = []
+
+    def issue() -> None:
+        codes.append(portal.activation_code())
+
+    threads = [threading.Thread(target=issue) for _ in range(CROWD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(portal.sql("SELECT id FROM mfa_activations")) == 1
+    tried = [
+        browser.api("POST", "activation/verify", json={"code": code}).status_code
+        for browser, code in zip(crowd(portal), codes, strict=True)
+    ]
+    assert sorted(tried) == [200] + [422] * (CROWD - 1)
+
+
+# --- limits ------------------------------------------------------------------------------------------------------
+
+
+def wrong_code(portal: Portal, secret: str) -> str:
+    near = {totp_code(secret, portal.clock() + 30 * step) for step in range(-2, 3)}
+    return next(code for code in ("000000", "111111", "222222", "333333", "444444", "555555") if code not in near)
+
+
+@pytest.mark.abuse("A15")
+@pytest.mark.parametrize(("policy", "limit"), [("five", 5), ("default", 3)])
+def test_fifty_parallel_guesses_never_evaluate_more_than_the_limit(
+    portal: Portal, start: StartWorkers, policy: str, limit: int
+) -> None:
+    """Five of a day under a rule of five; under the rules as they are, the three that cost no wait."""
+    secret = portal.enrolled()
+    workers = start(policy)
+    for round_ in range(1, ROUNDS):
+        portal.clock.advance(86_400)
+        workers.set_clock()
+        guess = wrong_code(portal, secret)
+        answers = workers.race([call(browser, "totp/verify", code=guess) for browser in crowd(portal, number=50)])
+        assert sorted({answer.status for answer in answers}) == [422, 429]
+        assert [answer.status for answer in answers].count(422) == limit if round_ == 1 else True
+        assert workers.evaluated <= limit * round_
+    assert workers.evaluated >= limit
+
+
+@pytest.mark.abuse("A15")
+def test_parallel_guesses_of_one_source_never_exceed_its_hour(portal: Portal, start: StartWorkers) -> None:
+    """Ninety wrong activation codes at one moment, each in a session of its own, all from one address."""
+    portal.activation_code()
+    browsers = [portal.browser("198.51.100.1") for _ in range(90)]
+    for browser in browsers:
+        browser.password()
+    workers = start()
+    answers = workers.race([call(browser, "activation/verify", code="0000-0000-0000-0000") for browser in browsers])
+    assert [answer.status for answer in answers].count(422) == 60
+    assert [answer.status for answer in answers].count(429) == 30
+
+
+@pytest.mark.abuse("A14")
+def test_a_worker_that_is_killed_in_the_check_leaves_the_attempt_counted(
+    portal: Portal, database_url: str, tmp_path: Path
+) -> None:
+    secret = portal.enrolled()
+    browser = client_at_login(portal, "anne", 1)
+    workers = Workers(database_url, tmp_path / "dying", portal.clock, number=4)
+    try:
+        workers.die_in_check(True)
+        for number in range(3):
+            with pytest.raises(OSError):  # noqa: PT011  (whichever way the connection breaks)
+                workers.send(call(browser, "totp/verify", code=wrong_code(portal, secret)), worker=number)
+        workers.die_in_check(False)
+        answer = workers.send(call(browser, "totp/verify", code=portal.code(secret)), worker=3)
+        assert (answer.status, answer.body["code"]) == (429, "too_many_attempts")
+        assert workers.evaluated == 3
+    finally:
+        workers.close()
+
+
+# --- the lock wins -----------------------------------------------------------------------------------------------
+
+
+def lock(portal: Portal) -> None:
+    with portal.app.app_context():
+        portal.gate.lock("anne", "lost phone")
+
+
+def forget(portal: Portal) -> None:
+    with portal.app.app_context():
+        portal.gate.forget("anne")
+
+
+def end_sessions(portal: Portal) -> None:
+    with portal.app.app_context():
+        portal.gate.end_sessions("anne")
+
+
+def reset(portal: Portal) -> None:
+    portal.app.extensions["mfa_gate"].life.reset("anne", "lost phone")
+
+
+def remove_authenticator(portal: Portal) -> None:
+    portal.sql("DELETE FROM mfa_authenticators WHERE account_id = 'anne'")
+
+
+def issue_anew(portal: Portal) -> None:
+    portal.activation_code()
+
+
+def in_the_middle(
+    monkeypatch: pytest.MonkeyPatch, name: str, happens: Callable[[Portal], None], portal: Portal
+) -> None:
+    """Let something happen between the count and the settling: right after the code has been found right."""
+    really = getattr(totp, name)
+
+    def check(*args: Any, **kwargs: Any) -> int:
+        step: int = really(*args, **kwargs)
+        happens(portal)
+        return step
+
+    monkeypatch.setattr(totp, name, check)
+
+
+@pytest.mark.abuse("A61")
+@pytest.mark.parametrize("happens", [lock, forget, end_sessions, reset, remove_authenticator])
+def test_a_sign_in_does_not_complete_once_its_rights_are_gone(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Portal], None]
+) -> None:
+    secret = portal.enrolled()
+    browser = client_at_login(portal, "anne", 1)
+    in_the_middle(monkeypatch, "complete", happens, portal)
+    answer = browser.api("POST", "totp/verify", json={"code": portal.code(secret)})
+    assert answer.status_code in (401, 403, 422)
+    assert portal.opened == []
+    assert portal.sql("SELECT id_hash FROM mfa_sessions WHERE level > 1") == []
+    assert browser.get("/").status_code != 200
+
+
+@pytest.mark.abuse("A61")
+@pytest.mark.parametrize("happens", [lock, forget, end_sessions])
+def test_a_step_up_does_not_complete_once_its_rights_are_gone(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Portal], None]
+) -> None:
+    secret = portal.enrolled()
+    browser = portal.browser()
+    browser.sign_in(secret)
+    portal.clock.advance(900)
+    assert browser.get("/bank").status_code == 303
+    in_the_middle(monkeypatch, "complete", happens, portal)
+    answer = browser.api("POST", "totp/verify", json={"code": portal.code(secret)})
+    assert answer.status_code in (401, 403)
+    assert browser.get("/bank").status_code != 200
+    assert browser.get("/").status_code != 200
+    assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
+
+
+@pytest.mark.abuse("A61")
+def test_a_step_up_does_not_complete_at_an_account_that_is_being_reset(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = portal.enrolled()
+    browser = portal.browser()
+    browser.sign_in(secret)
+    portal.clock.advance(900)
+    in_the_middle(monkeypatch, "complete", reset, portal)
+    assert browser.api("POST", "totp/verify", json={"code": portal.code(secret)}).json["code"] == "wrong_code"
+    assert browser.get("/").status_code != 200
+    assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
+
+
+@pytest.mark.abuse("A61")
+@pytest.mark.parametrize("happens", [lock, forget, end_sessions, reset, issue_anew])
+def test_an_enrolment_does_not_complete_once_its_rights_are_gone(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Portal], None]
+) -> None:
+    browser = portal.browser()
+    browser.activate()
+    begun = browser.begin_enrolment()
+    in_the_middle(monkeypatch, "confirm", happens, portal)
+    assert browser.confirm(begun).status_code in (401, 403, 409)
+    assert portal.opened == []
+    assert portal.sql("SELECT id FROM mfa_authenticators") == []
+    assert portal.sql("SELECT id_hash FROM mfa_sessions WHERE level > 1") == []
+
+
+@pytest.mark.abuse("A61")
+def test_a_locked_account_begins_and_proves_nothing(portal: Portal) -> None:
+    secret = portal.enrolled()
+    code = portal.activation_code("bob")
+    waiting = client_at_login(portal, "anne", 1)
+    lock(portal)
+    assert waiting.api("POST", "totp/verify", json={"code": portal.code(secret)}).status_code == 401
+    answer = portal.browser().password()
+    assert answer.status_code == 403
+    with portal.app.app_context():
+        portal.gate.lock("bob", "not yet")
+    bob = portal.browser()
+    assert bob.password("bob").status_code == 403
+    assert bob.api("POST", "activation/verify", json={"code": code}).status_code == 401
+    with portal.app.app_context():
+        portal.gate.unlock("anne", "found")
+    portal.clock.advance(60)
+    assert portal.browser().sign_in(secret).status_code == 303
+
+
+@pytest.mark.abuse("A61")
+def test_a_lock_beside_twenty_sign_ins_leaves_no_session(portal: Portal, start: StartWorkers) -> None:
+    """Truly parallel: whoever was first, once both are done nobody is inside."""
+    secret = portal.enrolled()
+    workers = start("none")
+    for _ in range(ROUNDS):
+        portal.clock.advance(300)
+        workers.set_clock()
+        browsers = crowd(portal)
+        code = portal.code(secret)
+        calls = [call(browser, "totp/verify", code=code) for browser in browsers]
+        answers = workers.race(calls, after=lambda: lock(portal))
+        assert all(answer.status in (200, 401, 403, 422) for answer in answers)
+        assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
+        with portal.app.app_context():
+            portal.gate.unlock("anne", "round over")
+
+
+@pytest.mark.abuse("A61")
+def test_a_lock_beside_an_enrolment_leaves_no_session(portal: Portal, start: StartWorkers) -> None:
+    workers = start("none")
+    for _ in range(ROUNDS):
+        browser = portal.browser()
+        browser.activate()
+        begun = browser.begin_enrolment()
+        body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
+        workers.race([Call(browser, "totp/enrol/complete", body, browser.token)] * 2, after=lambda: lock(portal))
+        assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
+        forget(portal)
+
+
+def test_keys_are_rotated_while_people_sign_in(
+    make: MakePortal, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step spent between the reading and the sealing anew of a seed stays spent, and the seed stays whole."""
+    secret = portal.enrolled()
+    rotated, worker = (make(MFA_GATE_KEYS="new:" + "B" * 43 + f",{KEYS}") for _ in range(2))
+    signed_in: list[int] = []
+
+    def sign_in() -> None:
+        signed_in.append(worker.browser().sign_in(secret).status_code)
+
+    really, meanwhile = Keyring.seal, threading.Thread(target=sign_in)
+
+    def seal(self: Keyring, plain: bytes, context: str, key_id: str | None = None) -> str:
+        if context.startswith("totp") and not meanwhile.ident:
+            meanwhile.start()
+            meanwhile.join(0.5)  # long enough to get through, where nothing holds it up
+        return really(self, plain, context, key_id)
+
+    monkeypatch.setattr(Keyring, "seal", seal)
+    done = rotated.app.test_cli_runner().invoke(args=["mfa", "keys", "rotate"])
+    meanwhile.join()
+    assert done.exit_code == 0
+    assert signed_in == [303]
+    portal.clock.advance(60)
+    alone = make(MFA_GATE_KEYS="new:" + "B" * 43)
+    assert alone.browser().sign_in(secret).status_code == 303

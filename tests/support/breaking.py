@@ -1,0 +1,134 @@
+"""For the tests of faults: one thing that is asked of the store fails, and the store is put back for the next try."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+
+from mfa_gate.store import reader
+from mfa_gate.store.engine import Transaction
+from tests.support.portal import Portal
+from tests.support.web import engine_of, rows
+
+# what a refused attempt may write too, and a challenge is spent before its answer is looked at
+LOOSE = frozenset({"mfa_counters", "mfa_pressure", "mfa_events", "mfa_outbox", "mfa_challenges"})
+State = dict[str, Any]
+
+
+@dataclass
+class Fault:
+    """Counts what is asked of the store, and lets one thing fail.
+
+    Attributes:
+        at: the number of it, from 1; 0 for none.
+        commit_at: or the number of the commit.
+        done: it fails only after it was done, so that nobody is told; of commits.
+        happen: what goes wrong; by default an error of the driver.
+        asked: how much was asked so far.
+        commits, reads: which of it were commits, and reads beside transactions, which are tried again once.
+    """
+
+    at: int = 0
+    commit_at: int = 0
+    done: bool = False
+    happen: Callable[[], object] | None = None
+    asked: int = 0
+    commits: list[int] = field(default_factory=list)
+    reads: list[int] = field(default_factory=list)
+
+    def passes(self, do: Callable[..., Any], *values: Any) -> Any:
+        self.asked += 1
+        if self.asked != self.at:
+            return do(*values)
+        if self.done:
+            do(*values)
+        if self.happen is None:
+            raise sqlite3.OperationalError("disk I/O error")
+        self.happen()
+        return None if self.done else do(*values)
+
+    def commit(self, do: Callable[[], Any]) -> Any:
+        self.commits.append(self.asked + 1)
+        if len(self.commits) == self.commit_at:
+            self.at = self.asked + 1
+        return self.passes(do)
+
+    def read(self, do: Callable[..., Any], *values: Any) -> Any:
+        self.reads.append(self.asked + 1)
+        return self.passes(do, *values)
+
+
+class _Driver:
+    """A driver's connection through which a fault is looked for."""
+
+    def __init__(self, driver: Any, fault: Fault) -> None:
+        self._driver = driver
+        self._fault = fault
+
+    def execute(self, *values: Any) -> Any:
+        return self._fault.passes(self._driver.execute, *values)
+
+    def commit(self) -> Any:
+        return self._fault.commit(self._driver.commit)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+
+@contextmanager
+def breaking(portal: Portal, fault: Fault) -> Iterator[Fault]:
+    """What is asked meanwhile, in transactions and beside them, is counted and may fail."""
+    begin, query, engine = Transaction.__init__, reader._query, engine_of(portal)
+
+    def begun(self: Transaction, *values: Any) -> None:
+        begin(self, *values)
+        self.driver = _Driver(self.driver, fault)
+
+    def listen(*_: Any) -> None:
+        fault.passes(lambda: None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transaction, "__init__", begun)
+        patch.setattr(reader, "_query", lambda *values: fault.read(query, *values))
+        event.listen(engine, "before_cursor_execute", listen)
+        try:
+            yield fault
+        finally:
+            event.remove(engine, "before_cursor_execute", listen)
+
+
+@contextmanager
+def kept(portal: Portal) -> Iterator[Callable[[], None]]:
+    """An SQLite store as it is now; what it hands out puts that back."""
+    file = make_url(portal.app.config["MFA_GATE_DATABASE_URL"]).database
+    assert file is not None
+    with closing(sqlite3.connect(file)) as store, closing(sqlite3.connect(":memory:")) as copy:
+        store.backup(copy)
+        yield lambda: copy.backup(store)
+
+
+def state_of(portal: Portal) -> State:
+    """What people have, how far they are and what is said of it, without what is random in it."""
+    state: State = {table: len(found) for table, found in rows(portal, LOOSE).items()}
+    for name, column in (
+        ("levels", "level FROM mfa_sessions"),
+        ("steps", "last_step FROM mfa_totp_seeds"),
+        ("redeemed", "bound_to IS NOT NULL FROM mfa_activations"),
+        ("labels", "label FROM mfa_authenticators"),
+        ("locked", "locked_at IS NOT NULL FROM mfa_accounts"),
+        ("frozen", "frozen_until IS NOT NULL FROM mfa_accounts"),
+        ("approved", "approved_by IS NOT NULL FROM mfa_desk_requests"),
+        ("said", "kind FROM mfa_events WHERE outcome = 'success' AND kind != 'desk_looked'"),
+        ("told", "kind FROM mfa_outbox WHERE kind != 'failed_second_factor'"),
+        ("seen", "kind FROM mfa_outbox WHERE shown_at IS NOT NULL"),
+        ("sent", "kind FROM mfa_outbox WHERE mail_due IS NULL"),
+    ):
+        state[name] = sorted(row[0] for row in portal.sql(f"SELECT {column}"))
+    return state
