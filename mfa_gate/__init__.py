@@ -1,12 +1,12 @@
 """Second factors, risk-based re-authentication and a read-out guard for Flask portals."""
 
 from .account import Account
-from .assurance import Level
 from .breached import Leaked, LeakedFile, LeakedRange
 from .exc import ConfigurationError, MFAGateError, Refusal, Unavailable
 from .factors.attestation import AttestationPolicy
 from .gate import MFAGate
 from .harvest import HarvestPolicy
+from .levels import Level
 from .limits.rules import LimitPolicy, Rule
 from .notices.delivery import Mail, Webhook
 from .policy import GroupPolicy, Policy

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-
-class Level(IntEnum):
-    """How sure the gate is of who is there (after NIST SP 800-63B-4 §2 and OpenID EAP `phr`, `phrh`)."""
-
-    PASSWORD = 1
-    MFA = 2
-    PHISHING_RESISTANT = 3
-    HARDWARE = 4
-
+from .factors.registry import METHODS, PASSWORD, factor_of
+from .levels import Level
 
 ACR: Final = {
     Level.MFA: "urn:mfa-gate:acr:mfa",
@@ -24,41 +16,17 @@ ACR: Final = {
     Level.HARDWARE: "phrh",
 }
 
-Category = Literal["knowledge", "possession"]
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A way of proving: its name (RFC 8176 where that has one), its category, and the level it can lift to."""
-
-    amr: str
-    category: Category
-    ceiling: Level
-
-
-RECOVERY: Final = "recovery"
-METHODS: Final = {
-    method.amr: method
-    for method in (
-        Method("pwd", "knowledge", Level.PASSWORD),
-        Method("otp", "possession", Level.MFA),
-        Method("pop", "possession", Level.PHISHING_RESISTANT),
-        Method("hwk", "possession", Level.HARDWARE),
-        Method(RECOVERY, "possession", Level.MFA),
-    )
-}
-
 
 class Proof(NamedTuple):
     """One successful verification.
 
     Attributes:
-        method: name of `METHODS` (RFC 8176).
+        amr: how, as RFC 8176 names it; one of the registry's `METHODS`.
         at: when, in seconds since the epoch (UTC).
         authenticator: id of the authenticator, or None for the password.
     """
 
-    method: str
+    amr: str
     at: float
     authenticator: str | None = None
 
@@ -70,27 +38,27 @@ class Requirement:
     Attributes:
         level: at least this.
         max_age: how old its proof may be, in seconds; None: any age.
-        methods: proofs that count beside the password (RFC 8176); None: all.
+        amr: the proofs that count beside the password, by their RFC 8176 values; None: all.
     """
 
     level: Level = Level.MFA
     max_age: float | None = None
-    methods: frozenset[str] | None = None
+    amr: frozenset[str] | None = None
 
     def __or__(self, other: Requirement) -> Requirement:
-        """Both at once: the greater level, the smaller age, the methods that both let count."""
+        """Both at once: the greater level, the smaller age, the proofs that both let count."""
         ages = [age for age in (self.max_age, other.max_age) if age is not None]
-        sets = [methods for methods in (self.methods, other.methods) if methods is not None]
-        methods = frozenset.intersection(*sets) if sets else None
-        return Requirement(max(self.level, other.level), min(ages) if ages else None, methods)
+        sets = [amr for amr in (self.amr, other.amr) if amr is not None]
+        counting = frozenset.intersection(*sets) if sets else None
+        return Requirement(max(self.level, other.level), min(ages) if ages else None, counting)
 
-    def counts(self, method: str) -> bool:
+    def counts(self, amr: str) -> bool:
         """Whether a proof of this method counts."""
-        return self.methods is None or method == "pwd" or method in self.methods
+        return self.amr is None or amr == PASSWORD.amr or amr in self.amr
 
-    def reached_by(self, method: str) -> bool:
-        """Whether this method, beside the password, satisfies it."""
-        return self.counts(method) and METHODS[method].ceiling >= self.level
+    def reached_by(self, amr: str) -> bool:
+        """Whether a proof of this method, beside the password, satisfies it."""
+        return self.counts(amr) and METHODS[amr].level >= self.level
 
 
 CLOCK_SKEW: Final = 90.0  # seconds by which the clocks of two workers may differ
@@ -121,15 +89,15 @@ def requirement(level: Level, max_age: timedelta | None) -> Requirement:
 
 def level_of(proofs: Iterable[Proof]) -> Level:
     """The level that proofs amount to: two of one category never count as two factors (NIST SP 800-63B-4 §2.2)."""
-    methods = [METHODS[proof.method] for proof in proofs]
+    methods = [METHODS[proof.amr] for proof in proofs]
     if len({method.category for method in methods}) < 2:
         return Level.PASSWORD
-    return max(method.ceiling for method in methods)
+    return max(method.level for method in methods)
 
 
-def strongest(methods: Iterable[str]) -> Level:
+def strongest(amr: Iterable[str]) -> Level:
     """The highest level that an account's authenticators reach; recovery codes are none."""
-    return max((METHODS[amr].ceiling for amr in methods if amr != RECOVERY), default=Level.PASSWORD)
+    return max((METHODS[one].level for one in amr if factor_of(one).stands_alone), default=Level.PASSWORD)
 
 
 def satisfies(level: Level, proofs: Iterable[Proof], required: Requirement, now: float) -> bool:
@@ -137,18 +105,16 @@ def satisfies(level: Level, proofs: Iterable[Proof], required: Requirement, now:
 
     Args:
         level: what the session amounts to.
-        proofs: its proofs; only read where the requirement has an age or names methods.
+        proofs: its proofs; only read where the requirement has an age or names which proofs count.
         required: what the view asks for.
         now: seconds since the epoch.
     """
     if level < required.level:
         return False
-    if required.methods is not None:
-        proofs = [proof for proof in proofs if required.counts(proof.method)]
+    if required.amr is not None:
+        proofs = [proof for proof in proofs if required.counts(proof.amr)]
         if level_of(proofs) < required.level:
             return False
     if required.max_age is None:
         return True
-    return any(
-        required.reached_by(proof.method) and -CLOCK_SKEW <= now - proof.at < required.max_age for proof in proofs
-    )
+    return any(required.reached_by(proof.amr) and -CLOCK_SKEW <= now - proof.at < required.max_age for proof in proofs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import time
 from collections.abc import Callable, Iterable
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from flask import Blueprint, Flask, Response, current_app
 
 from .account import Account
-from .assurance import Level, Requirement
+from .assurance import Requirement
 from .assurance import requirement as checked_requirement
 from .breached import Leaked
 from .exc import ConfigurationError
 from .factors.attestation import AttestationPolicy
 from .harvest import HarvestPolicy
+from .levels import Level
 from .limits.rules import LimitPolicy
 from .netinfo import NetInfo
 from .notices.delivery import Mail, Webhook
@@ -25,6 +25,7 @@ from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
 from .request.marks import Mark, MarkKind, Marks
+from .request.wrapping import Checked, wrapped
 from .risk import RiskPolicy
 from .staff import DeskPolicy
 
@@ -210,21 +211,7 @@ class MFAGate:
         """
 
         def decorate(view: F) -> F:
-            if inspect.iscoroutinefunction(view):
-
-                @functools.wraps(view)
-                async def tried_async(*args: Any, **kwargs: Any) -> Any:
-                    attempt = _start().try_login(username)
-                    return attempt.refused or attempt.done(await view(*args, **kwargs))
-
-                return self._add("first_factor", view, tried_async)
-
-            @functools.wraps(view)
-            def tried(*args: Any, **kwargs: Any) -> Any:
-                attempt = _start().try_login(username)
-                return attempt.refused or attempt.done(view(*args, **kwargs))
-
-            return self._add("first_factor", view, tried)
+            return self._add("first_factor", view, wrapped(view, lambda: _start().try_login(username)))
 
         return decorate
 
@@ -233,21 +220,7 @@ class MFAGate:
     ) -> F:
         if inspect.isclass(view):
             raise TypeError(f"@gate.{kind} marks functions; in a view class write decorators = [gate.{kind}...]")
-        if inspect.iscoroutinefunction(view):
-
-            @functools.wraps(view)
-            async def marked_async(*args: Any, **kwargs: Any) -> Any:
-                refused = before() if before else None
-                return refused if refused is not None else await view(*args, **kwargs)
-
-            return self._add(kind, view, marked_async, required)
-
-        @functools.wraps(view)
-        def marked(*args: Any, **kwargs: Any) -> Any:
-            refused = before() if before else None
-            return refused if refused is not None else view(*args, **kwargs)
-
-        return self._add(kind, view, marked, required)
+        return self._add(kind, view, wrapped(view, lambda: Checked(before() if before else None)), required)
 
     def _add(self, kind: MarkKind, view: F, wrapper: Any, required: Requirement | None = None) -> F:
         self._marks.add(Mark(kind, view, wrapper, required))

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from .assurance import METHODS, Level, Requirement
+from .assurance import Requirement
 from .exc import ConfigurationError
+from .factors.registry import FACTORS, METHODS
+from .levels import Level
 
-# names in URLs and settings -> methods of proofs (RFC 8176)
-AMR: Final[Mapping[str, frozenset[str]]] = {
-    "webauthn": frozenset({"pop", "hwk"}),
-    "totp": frozenset({"otp"}),
-    "recovery": frozenset({"recovery"}),
-}
-ALL: Final = tuple(AMR)
+
+def _all() -> tuple[str, ...]:
+    return tuple(FACTORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +24,8 @@ class GroupPolicy:
     Args:
         level: at least this.
         max_age: greatest age of the proof.
-        methods: proofs that count, of "webauthn", "totp" and "recovery"; ("webauthn",) is "passkey only".
-        until: method -> the day (UTC) from which it no longer counts.
+        methods: the factors that count, by their names in the registry; ("webauthn",) is "passkey only".
+        until: factor -> the day (UTC) from which it no longer counts.
         idle, lifetime: shorter session times than the portal's.
         observe_until: until then people of this group who have no authenticator are let in after their password, and
             what would have been refused is recorded. Whoever has an authenticator is asked for it all the same.
@@ -38,7 +36,7 @@ class GroupPolicy:
 
     level: Level = Level.MFA
     max_age: timedelta | None = None
-    methods: tuple[str, ...] = ALL
+    methods: tuple[str, ...] = field(default_factory=_all)
     until: Mapping[str, date] = field(default_factory=dict)
     idle: timedelta | None = None
     lifetime: timedelta | None = None
@@ -46,9 +44,9 @@ class GroupPolicy:
     _lasting: Requirement | None = field(default=None, init=False, repr=False, compare=False)  # where no date is in it
 
     def __post_init__(self) -> None:
-        unknown = [name for name in (*self.methods, *self.until) if name not in AMR]
+        unknown = [name for name in (*self.methods, *self.until) if name not in FACTORS]
         if unknown or not self.methods:
-            raise ConfigurationError(f"a GroupPolicy takes methods of {', '.join(map(repr, ALL))}, not {unknown}")
+            raise ConfigurationError(f"a GroupPolicy takes methods of {', '.join(map(repr, FACTORS))}, not {unknown}")
         for name in ("max_age", "idle", "lifetime"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, timedelta) or value <= timedelta(0)):
@@ -58,7 +56,7 @@ class GroupPolicy:
         if isinstance(self.observe_until, datetime) and self.observe_until.tzinfo is None:
             raise ConfigurationError("GroupPolicy(observe_until=...) needs a time zone, or is a date")
         lasting = [name for name in self.methods if name not in self.until]
-        if not any(METHODS[amr].ceiling >= self.level for name in lasting for amr in AMR[name]):
+        if not any(method.level >= self.level for name in lasting for method in FACTORS[name].methods):
             raise ConfigurationError(
                 f"a GroupPolicy asks for Level.{self.level.name} and leaves no method that reaches it for good"
             )
@@ -71,8 +69,8 @@ class GroupPolicy:
 
     def _asks(self, now: float) -> Requirement:
         left = [name for name in self.methods if name not in self.until or now < _start(self.until[name])]
-        every = set(left) == set(ALL)
-        amr = None if every else frozenset().union(*(AMR[name] for name in left))
+        every = set(left) == set(FACTORS)
+        amr = None if every else frozenset().union(*(FACTORS[name].amr for name in left))
         return Requirement(self.level, self.max_age.total_seconds() if self.max_age else None, amr)
 
     def observed_until(self) -> float | None:
@@ -100,7 +98,7 @@ class Policy:
             raise ConfigurationError("Policy(default=...) cannot observe: whoever is in no group would get in")
         for name, group in self.groups.items():
             both = Requirement() | self.default.requirement(_FAR) | group.requirement(_FAR)
-            if both.methods is not None and not any(METHODS[amr].ceiling >= both.level for amr in both.methods):
+            if both.amr is not None and not any(METHODS[amr].level >= both.level for amr in both.amr):
                 raise ConfigurationError(f"the policy of group {name!r} and the default leave no method to both")
 
     def requirement(self, group: str | None, now: float) -> Requirement:

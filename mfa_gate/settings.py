@@ -9,19 +9,18 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .exc import ConfigurationError
+from .factors.registry import FACTORS, default_factors
+from .factors.relying_party import HINTS, UserVerification
 
 PREFIX: Final = "MFA_GATE_"
 SHORTEST_CODE: Final = 60.0  # seconds
 LANGUAGES: Final = ("fr", "en")
-UserVerification = Literal["required", "preferred", "discouraged"]
 ALGORITHMS: Final = (-7, -8, -257)  # COSE: ES256, EdDSA, RS256
 ML_DSA: Final = (-48, -49, -50)
-METHODS: Final = ("webauthn", "totp", "recovery")
-HINTS: Final = ("security-key", "client-device", "hybrid")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -61,7 +60,7 @@ class Settings:
     languages: tuple[str, ...] = LANGUAGES
     stylesheet: str | None = None
     support: str | None = None
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = field(default_factory=default_factors)
     rp_id: str | None = None
     user_verification: UserVerification = "preferred"
     algorithms: tuple[int, ...] = ALGORITHMS
@@ -181,9 +180,11 @@ def _languages(name: str, value: object) -> tuple[str, ...]:
 
 def _methods(name: str, value: object) -> tuple[str, ...]:
     listed = tuple(value) if isinstance(value, list | tuple) else ()
-    if not all(method in METHODS for method in listed) or not {"webauthn", "totp"}.intersection(listed):
-        raise _wrong(name, value, "write a list of 'webauthn', 'totp' and 'recovery', with one of the first two")
-    return tuple(method for method in METHODS if method in listed)
+    alone = [factor.name for factor in FACTORS.values() if factor.stands_alone]
+    if not all(factor in tuple(FACTORS) for factor in listed) or not set(alone).intersection(listed):
+        known, one_of = ", ".join(map(repr, FACTORS)), " or ".join(map(repr, alone))
+        raise _wrong(name, value, f"write a list of some of {known}, with {one_of} among them")
+    return tuple(factor for factor in FACTORS if factor in listed)
 
 
 def _rp_id(name: str, value: object) -> str:
@@ -313,10 +314,11 @@ def _choose_rp_id(values: dict[str, Any]) -> None:
         rp_id = values.setdefault("rp_id", host)
         if "." not in rp_id and rp_id != host:
             raise _wrong("rp_id", rp_id, "write a whole host name: browsers let no portal have a top-level domain")
-    elif "webauthn" in values.get("methods", ()) or "rp_id" in values:
+    elif any(FACTORS[factor].needs_host for factor in values.get("methods", ())) or "rp_id" in values:
         raise _wrong("base_url", values["base_url"], "write a host name: passkeys cannot belong to an address")
     else:
-        values["methods"] = tuple(method for method in values.get("methods", METHODS) if method != "webauthn")
+        offered = values.get("methods", default_factors())
+        values["methods"] = tuple(factor for factor in offered if not FACTORS[factor].needs_host)
 
 
 _NO_DEFAULT: Final = {

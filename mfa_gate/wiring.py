@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from .audit.record import Audit
 from .desk import Desk
 from .exc import ConfigurationError, Unavailable
 from .factors.attestation import AttestationPolicy
+from .factors.registry import FACTORS
 from .factors.relying_party import RelyingParty
 from .flows import (
+    FACTOR_FLOWS,
+    TOTP,
     AccountLifecycle,
     AccountViews,
     Activation,
     Continuity,
-    Enrolment,
     EventLog,
+    FactorFlow,
     KeyRotation,
     Notices,
     Password,
@@ -62,12 +65,10 @@ class Parts:
     portal: Portal
     sign_in: SignIn
     activation: Activation
-    enrolment: Enrolment
     life: AccountLifecycle
     password: Password
     keys: KeyRotation
-    webauthn: WebAuthn
-    recovery: Recovery
+    factors: Mapping[str, FactorFlow]
     own: SelfService
     notices: Notices
     log: EventLog
@@ -82,6 +83,18 @@ class Parts:
     mail: Mail | None = None
     webhook: Webhook | None = None
     login_path: str | None = None
+
+    @property
+    def totp(self) -> TOTP:
+        return cast(TOTP, self.factors["totp"])
+
+    @property
+    def webauthn(self) -> WebAuthn:
+        return cast(WebAuthn, self.factors["webauthn"])
+
+    @property
+    def recovery(self) -> Recovery:
+        return cast(Recovery, self.factors["recovery"])
 
     @property
     def settings(self) -> Settings:
@@ -157,19 +170,18 @@ def build(
         Pressure(keyring, habits, options.risk.pressure),
         options.network_of,
     )
-    activation, life, cases = Activation(services), AccountLifecycle(services), AccountViews(services)
+    factors = {name: FACTOR_FLOWS[name](services) for name in FACTORS}
+    activation, life, cases = Activation(services), AccountLifecycle(services, factors.values()), AccountViews(services)
     reads, reports = Reads(services, options.harvest), Reports(services)
     return Parts(
         services,
         portal,
         SignIn(services),
         activation,
-        Enrolment(services),
         life,
         Password(services),
-        KeyRotation(services),
-        WebAuthn(services),
-        Recovery(services),
+        KeyRotation(services, factors.values()),
+        factors,
         SelfService(services),
         Notices(services),
         EventLog(services),

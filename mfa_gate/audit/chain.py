@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..store.engine import Ending
+
 _written: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -72,14 +74,10 @@ class Lent:
     _seq: int
     _link: str
 
-    def give_back(self, committed: bool | None) -> None:
-        """The transaction has ended.
-
-        Args:
-            committed: False: its lines are not there. None: nobody knows, so nobody may go on with this chain.
-        """
-        if committed is None:
+    def give_back(self, ending: Ending) -> None:
+        """The transaction has ended; where nobody knows how, nobody may go on with this chain."""
+        if ending is Ending.UNKNOWN:
             return
-        if not committed:
+        if ending is Ending.ROLLED_BACK:
             self.head.seq, self.head.link = self._seq, self._link
         self._home.append(self.head)

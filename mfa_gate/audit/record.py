@@ -11,6 +11,7 @@ from ..keyring import Keyring
 from ..netinfo.browsers import family
 from ..notices.kinds import ALERTS, NOTICE_KINDS, notice_of
 from ..store import Transaction, alerts, events, outbox
+from ..store.engine import Ending
 from .chain import Head, Heads
 from .event_kinds import EVENT_KINDS
 from .signals import SecurityEvent, announce, security_event
@@ -54,7 +55,7 @@ class Audit:
         who: Who,
         *,
         outcome: Outcome = "success",
-        method: str | None = None,
+        amr: str | None = None,
         reason: str | None = None,
         **data: Any,
     ) -> None:
@@ -66,7 +67,7 @@ class Audit:
             now: seconds since the epoch.
             who: whom it is about.
             outcome: how it ended.
-            method: the method (RFC 8176) of a proof.
+            amr: how a proof was made (RFC 8176).
             reason: a stable word.
             data: further plain values, never a secret.
         """
@@ -74,7 +75,7 @@ class Audit:
             raise ValueError(f"{kind!r} is not a kind of event, or has no {sorted(data)}")
         source = self.source(who.address) if who.address else None
         about = _written(data) if data else "{}"
-        row = events.EventRow(float(now), kind, who.subject, who.sign_in, source, method, outcome, reason, about)
+        row = events.EventRow(float(now), kind, who.subject, who.sign_in, source, amr, outcome, reason, about)
         if tx.chain is None:
             tx.chain = lent = self._heads.take()
             tx.at_end(lent.give_back)
@@ -82,9 +83,9 @@ class Audit:
         head.extend(row)
         events.add(tx, row, head.chain, head.seq, head.link, self._keyring.hash(PURPOSE, head.link))
         if security_event.receivers:
-            event = SecurityEvent(now, kind, who.subject, who.sign_in, method, outcome, reason, dict(data))
-            tx.at_end(lambda committed: announce(event) if committed else None)
-        self._tell(tx, kind, now, who, outcome, method, data)
+            event = SecurityEvent(now, kind, who.subject, who.sign_in, amr, outcome, reason, dict(data))
+            tx.at_end(lambda ending: announce(event) if ending is Ending.COMMITTED else None)
+        self._tell(tx, kind, now, who, outcome, amr, data)
 
     def _tell(
         self,
@@ -93,16 +94,16 @@ class Audit:
         now: float,
         who: Who,
         outcome: Outcome,
-        method: str | None,
+        amr: str | None,
         data: Mapping[str, Any],
     ) -> None:
         """Put what the owner is told into the outbox, and what the desk is among its alerts, with the event itself."""
         if kind in ALERTS and who.subject is not None:
             said = {name: data[name] for name in ("reasons", "records") if name in data}
             alerts.add(tx, who.subject, kind, now, _written(said))
-        notice = notice_of(kind, outcome, method, data)
+        notice = notice_of(kind, outcome, amr, data)
         if notice is None or who.subject is None:
             return
-        about = {"method": method, "browser": family(who.agent), "records": data.get("records")}
+        about = {"method": amr, "browser": family(who.agent), "records": data.get("records")}
         written = _written({name: value for name, value in about.items() if value is not None and value != ""})
         outbox.add(tx, who.subject, who.sign_in, notice, now, written, now + NOTICE_KINDS[notice].delay)

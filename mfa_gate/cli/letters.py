@@ -11,6 +11,7 @@ from typing import Final
 
 from ..account import Account
 from ..exc import Unavailable
+from ..store.engine import Ending
 from ..web.letters import Letter, render, write_private
 from ..wiring import Parts
 from .output import Failed
@@ -91,9 +92,9 @@ def _address(text: object) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"[|\n]", str(text or "")) if part.strip())
 
 
-def _take_back(file: Path, committed: bool | None) -> None:
+def _take_back(file: Path, ending: Ending) -> None:
     """Remove a letter whose code the gate may not know."""
-    if not committed:
+    if ending is not Ending.COMMITTED:
         file.unlink(missing_ok=True)
 
 

@@ -14,6 +14,7 @@ from ..exc import NotFound, UnknownToDesk
 from ..flows import ClientContext, IssuedCode
 from ..flows.account_view import AccountView
 from ..store import accounts
+from ..store.engine import Ending
 from .acting import Staff
 from .alerts import Alerts
 from .roles import Roles
@@ -122,4 +123,4 @@ class Desk(Codes, Roles, Alerts):
         with self._acting(client, "letter", account_id, reason) as (staff, why), self.services.store.begin() as tx:
             ttl = self.services.settings.letter_ttl
             take_back = write(self._activation.issue_in(tx, account_id, why, ttl, by=staff.subject, via="letter"))
-            tx.at_end(lambda committed: committed or take_back())
+            tx.at_end(lambda ending: ending is Ending.COMMITTED or take_back())

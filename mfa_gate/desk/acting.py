@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..account import Account
-from ..assurance import Level, Requirement, satisfies
+from ..assurance import Requirement, satisfies
 from ..exc import NotPermitted, OwnAccount, ReasonMissing, StepUpRequired
 from ..flows import AccountLifecycle, AccountViews, Activation, ClientContext
-from ..flows.flow import Flow, Services
+from ..flows.flow import Flow
+from ..flows.services import Services
+from ..levels import Level
 from ..reads.charging import Reads
 from ..reads.reports import Reports
 from ..staff import LEAST_ROLE, DeskPolicy, Role, Verb

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from ..exc import ConfigurationError
-from ..settings import HINTS, UserVerification
 from . import cose
 from .attestation import AttestationPolicy
 
+UserVerification = Literal["required", "preferred", "discouraged"]
+HINTS: Final = ("security-key", "client-device", "hybrid")
 _PORTS: Final = {"https": 443, "http": 80}
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from .account_lifecycle import AccountLifecycle
 from .account_view import AccountView, AccountViews
 from .activation import Activation, IssuedCode, UnknownAccount
 from .continuity import Continuity
-from .enrolment import BegunTOTP, Enrolment
 from .event_log import EventLog
-from .flow import ClientContext, Elevated, Progress, Services, State
+from .factor_flow import FactorFlow
+from .flow import ClientContext, Elevated, Progress, State
 from .imports import TOTPImports
 from .key_rotation import KeyRotation, check_keys
 from .owner_notices import Notices
@@ -16,10 +18,14 @@ from .password import Password
 from .recovery_codes import Recovery
 from .rollout_status import RolloutStatus
 from .self_service import Owned, Removed, SelfService
+from .services import Services
 from .sign_in import SignIn
+from .totp import TOTP, BegunTOTP
 from .webauthn import WebAuthn
 
 __all__ = [
+    "FACTOR_FLOWS",
+    "TOTP",
     "AccountLifecycle",
     "AccountView",
     "AccountViews",
@@ -28,8 +34,8 @@ __all__ = [
     "ClientContext",
     "Continuity",
     "Elevated",
-    "Enrolment",
     "EventLog",
+    "FactorFlow",
     "IssuedCode",
     "KeyRotation",
     "Notices",
@@ -48,3 +54,6 @@ __all__ = [
     "WebAuthn",
     "check_keys",
 ]
+
+# by the factor's name: what `wiring` makes of each entry in the registry
+FACTOR_FLOWS: Final[dict[str, type[FactorFlow]]] = {flow.factor.name: flow for flow in (WebAuthn, TOTP, Recovery)}

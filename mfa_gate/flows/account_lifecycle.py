@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..assurance import CLOCK_SKEW
 from ..audit.record import Who
 from ..durations import DAY
-from ..limits.limiter import Lane, Scope
 from ..sessions.session import Session
 from ..store import (
     accounts,
@@ -24,14 +24,25 @@ from ..store import (
     recovery_sets,
     sessions,
 )
+from .factor_flow import FactorFlow
 from .flow import Flow
+from .services import Services
 
 NOTICE_RETENTION = 90 * DAY  # seconds that what an owner was told is kept
 PRESENT_FOR = 60.0  # seconds for which a session need not be written, nor its account asked for again
 
 
 class AccountLifecycle(Flow):
-    """What the portal and its staff may do to accounts and sessions, and what time does."""
+    """What the portal and its staff may do to accounts and sessions, and what time does.
+
+    Args:
+        services: what the flows of one app share.
+        factors: the flows of the factors, which name the counters that an unlock clears.
+    """
+
+    def __init__(self, services: Services, factors: Iterable[FactorFlow]) -> None:
+        super().__init__(services)
+        self._factors = tuple(factors)
 
     def present(self, session: Session, now: float) -> None:
         """Note that a session is in use, and ask the portal for its account: at most once a minute.
@@ -116,10 +127,8 @@ class AccountLifecycle(Flow):
             row = accounts.lock_row(tx, account_id)
             if row is None:
                 return False
-            seeds = authenticators.totp_of_account(tx, account_id)
-            subjects = [f"account {row.subject}", *(f"authenticator {seed.id}" for seed in seeds)]
-            lanes: tuple[Lane, ...] = ("stranger", "known")
-            self.services.limiter.clear(tx, [Scope("code", subject, lane) for subject in subjects for lane in lanes])
+            guesses = [scope for factor in self._factors for scope in factor.counters(tx, account_id, row.subject)]
+            self.services.limiter.clear(tx, guesses)
             unlocked = accounts.unlock(tx, account_id)
             self.services.audit.record(
                 tx, "account_unlocked", self.services.clock(), Who(row.subject), was_locked=unlocked, why=reason, **by

@@ -83,7 +83,7 @@ class Activation(ProofFlow):
         services.audit.record(
             tx, "activation_issued", now, Who(subject), why=reason, activation=row.id, ended=ended, **how
         )
-        return IssuedCode(account, crockford.grouped(code), row.ends_at, bool(self.methods_in(tx, account_id)))
+        return IssuedCode(account, crockford.grouped(code), row.ends_at, bool(self.stored_amr(tx, account_id)))
 
     def portal_account(self, account_id: str) -> Account:
         """The account as the portal knows it.
@@ -135,4 +135,4 @@ class Activation(ProofFlow):
             return
         if progress.state != "signed_in":
             raise WrongState
-        self.lacks_strongest_proof(session, progress.methods)  # or has the strongest proof itself
+        self.lacks_strongest_proof(session, progress.amr)  # or has the strongest proof itself

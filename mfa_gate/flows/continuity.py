@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..assurance import Level
 from ..audit.record import Outcome, Who
+from ..levels import Level
 from ..risk import Risk
 from ..sessions.session import Session
 from ..store import accounts, sessions
-from .flow import ClientContext, Flow, RecordedOnce, Services
+from .flow import ClientContext, Flow, RecordedOnce
+from .services import Services
 
 
 class Continuity(Flow):

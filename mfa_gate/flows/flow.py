@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..account import Account
-from ..assurance import METHODS, RECOVERY, Level, Requirement, satisfies, strongest
-from ..audit.record import Audit, Who
+from ..assurance import Requirement, satisfies, strongest
+from ..audit.record import Who
 from ..exc import (
     AccountClosed,
     ActivationRequired,
@@ -25,18 +25,14 @@ from ..exc import (
     TooUnusual,
     WrongState,
 )
-from ..factors.relying_party import RelyingParty
-from ..keyring import Keyring
-from ..limits.limiter import Limiter
-from ..limits.pressure import Pressure
-from ..policy import AMR, Policy
-from ..risk.habits import Habits, Place
-from ..sessions.devices import Devices
-from ..sessions.session import Session, Sessions
-from ..settings import Settings
-from ..store import Store, Transaction, accounts, activations, authenticators, sessions
+from ..factors.registry import FACTORS, METHODS, RECOVERY_AMR
+from ..levels import Level
+from ..risk.habits import Place
+from ..sessions.session import Session
+from ..store import Transaction, accounts, activations, authenticators, sessions
 from ..store.accounts import AccountRow
 from ..store.sessions import ListedRow
+from .services import Services
 
 log: Final = logging.getLogger("mfa_gate")
 
@@ -51,35 +47,6 @@ _REFUSALS: Final[dict[State, type[Refusal]]] = {
     "enrolling": EnrolmentRequired,
     "signed_in": WrongState,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """The parts of one app that flows work with.
-
-    Attributes:
-        clock: seconds since the epoch.
-        relying_party: what WebAuthn answers must be meant for; None where the portal has no host name.
-        load_account: the portal's `account_loader`.
-        habits: how usual a place and a browser are.
-        pressure: who tries passwords in breadth.
-        network_of: names the network of an address, for people.
-    """
-
-    settings: Settings
-    keyring: Keyring
-    store: Store
-    sessions: Sessions
-    limiter: Limiter
-    audit: Audit
-    devices: Devices
-    policy: Policy
-    clock: Callable[[], float]
-    relying_party: RelyingParty | None
-    load_account: Callable[[str], Account | None]
-    habits: Habits
-    pressure: Pressure
-    network_of: Callable[[str], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +92,7 @@ class Progress:
     """Where a session stands, worked out anew at each request: what another session did counts at once."""
 
     state: State
-    methods: frozenset[str] = frozenset()
+    amr: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -151,18 +118,18 @@ class Elevated:
     has_unseen_notices: bool = False
 
 
-def methods_allowed_at_risk(session: Session, methods: frozenset[str]) -> frozenset[str]:
+def methods_allowed_at_risk(session: Session, amr: frozenset[str]) -> frozenset[str]:
     """Which of these methods may complete a sign-in that is as unusual as this one.
 
     What a relay cannot pass always may. Of a raised sign-in so may a recovery code, which is the way back when a key is
     lost; and a code of an app, where the account has nothing surer.
     """
     if session.risk == "usual":
-        return methods
-    sure = frozenset(method for method in methods if METHODS[method].ceiling >= Level.PHISHING_RESISTANT)
+        return amr
+    sure = frozenset(one for one in amr if METHODS[one].level >= Level.PHISHING_RESISTANT)
     if session.risk == "high":
         return sure
-    return sure | (methods & {RECOVERY}) if sure else methods
+    return sure | (amr & {RECOVERY_AMR}) if sure else amr
 
 
 class RecordedOnce:
@@ -195,16 +162,16 @@ class Flow:
             return self.progress_in(tx, session)
 
     def progress_in(self, tx: Transaction, session: Session) -> Progress:
-        methods = frozenset(map(self.as_proven, authenticators.methods(tx, session.account_id)))
+        amr = self.proven_amr(tx, session.account_id)
         if session.level >= Level.MFA:
-            return Progress("signed_in", methods)
+            return Progress("signed_in", amr)
         # asked in any case: an account with and one without authenticators cost the same
         bound = activations.is_bound(tx, session.account_id, session.sign_in, self.services.clock())
-        if methods:
-            return Progress("pending", methods_allowed_at_risk(session, methods))
+        if amr:
+            return Progress("pending", methods_allowed_at_risk(session, amr))
         return Progress("enrolling" if bound and not session.moved else "activation")
 
-    def fits_risk(self, tx: Transaction, session: Session, method: str) -> None:
+    def fits_risk(self, tx: Transaction, session: Session, amr: str) -> None:
         """Whether a method may complete this sign-in, as unusual as that is; nothing is verified where it may not.
 
         Raises:
@@ -213,31 +180,33 @@ class Flow:
         """
         if session.risk == "usual" or session.level >= Level.MFA:
             return
-        fitting = methods_allowed_at_risk(
-            session, frozenset(map(self.as_proven, authenticators.methods(tx, session.account_id)))
-        )
-        if method not in fitting:
+        fitting = methods_allowed_at_risk(session, self.proven_amr(tx, session.account_id))
+        if amr not in fitting:
             raise SurerProofRequired if fitting else TooUnusual
 
-    def as_proven(self, method: str) -> str:
+    def proven_amr(self, tx: Transaction, account_id: str) -> frozenset[str]:
+        """How an account can prove itself now (RFC 8176)."""
+        return frozenset(map(self.as_proven, authenticators.amr(tx, account_id)))
+
+    def as_proven(self, amr: str) -> str:
         """What an authenticator's method counts as now: hardware only while the portal asks for attestation."""
         rp = self.services.relying_party
-        return "pop" if method == "hwk" and (rp is None or rp.attestation is None) else method
+        return "pop" if amr == "hwk" and (rp is None or rp.attestation is None) else amr
 
-    def offered(self, method: str) -> None:
+    def offered(self, factor: str) -> None:
         """Raises:
-        NotFound: the portal has switched this method off.
+        NotFound: the portal has switched this factor off.
         """
-        if method not in self.services.settings.methods:
+        if factor not in self.services.settings.methods:
             raise NotFound
 
-    def addable(self, method: str, group: str | None) -> None:
+    def addable(self, factor: str, group: str | None) -> None:
         """Raises:
-        NotFound: the portal has switched this method off, or it does not count for this group.
+        NotFound: the portal has switched this factor off, or it does not count for this group.
         """
-        self.offered(method)
+        self.offered(factor)
         required = self.services.policy.requirement(group, self.services.clock())
-        if not any(required.counts(amr) for amr in AMR[method]):
+        if not any(required.counts(amr) for amr in FACTORS[factor].amr):
             raise NotFound
 
     @staticmethod
@@ -256,7 +225,7 @@ class Flow:
         progress = self.progress_in(tx, session)
         if progress.state != "signed_in":
             raise self.refusal_for(progress.state)
-        return progress.methods
+        return progress.amr
 
     def may_change(
         self, tx: Transaction, session: Session, *, level: Level = Level.PASSWORD, adds: bool = False
@@ -282,20 +251,20 @@ class Flow:
             raise self.refusal_for(progress.state)
         if adds and self.services.clock() < (accounts.frozen_until(tx, session.account_id) or 0.0):
             raise AdditionsFrozen
-        lacking = self.lacks_strongest_proof(session, progress.methods)
+        lacking = self.lacks_strongest_proof(session, progress.amr)
         if session.enrol_until is not None and self.services.clock() < session.enrol_until:
             return
-        reached = strongest(progress.methods)
+        reached = strongest(progress.amr)
         if lacking or reached < Level.PHISHING_RESISTANT or level > reached:
             raise ActivationRequired
 
-    def lacks_strongest_proof(self, session: Session, methods: frozenset[str]) -> bool:
+    def lacks_strongest_proof(self, session: Session, amr: frozenset[str]) -> bool:
         """Whether a recovery code stands for the strongest proof of these methods, which is missing or too old.
 
         Raises:
             StepUpRequired: it is, and there is no recovery code of the last minutes; `data["requirement"]` says which.
         """
-        now, required = self.services.clock(), Requirement(strongest(methods), CHANGE_AGE)
+        now, required = self.services.clock(), Requirement(strongest(amr), CHANGE_AGE)
         if satisfies(session.level, session.proofs, required, now):
             return False
         if not self.proven_by_recovery_code(session, now):
@@ -319,7 +288,7 @@ class Flow:
     @staticmethod
     def proven_by_recovery_code(session: Session, now: float) -> bool:
         """Whether the session was proven by a recovery code, minutes ago."""
-        return any(proof.method == RECOVERY and now - proof.at < CHANGE_AGE for proof in session.proofs)
+        return any(proof.amr == RECOVERY_AMR and now - proof.at < CHANGE_AGE for proof in session.proofs)
 
     def living(self, tx: Transaction, account_id: str, group: str | None) -> list[ListedRow]:
         """The sessions of an account that have not ended by themselves, the newest first."""
@@ -328,8 +297,8 @@ class Flow:
         return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
 
     @staticmethod
-    def methods_in(tx: Transaction, account_id: str) -> frozenset[str]:
-        return authenticators.methods(tx, account_id)
+    def stored_amr(tx: Transaction, account_id: str) -> frozenset[str]:
+        return authenticators.amr(tx, account_id)
 
     @staticmethod
     def subject_in(tx: Transaction, account_id: str) -> str:
@@ -380,7 +349,7 @@ class Flow:
 
     @contextmanager
     def recording_failure(
-        self, kind: str, client: ClientContext, subject: str | None, method: str | None = None
+        self, kind: str, client: ClientContext, subject: str | None, amr: str | None = None
     ) -> Iterator[None]:
         """Store a failed step as an event of its own transaction, then let the refusal go on."""
         try:
@@ -393,7 +362,7 @@ class Flow:
                     self.services.clock(),
                     client.who(subject),
                     outcome="failure",
-                    method=method,
+                    amr=amr,
                     reason=str(refusal.data.get("reason", refusal.code)),
                     signing_in=client.require_session().level < Level.MFA,
                 )

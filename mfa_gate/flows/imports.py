@@ -12,9 +12,9 @@ from ..factors import totp
 from ..factors.exported import Exported
 from ..store import Transaction, accounts, authenticators, sessions
 from ..store.authenticators import TOTPRow
-from .enrolment import clean_label
 from .flow import Flow
-from .sign_in import open_seed, seed_context, shape_of, step_mark
+from .labels import clean_label
+from .seeds import open_seed, seed_context, shape_of, step_mark
 
 Taken = Literal["imported", "already", "enrolled", "frozen", "not_offered"]
 
@@ -75,7 +75,7 @@ class TOTPImports(Flow):
                 "authenticator_imported",
                 now,
                 Who(account_row.subject),
-                method="otp",
+                amr="otp",
                 id=row_id,
                 renew=exported.renew,
             )
@@ -107,7 +107,7 @@ class TOTPImports(Flow):
                 off = self._found(tx, row, codes, now)
                 if off is not None:
                     who, kind = Who(account_row.subject), "token_resynchronised"
-                    self.services.audit.record(tx, kind, now, who, method="otp", id=row.id, seconds=off, why=reason)
+                    self.services.audit.record(tx, kind, now, who, amr="otp", id=row.id, seconds=off, why=reason)
                     return off
         raise WrongCode
 
@@ -140,7 +140,7 @@ class TOTPImports(Flow):
     def _kept_out(self, tx: Transaction, account_id: str, exported: Exported, now: float) -> Taken | None:
         if now < (accounts.frozen_until(tx, account_id) or 0.0):
             return "frozen"
-        if not self.methods_in(tx, account_id):
+        if not self.stored_amr(tx, account_id):
             return None
         seeds = authenticators.totp_of_account(tx, account_id)
         return "already" if any(self._is(row, exported) for row in seeds) else "enrolled"

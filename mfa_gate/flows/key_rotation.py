@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..exc import ConfigurationError, SealBroken
 from ..keyring import Keyring
-from ..store import Store, Transaction, activations, authenticators, credentials, key_seals, read_ledger
+from ..store import Store, activations, authenticators, key_seals, read_ledger
+from .factor_flow import FactorFlow
 from .flow import Flow
-from .sign_in import open_seed, seed_context, shape_of, step_mark
-from .webauthn import binding, is_bound
+from .services import Services
 
 
 def check_keys(store: Store, keyring: Keyring) -> None:
@@ -40,20 +42,21 @@ def _context(key_id: str) -> str:
 
 
 class KeyRotation(Flow):
-    """Rotation, and the search for authenticators that were changed by hand."""
+    """Rotation, and the search for authenticators that were changed by hand.
+
+    Args:
+        services: what the flows of one app share.
+        factors: the flows of the factors, which seal and bind rows of their own.
+    """
+
+    def __init__(self, services: Services, factors: Iterable[FactorFlow]) -> None:
+        super().__init__(services)
+        self._factors = tuple(factors)
 
     def broken(self) -> list[str]:
         """Ids of the authenticators whose seed does not open, or whose counter or key was changed or moved by hand."""
-        broken = []
         with self.services.store.begin() as tx:
-            for row in authenticators.all_totp(tx):
-                try:
-                    open_seed(self, row)
-                except SealBroken:
-                    broken.append(row.id)
-            every = credentials.every(tx)
-            broken += [key.authenticator_id for key, subject in every if not is_bound(self, key, subject)]
-        return broken
+            return [row for factor in self._factors for row in factor.broken(tx)]
 
     def rotate(self) -> tuple[int, tuple[str, ...]]:
         """Seal every authenticator anew under the current key, after which the older ones may leave `MFA_GATE_KEYS`.
@@ -67,7 +70,7 @@ class KeyRotation(Flow):
         """
         keyring = self.services.keyring
         with self.services.store.begin() as tx:
-            resealed = self._reseal_seeds(tx) + self._rebind_keys(tx)
+            resealed = sum(factor.seal_anew(tx) for factor in self._factors)
             now = self.services.clock()
             needed = {keyring.current} | activations.key_ids(tx, now) | authenticators.enrolment_key_ids(tx, now)
             others = key_seals.seals(tx).keys() - needed
@@ -75,31 +78,3 @@ class KeyRotation(Flow):
             for key_id in others - needed:
                 key_seals.remove(tx, key_id)
         return resealed, tuple(sorted(needed - {keyring.current}))
-
-    def _reseal_seeds(self, tx: Transaction) -> int:
-        keyring, resealed = self.services.keyring, 0
-        for row in authenticators.all_totp(tx, for_update=True):
-            try:
-                seed = open_seed(self, row)
-            except SealBroken:
-                raise ConfigurationError(
-                    f"the seed of authenticator {row.id} does not open: run 'flask mfa check'"
-                ) from None
-            if keyring.is_current(row.seed) and keyring.is_current(row.spent):
-                continue
-            sealed = keyring.seal(seed, seed_context(row.subject, row.id, shape_of(row)))
-            authenticators.reseal(tx, row.id, sealed, step_mark(self, row, row.last_step, row.drift))
-            resealed += 1
-        return resealed
-
-    def _rebind_keys(self, tx: Transaction) -> int:
-        rebound = 0
-        for row, subject in credentials.every(tx, for_update=True):
-            if not is_bound(self, row, subject):
-                raise ConfigurationError(
-                    f"the key of authenticator {row.authenticator_id} was changed or moved: run 'flask mfa check'"
-                )
-            if not self.services.keyring.is_current(row.binding):
-                credentials.rebind(tx, row.authenticator_id, binding(self, row, subject))
-                rebound += 1
-        return rebound

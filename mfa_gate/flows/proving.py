@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..account import Account
-from ..assurance import Level, Proof
+from ..assurance import Proof
 from ..audit.record import Who
+from ..levels import Level
 from ..limits.limiter import Attempt, Scope, network
 from ..sessions.devices import Device, PresentedDevices
 from ..sessions.session import ProvenPlace
@@ -120,5 +121,5 @@ class ProofFlow(Flow):
         if elevated.signs_in:
             data["device"] = "known" if device else "new"
             elevated.has_unseen_notices = outbox.waits(tx, subject, elevated.session.sign_in)
-        self.services.audit.record(tx, "second_factor", proof.at, client.who(subject), method=proof.method, **data)
+        self.services.audit.record(tx, "second_factor", proof.at, client.who(subject), amr=proof.amr, **data)
         return elevated

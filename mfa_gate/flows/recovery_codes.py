@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from ..assurance import RECOVERY, Proof
+from typing import ClassVar
+
+from ..assurance import Proof
 from ..exc import WrongCode, WrongState
-from ..factors import recovery as factor
+from ..factors import recovery
+from ..factors.registry import RECOVERY, RECOVERY_AMR, Factor
 from ..limits.limiter import Scope
 from ..store import Transaction, recovery_sets
+from .factor_flow import FactorFlow
 from .flow import ClientContext, Elevated
-from .proving import ProofFlow
 
 
-class Recovery(ProofFlow):
-    """Verifying and renewing recovery codes."""
+class Recovery(FactorFlow):
+    """Verifying and renewing recovery codes. Their hashes stand under no key of ours, so a rotation leaves them."""
+
+    factor: ClassVar[Factor] = RECOVERY
 
     def verify(self, client: ClientContext, code: str) -> Elevated:
         """Prove a second factor by a recovery code. It gives `Level.MFA` and never more.
@@ -23,27 +28,27 @@ class Recovery(ProofFlow):
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
             NotFound: the portal has switched this method off.
         """
-        self.offered(RECOVERY)
+        self.offered(self.factor.name)
         session = client.require_session()
         account = self.account_of(session)
         device = self.device_of(client, account.id)
         services = self.services
         with services.store.begin() as tx:
             salt = recovery_sets.salt_of(tx, account.id)
-            if salt is None or RECOVERY not in self.methods_in(tx, account.id):
+            if salt is None or RECOVERY_AMR not in self.stored_amr(tx, account.id):
                 raise WrongState
-            self.fits_risk(tx, session, RECOVERY)
+            self.fits_risk(tx, session, RECOVERY_AMR)
             attempt = self.count(tx, client, "recovery")
             subject = self.subject_in(tx, account.id)
-        with self.recording_failure("second_factor", client, subject, RECOVERY):
-            hashed = factor.complete(bytes.fromhex(salt), code)
+        with self.recording_failure("second_factor", client, subject, RECOVERY_AMR):
+            hashed = recovery.complete(bytes.fromhex(salt), code)
             now = services.clock()
             with services.store.begin() as tx:
                 account_row = self.lock_row(tx, session)
                 if not recovery_sets.spend(tx, account.id, hashed):
                     raise WrongCode
                 left = recovery_sets.left(tx, account.id)
-                proof = Proof(RECOVERY, now)
+                proof = Proof(RECOVERY_AMR, now)
                 return self.proven_again(tx, client, account, account_row, proof, device, attempt, left=left)
 
     def renew(self, client: ClientContext) -> tuple[str, ...]:
@@ -54,7 +59,7 @@ class Recovery(ProofFlow):
             TooManyAttempts: there were ten today.
             WrongState: another set was drawn meanwhile.
         """
-        self.offered(RECOVERY)
+        self.offered(self.factor.name)
         session = client.require_session()
         self.account_of(session)
         with self.services.store.begin() as tx:
@@ -63,7 +68,7 @@ class Recovery(ProofFlow):
             replaced = recovery_sets.salt_of(tx, session.account_id)
             scope = Scope("renewal", f"account {self.subject_in(tx, session.account_id)}")
             self.services.limiter.count(tx, [scope], self.services.clock())  # it stays counted
-        drawn = factor.begin()  # takes a second: nothing waits for it
+        drawn = recovery.begin()  # takes a second: nothing waits for it
         with self.services.store.begin() as tx:
             self.lock_row(tx, session)
             self.may_change(tx, session, adds=True)
@@ -75,13 +80,13 @@ class Recovery(ProofFlow):
 
     def first(self, client: ClientContext) -> tuple[str, ...] | None:
         """The first set of an account that has just enrolled; None where it has one already, or none are offered."""
-        if RECOVERY not in self.services.settings.methods:
+        if self.factor.name not in self.services.settings.methods:
             return None
         session = client.require_session()
         with self.services.store.begin() as tx:
             if recovery_sets.salt_of(tx, session.account_id) is not None:
                 return None
-        drawn = factor.begin()
+        drawn = recovery.begin()
         with self.services.store.begin() as tx:
             self.lock_row(tx, session)
             self.signed_in(tx, session)
@@ -90,9 +95,9 @@ class Recovery(ProofFlow):
             self._put(tx, client, drawn)
         return drawn.codes
 
-    def _put(self, tx: Transaction, client: ClientContext, drawn: factor.Codes) -> None:
+    def _put(self, tx: Transaction, client: ClientContext, drawn: recovery.Codes) -> None:
         session = client.require_session()
         now = self.services.clock()
         recovery_sets.replace(tx, session.account_id, drawn.salt.hex(), drawn.hashes, now)
         subject = self.subject_in(tx, session.account_id)
-        self.services.audit.record(tx, "recovery_codes_renewed", now, client.who(subject), method=RECOVERY)
+        self.services.audit.record(tx, "recovery_codes_renewed", now, client.who(subject), amr=RECOVERY_AMR)

@@ -21,19 +21,19 @@ class RolloutStatus(Flow):
         now = self.services.clock()
         with self.services.store.snapshot() as tx:
             known = accounts.every(tx)
-            methods = authenticators.methods_of_all(tx)
+            amr = authenticators.amr_of_all(tx)
             codes = activations.open_accounts(tx, now)
             short = authenticators.to_renew(tx)
         counted: dict[str, Counter[str]] = {}
         for row in known:
             account = self.services.load_account(row.id)
             group = counted.setdefault((account.group or "(none)") if account else "(unknown)", Counter())
-            own = methods.get(row.id, frozenset())
+            own = amr.get(row.id, frozenset())
             group["accounts"] += 1
             group["enrolled"] += bool(own)
             group["activated"] += row.id in codes and not own
             group["pending"] += not own and row.id not in codes
             group["locked"] += row.locked_at is not None
             group["renew"] += row.id in short
-            group.update(f"by_{method}" for method in own)
+            group.update(f"by_{one}" for one in own)
         return counted

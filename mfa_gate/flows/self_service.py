@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..assurance import Level
 from ..exc import LastAuthenticator, NotFound
+from ..levels import Level
 from ..sessions.session import Session
 from ..store import authenticators, credentials, devices, recovery_sets, sessions
 from ..store.authenticators import AuthenticatorRow
-from .enrolment import clean_label, is_id
 from .flow import ClientContext, Flow
+from .labels import clean_label, is_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class SelfService(Flow):
                 "authenticator_removed",
                 self.services.clock(),
                 client.who(account_row.subject),
-                method=row.method,
+                amr=row.method,
                 id=row.id,
             )
         return Removed(key.credential_id if key else None, key.rp_id if key else None, now)

@@ -6,29 +6,33 @@ import json
 import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from ..account import Account
-from ..assurance import METHODS, Level, Proof
-from ..exc import NotFound, SignInRequired, WrongAssertion, WrongState
+from ..assurance import Proof
+from ..exc import ConfigurationError, NotFound, SignInRequired, WrongAssertion, WrongState
 from ..factors import webauthn, webauthn_answers
+from ..factors.registry import METHODS, WEBAUTHN, Factor
 from ..factors.relying_party import RelyingParty
+from ..levels import Level
 from ..limits.limiter import Attempt
 from ..sessions.devices import Device
 from ..sessions.session import Session
 from ..store import Transaction, accounts, credentials, sessions
 from ..store.credentials import ChallengeRow, CredentialRow
-from .enrolment import clean_label
+from .factor_flow import FactorFlow
 from .flow import ClientContext, Elevated, Flow, log
-from .proving import ProofFlow
+from .labels import clean_label
 
 LIFETIME: Final = 300.0  # seconds, as the options tell the browser (W3C WebAuthn L3 §15.1)
 
 Purpose = Literal["verify", "enrol"]
 
 
-class WebAuthn(ProofFlow):
+class WebAuthn(FactorFlow):
     """Verification and enrolment by WebAuthn."""
+
+    factor: ClassVar[Factor] = WEBAUTHN
 
     def begin_verify(self, client: ClientContext, level: Level = Level.PHISHING_RESISTANT) -> dict[str, Any]:
         """Options for `navigator.credentials.get`, over the account's own credentials.
@@ -50,7 +54,7 @@ class WebAuthn(ProofFlow):
             rows = credentials.of_account(tx, session.account_id)
             if not rows:
                 raise WrongState
-            known = [_credential(row) for row in rows if METHODS[_amr(rp, row.attested)].ceiling >= level]
+            known = [_credential(row) for row in rows if METHODS[_amr(rp, row.attested)].level >= level]
             options, challenge = webauthn.begin_authentication(rp, known)
             self._ask(tx, session, "verify", challenge)
         return options
@@ -91,7 +95,7 @@ class WebAuthn(ProofFlow):
         row: CredentialRow,
         asserted: webauthn.Asserted,
         subject: str,
-        method: str,
+        amr: str,
         device: Device | None,
     ) -> Elevated:
         services, now, who = self.services, self.services.clock(), client.who(subject)
@@ -104,8 +108,8 @@ class WebAuthn(ProofFlow):
             if count == "gone":
                 raise WrongAssertion(reason="removed")
             if count == "stayed" and asserted.counted:
-                services.audit.record(tx, "sign_count_went_back", now, who, method=method, id=key)
-            elevated = self.proven_again(tx, client, account, account_row, Proof(method, now, key), device, attempt)
+                services.audit.record(tx, "sign_count_went_back", now, who, amr=amr, id=key)
+            elevated = self.proven_again(tx, client, account, account_row, Proof(amr, now, key), device, attempt)
             elevated.progress = self.progress_in(tx, elevated.session)
         return elevated
 
@@ -157,22 +161,39 @@ class WebAuthn(ProofFlow):
                 raise WrongAssertion(reason="challenge")
             registered = webauthn.complete_registration(rp, challenge, answer)
             made = registered.credential
-            method = _amr(rp, made.attested)
+            amr = _amr(rp, made.attested)
             with services.store.begin() as tx:
                 account_row = self.lock_row(tx, session)
-                self.may_change(tx, session, level=METHODS[method].ceiling, adds=True)
+                self.may_change(tx, session, level=METHODS[amr].level, adds=True)
                 row = self._row(registered, account.id, subject)
-                if not credentials.add(tx, row, method, name, now):
+                if not credentials.add(tx, row, amr, name, now):
                     raise WrongAssertion(reason="credential_id")
                 self.use_activation(tx, session)
                 sessions.stop_observing(tx, account.id, session.sign_in)
-                proof = Proof(method, now, row.authenticator_id)
+                proof = Proof(amr, now, row.authenticator_id)
                 elevated = self.proven(tx, client, account, account_row, proof, device)
                 services.limiter.succeeded(tx, attempt)
                 services.audit.record(
-                    tx, "authenticator_added", now, client.who(subject), method=method, id=row.authenticator_id
+                    tx, "authenticator_added", now, client.who(subject), amr=amr, id=row.authenticator_id
                 )
         return elevated
+
+    def broken(self, tx: Transaction) -> list[str]:
+        """Ids of the authenticators whose key was changed or moved by hand."""
+        return [row.authenticator_id for row, subject in credentials.every(tx) if not is_bound(self, row, subject)]
+
+    def seal_anew(self, tx: Transaction) -> int:
+        """Bind the keys that an older key has bound under the current one; how many. Raise as `FactorFlow` says."""
+        rebound = 0
+        for row, subject in credentials.every(tx, for_update=True):
+            if not is_bound(self, row, subject):
+                raise ConfigurationError(
+                    f"the key of authenticator {row.authenticator_id} was changed or moved: run 'flask mfa check'"
+                )
+            if not self.services.keyring.is_current(row.binding):
+                credentials.rebind(tx, row.authenticator_id, binding(self, row, subject))
+                rebound += 1
+        return rebound
 
     def _relying_party(self) -> RelyingParty:
         """Raises:

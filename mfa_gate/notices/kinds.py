@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..assurance import RECOVERY
 from ..durations import MINUTE
 from ..exc import N_
+from ..factors.registry import RECOVERY_AMR
 
 SLIP: Final = 10 * MINUTE  # a sign-in that is still completed within that time shows that its owner mistyped
 
@@ -93,17 +93,17 @@ ALERTS: Final = frozenset(
 )
 
 
-def notice_of(kind: str, outcome: str, method: str | None, data: Mapping[str, Any]) -> str | None:
+def notice_of(kind: str, outcome: str, amr: str | None, data: Mapping[str, Any]) -> str | None:
     """Which kind of notice an event is told as, or None.
 
     Args:
-        kind, outcome, method: of the event.
+        kind, outcome, amr: of the event.
         data: its further values.
     """
     if kind == "second_factor":
         if outcome == "failure":
             return "failed_second_factor" if data.get("signing_in") else None
-        if method == RECOVERY:
+        if amr == RECOVERY_AMR:
             return "recovery_code_used"
         return "new_device" if data.get("device") == "new" else None
     if kind in ("device_replayed", "leaked_password", "unusual_sign_in", "reads_stopped"):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from ..assurance import METHODS, Level, Requirement
+from ..assurance import Requirement
 from ..audit.chain import Heads
 from ..audit.record import Who
 from ..durations import DAY
@@ -26,10 +26,13 @@ from ..exc import (
     TooManyAtOnce,
     WrongState,
 )
+from ..factors.registry import METHODS
 from ..flows import ClientContext
-from ..flows.flow import Flow, RecordedOnce, Services
+from ..flows.flow import Flow, RecordedOnce
+from ..flows.services import Services
 from ..harvest import Allowance, Crowd, HarvestPolicy, Read, State, StateBroken, Verdict, may_lift, missed, quota, weigh
 from ..harvest.harvest_policy import CHARS
+from ..levels import Level
 from ..netinfo import prefixes
 from ..sessions.session import Session
 from ..store import Transaction, crowds, read_ledger, reading_states
@@ -241,7 +244,7 @@ class Reads(Flow):
     def _still_stopped(self, tx: Transaction, session: Session, after: State) -> Exception:
         """What was stopped before; its owner can prove to be there, if the account has what that takes."""
         progress = self.progress_in(tx, session)
-        surest = any(METHODS[method].ceiling >= Level.PHISHING_RESISTANT for method in progress.methods)
+        surest = any(METHODS[method].level >= Level.PHISHING_RESISTANT for method in progress.amr)
         if not surest or not may_lift(after):
             return ReadsStopped()
         return StepUpRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))

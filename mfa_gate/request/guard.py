@@ -8,9 +8,10 @@ from flask import Flask, Request, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.exceptions import NotFound as NothingThere
 
-from ..assurance import Level, Requirement, satisfies
+from ..assurance import Requirement, satisfies
 from ..exc import NoMethod, NotFound, Refusal, SignInRequired, StepUpRequired, Unavailable, WrongMethod
 from ..flows.flow import log
+from ..levels import Level
 from ..sessions.session import Session
 from ..web import API, answers, is_own, pages, sealed_form
 from ..web.request_context import RequestContext, request_context_of, this_request
@@ -117,7 +118,7 @@ class Guard:
             required |= parts.services.policy.requirement(session.group, now)
         if session.risk != "usual":
             required |= self._unusual
-        looks_at_proofs = required.max_age is not None or required.methods is not None
+        looks_at_proofs = required.max_age is not None or required.amr is not None
         if satisfies(session.level, session.proofs if looks_at_proofs else (), required, now):
             return None
         return StepUpRequired(asked=required)

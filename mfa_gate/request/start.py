@@ -11,9 +11,10 @@ from werkzeug.routing import Rule
 
 from .. import cli, web
 from ..account import Account
-from ..assurance import Level, Requirement, requirement
+from ..assurance import Requirement, requirement
 from ..exc import Refusal, Unavailable
 from ..flows.flow import log
+from ..levels import Level
 from ..options import Options
 from ..portal import EXTENSION, START, Portal
 from ..sessions.session import Session
@@ -46,7 +47,7 @@ class GateSession:
         self._account: Account | None = None
         self.account_id = signed_in.account_id if signed_in else None
         self.level = signed_in.level if signed_in else None
-        self.methods: tuple[str, ...] = signed_in.methods if signed_in else ()
+        self.methods: tuple[str, ...] = signed_in.amr if signed_in else ()
         self.authenticated_at = signed_in.authenticated_at if signed_in else None
 
     @property
@@ -121,7 +122,7 @@ class Start:
             kind = "static" if is_static(self._app, rule.endpoint, view) else kind
         else:
             required |= self.parts.services.policy.requirement(group, self.parts.services.clock())
-        counted = sorted(required.methods) if required and required.methods is not None else None
+        counted = sorted(required.amr) if required and required.amr is not None else None
         return {
             "rule": rule.rule,
             "endpoint": rule.endpoint,

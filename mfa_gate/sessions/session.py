@@ -8,11 +8,13 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
-from ..assurance import METHODS, Level, Proof, level_of
+from ..assurance import Proof, level_of
 from ..exc import SignInRequired
+from ..factors.registry import METHODS
 from ..keyring import Keyring
+from ..levels import Level
 from ..policy import Policy
 from ..risk import Risk
 from ..settings import Settings
@@ -41,7 +43,7 @@ class Session:
         sign_in: random name of the sign-in; it stays while the id changes at each rise.
         account_id: whose it is.
         level: what its proofs amount to.
-        proofs: the latest proof of each method and authenticator.
+        proofs: the latest proof of each kind and authenticator.
         last_seen, ends_at: seconds since the epoch.
         enrol_until: until when an activation code that it redeemed lets it change authenticators, or None.
         group: the group that its account was in a minute ago at most.
@@ -51,7 +53,6 @@ class Session:
         moved: whether this request comes from elsewhere, so that it counts for no more than a password.
     """
 
-    # in the order of a row
     id_hash: str
     sign_in: str
     account_id: str
@@ -71,9 +72,9 @@ class Session:
         return _proven(self._proofs).proofs
 
     @property
-    def methods(self) -> tuple[str, ...]:
+    def amr(self) -> tuple[str, ...]:
         """How it was proven (RFC 8176 `amr`)."""
-        return tuple(dict.fromkeys(proof.method for proof in self.proofs))
+        return tuple(dict.fromkeys(proof.amr for proof in self.proofs))
 
     @property
     def authenticated_at(self) -> float | None:
@@ -196,12 +197,12 @@ class Sessions:
         Raises:
             SignInRequired: the session has ended meanwhile, or lost a proof.
         """
-        same = (proof.method, proof.authenticator)
-        proofs = [kept for kept in session.proofs if (kept.method, kept.authenticator) != same] + [proof]
+        same = (proof.amr, proof.authenticator)
+        proofs = [kept for kept in session.proofs if (kept.amr, kept.authenticator) != same] + [proof]
         level = level_of(proofs)
         rises = session.level < Level.MFA <= level
         ends_at = now + self.times(session.group)[1] if rises else session.ends_at
-        risk: Risk = "usual" if METHODS[proof.method].ceiling >= Level.PHISHING_RESISTANT else session.risk
+        risk: Risk = "usual" if METHODS[proof.amr].level >= Level.PHISHING_RESISTANT else session.risk
         return self._move(tx, session, proofs, now, ends_at, device, place, risk=risk)
 
     def let_enrol(
@@ -314,7 +315,7 @@ def _proven(written: str) -> _Proven:
     proofs = tuple(Proof(*fields) for fields in json.loads(written))
 
     def latest(level: Level) -> float | None:
-        return max((proof.at for proof in proofs if METHODS[proof.method].ceiling >= level), default=None)
+        return max((proof.at for proof in proofs if METHODS[proof.amr].level >= level), default=None)
 
     return _Proven(proofs, latest(Level.MFA), latest(Level.PHISHING_RESISTANT))
 
@@ -325,10 +326,21 @@ def _hash(token: str) -> str:
 
 
 def _dump(proofs: Sequence[Proof]) -> str:
-    return _written([[proof.method, proof.at, proof.authenticator] for proof in proofs])
+    return _written([[proof.amr, proof.at, proof.authenticator] for proof in proofs])
 
 
-def _session(row: tuple[Any, ...]) -> Session:
-    session = Session(*row)
-    session.level = _LEVELS[session.level]
-    return session
+def _session(row: SessionRow) -> Session:
+    return Session(
+        id_hash=row.id_hash,
+        sign_in=row.sign_in,
+        account_id=row.account_id,
+        level=_LEVELS[row.level],
+        _proofs=row.proofs,
+        last_seen=row.last_seen,
+        ends_at=row.ends_at,
+        enrol_until=row.enrol_until,
+        group=row.group_name,
+        observed_until=row.observed_until,
+        risk=cast(Risk, row.risk),
+        place_hash=row.context,
+    )

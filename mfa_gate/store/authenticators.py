@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, exists, func, insert, literal_column, select, union_all, update
 
-from ..assurance import RECOVERY
+from ..factors.registry import RECOVERY_AMR
 from .engine import Transaction
 from .schema import accounts, authenticators, enrolments, recovery_codes, totp_seeds, webauthn_credentials
 from .statement import Statement
@@ -46,10 +46,10 @@ class EnrolmentRow(NamedTuple):
 
 
 # one statement: every step of a sign-in asks it
-_METHODS = Statement(
+_AMR = Statement(
     union_all(
         select(authenticators.c.method).distinct().where(authenticators.c.account_id == bindparam("account")),
-        select(literal_column(f"'{RECOVERY}'")).where(
+        select(literal_column(f"'{RECOVERY_AMR}'")).where(
             exists().where(recovery_codes.c.account_id == bindparam("account")),
             exists().where(authenticators.c.account_id == bindparam("account")),
         ),
@@ -82,16 +82,16 @@ _SPEND = Statement(
 _OF_SEED = ("seed", "last_step", "spent", "algorithm", "digits", "period", "renew", "drift")
 
 
-def methods(tx: Transaction, account_id: str) -> frozenset[str]:
-    """The methods of an account's authenticators, and of its recovery codes while it has some of both."""
-    return frozenset(method for (method,) in _METHODS.run(tx, {"account": account_id}))
+def amr(tx: Transaction, account_id: str) -> frozenset[str]:
+    """How an account can prove itself (RFC 8176): by recovery codes only while it has an authenticator too."""
+    return frozenset(one for (one,) in _AMR.run(tx, {"account": account_id}))
 
 
-def methods_of_all(tx: Transaction) -> dict[str, frozenset[str]]:
-    """The methods of every account that has an authenticator."""
+def amr_of_all(tx: Transaction) -> dict[str, frozenset[str]]:
+    """The same of every account that has an authenticator."""
     found: dict[str, set[str]] = {}
-    for account_id, method in tx.execute(select(authenticators.c.account_id, authenticators.c.method).distinct()):
-        found.setdefault(account_id, set()).add(method)
+    for account_id, one in tx.execute(select(authenticators.c.account_id, authenticators.c.method).distinct()):
+        found.setdefault(account_id, set()).add(one)
     return {account_id: frozenset(own) for account_id, own in found.items()}
 
 

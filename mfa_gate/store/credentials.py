@@ -120,14 +120,14 @@ def named(tx: Transaction, account_id: str, credential_id: str) -> NamedRow | No
     return NamedRow(subject, user_handle, CredentialRow(*credential) if credential[0] is not None else None)
 
 
-def add(tx: Transaction, row: CredentialRow, method: str, label: str, now: float) -> bool:
+def add(tx: Transaction, row: CredentialRow, amr: str, label: str, now: float) -> bool:
     """Add a credential; False where any account has one of this id already, and then nothing may be kept."""
     tx.execute(
         insert(authenticators),
         {
             "id": row.authenticator_id,
             "account_id": row.account_id,
-            "method": method,
+            "method": amr,
             "label": label,
             "created_at": now,
         },

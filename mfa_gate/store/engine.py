@@ -7,6 +7,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,6 +108,14 @@ def _shared(engine: Engine) -> Engine:
     return engine
 
 
+class Ending(Enum):
+    """How a transaction ended; unknown where the store did not answer the commit."""
+
+    COMMITTED = auto()
+    ROLLED_BACK = auto()
+    UNKNOWN = auto()
+
+
 class Transaction:
     """One transaction on a connection of the pool.
 
@@ -126,15 +135,15 @@ class Transaction:
         self.dialect = engine.dialect
         self.driver: Any = connection.dbapi_connection
         self.chain: Any = None
-        self._at_end: list[Callable[[bool | None], object]] = []
+        self._at_end: list[Callable[[Ending], object]] = []
 
-    def at_end(self, tell: Callable[[bool | None], object]) -> None:
-        """Have something told whether this was committed; None where the store did not say."""
+    def at_end(self, tell: Callable[[Ending], object]) -> None:
+        """Have something told how this ended."""
         self._at_end.append(tell)
 
-    def ended(self, committed: bool | None) -> None:
+    def ended(self, ending: Ending) -> None:
         for tell in self._at_end:
-            tell(committed)
+            tell(ending)
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
         if self._core is None:
@@ -227,13 +236,13 @@ class _Begun:
             try:
                 self._or_undo(self._tx.driver.commit)
             except BaseException:
-                self._tx.ended(None)
+                self._tx.ended(Ending.UNKNOWN)
                 raise
             self._give_back()
-            self._tx.ended(True)
+            self._tx.ended(Ending.COMMITTED)
             return
         self._undo()
-        self._tx.ended(False)
+        self._tx.ended(Ending.ROLLED_BACK)
         if isinstance(error, self._connections.errors):
             raise Unavailable from error
 

@@ -39,14 +39,14 @@ class Reader:
         self._devices: Final = f"SELECT {columns} FROM {devices.name} WHERE series IN "  # noqa: S608  (own names)
         self._mark = mark
 
-    def session(self, id_hash: str) -> tuple[Any, ...] | None:
-        """The session whose id has this hash, as the driver gives it, in the order of `SessionRow`; or None.
+    def session(self, id_hash: str) -> SessionRow | None:
+        """The session whose id has this hash, or None.
 
         Raises:
             Unavailable: the store does not answer, on a fresh connection either.
         """
         rows = self._read(self._session, (id_hash,))
-        return rows[0] if rows else None
+        return SessionRow._make(rows[0]) if rows else None
 
     def devices(self, series: Sequence[str]) -> list[DeviceRow]:
         """The devices of these series.

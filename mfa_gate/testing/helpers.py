@@ -14,9 +14,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from ..account import Account
-from ..assurance import Level, Proof
+from ..assurance import Proof
 from ..factors.totp import STEP
 from ..flows import ClientContext
+from ..levels import Level
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..store import devices, outbox
@@ -86,10 +87,10 @@ def enrol_totp(app: Flask, account: Account) -> str:
     with app.app_context():
         parts = _parts(app)
         client = _activated(parts, account)
-        begun = parts.enrolment.begin_totp(client)
+        begun = parts.totp.begin_enrol(client)
         # the code before this one, so that this one can still sign in
         confirming = totp_code(begun.secret, parts.services.clock() - parts.settings.totp_window * STEP)
-        elevated = parts.enrolment.complete_totp(client, begun.enrolment, confirming, "test")
+        elevated = parts.totp.complete_enrol(client, begun.enrolment, confirming, "test")
         _leave(parts, elevated.session)
     return begun.secret
 

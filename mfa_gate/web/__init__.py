@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 
 from flask import Blueprint, Response, request
 
 from ..exc import Refusal
+from ..factors.registry import FACTORS
 from . import answers, api, notice_pages, pages
 from .answers import BLUEPRINT, PROGRAMS
+from .factors import FACES, totp
 from .request_context import current_parts
 
 API: Final = "/api/v1"
@@ -20,9 +23,9 @@ View = Callable[..., Response]
 
 # each page with the step that a program drives at the same URL
 _PAGES: Final[dict[str, tuple[View, View]]] = {
-    "challenge": (pages.challenge, api.verify_totp),
+    "challenge": (pages.challenge, totp.verify),
     "activate": (pages.activate, api.verify_activation),
-    "enrol": (pages.enrol, api.enrol_totp),
+    "enrol": (pages.enrol, totp.enrol),
     "authenticators": (pages.authenticators, api.authenticators),
     "sessions": (pages.sessions, api.sessions),
     "news": (notice_pages.page_of_news, api.notices),
@@ -32,18 +35,9 @@ _LISTS: Final = (api.authenticators, api.sessions, api.notices)  # what programs
 # rule, methods, view
 _API: Final[tuple[tuple[str, str, View], ...]] = (
     ("/session", "GET", api.session),
-    ("/totp/verify", "POST", api.verify_totp),
-    ("/recovery/verify", "POST", api.verify_recovery),
     ("/activation/verify", "POST", api.verify_activation),
-    ("/webauthn/verify/begin", "POST", api.begin_webauthn),
-    ("/webauthn/verify/complete", "POST", api.complete_webauthn),
-    ("/totp/enrol/begin", "POST", api.begin_totp),
-    ("/totp/enrol/complete", "POST", api.complete_totp),
-    ("/webauthn/enrol/begin", "POST", api.begin_webauthn_enrolment),
-    ("/webauthn/enrol/complete", "POST", api.complete_webauthn_enrolment),
     ("/authenticators", "GET", api.authenticators),
     ("/authenticators/<authenticator_id>", "PATCH DELETE", api.authenticator),
-    ("/recovery/renew", "POST", api.renew_recovery),
     ("/sessions", "GET DELETE", api.sessions),
     ("/sessions/<session_id>", "DELETE", api.one_session),
     ("/notices", "GET", api.notices),
@@ -59,11 +53,19 @@ def blueprint(url_prefix: str) -> Blueprint:
     for name, (page, step) in _PAGES.items():
         made.add_url_rule(f"/{name}", name, _for_both(page, step), methods=["GET", "POST"])
     made.add_url_rule("/not-me", NOT_ME, notice_pages.not_me, methods=["GET", "POST"])
-    for rule, methods, view in _API:
+    for rule, methods, view in _calls():
         made.add_url_rule(API + rule, _endpoint(rule), view, methods=methods.split())
     made.register_error_handler(Refusal, answers.refuse)
     made.register_error_handler(Exception, answers.closed)
     return made
+
+
+def _calls() -> Iterator[tuple[str, str, View]]:
+    """Rule, methods and view of every call of the API: the gate's own, and those of each factor in the registry."""
+    yield from _API
+    for name, factor in FACTORS.items():
+        for route, view in zip(factor.routes, FACES[name].views, strict=True):
+            yield route.path, "POST", view
 
 
 def related_origins() -> Response:
@@ -85,12 +87,13 @@ def _for_both(page: View, step: View) -> View:
     return view
 
 
-_OWN: Final = frozenset(
-    [RELATED_ORIGINS]
-    + [f"{BLUEPRINT}.{name}" for name in (*_PAGES, *(_endpoint(rule) for rule, _, _ in _API), NOT_ME, "static")]
-)
-
-
 def is_own(endpoint: str) -> bool:
     """Whether an endpoint is one of the gate's own steps, which look after themselves."""
-    return endpoint in _OWN
+    return endpoint in _own(len(FACTORS))
+
+
+@cache
+def _own(_factors: int) -> frozenset[str]:
+    """The gate's endpoints, worked out anew where a factor was registered."""
+    calls = (_endpoint(rule) for rule, _, _ in _calls())
+    return frozenset([RELATED_ORIGINS, *(f"{BLUEPRINT}.{name}" for name in (*_PAGES, *calls, NOT_ME, "static"))])

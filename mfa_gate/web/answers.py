@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final, cast
 
+import segno
 from flask import Response, current_app, make_response, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from ..account import Account
-from ..assurance import ACR, METHODS, Level, Requirement
+from ..assurance import ACR, Requirement
 from ..exc import (
     N_,
     ActivationRequired,
@@ -23,8 +25,10 @@ from ..exc import (
     TooLarge,
     Unavailable,
 )
+from ..factors.registry import FACTORS, METHODS, factor_of
 from ..flows import Progress, State
 from ..flows.flow import log
+from ..levels import Level
 from ..notices.kinds import NOTICE_KINDS
 from ..store.authenticators import AuthenticatorRow
 from ..store.outbox import NoticeRow
@@ -36,8 +40,6 @@ from .request_context import RequestContext, request_context
 
 BLUEPRINT: Final = "mfa_gate"
 PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON alone
-# method -> its name in URLs and answers, the strongest first
-METHOD_NAMES: Final = {"hwk": "webauthn", "pop": "webauthn", "otp": "totp", "recovery": "recovery"}
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Language, Cookie",
@@ -88,6 +90,8 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
         "account_name": account.name if account else None,
         "urls": _urls(parts),
         "offers": settings.methods,
+        "enrols": tuple(name for name in reversed(settings.methods) if FACTORS[name].stands_alone),
+        "templates": {name: factor.template for name, factor in FACTORS.items()},
         **{"mfa_csrf": None, "error": None, "wait": None, **values},
     }
 
@@ -246,7 +250,7 @@ def session_document(context: RequestContext, progress: Progress) -> dict[str, A
         "state": progress.state,
         "account": session.account_id if session and (signed_in or context.is_observed) else None,
         "level": session.level.name if session else None,
-        "methods": list(session.methods) if session else [],
+        "methods": list(session.amr) if session else [],
         "authenticated_at": session.authenticated_at if session else None,
         "allowed_methods": list(allowed(progress, context.asked_of_group) or allowed(progress, Requirement())),
         "csrf_token": context.csrf_token,
@@ -266,17 +270,20 @@ def half_way(context: RequestContext) -> Response:
 
 
 def allowed(progress: Progress, required: Requirement) -> tuple[str, ...]:
-    """The methods of an account that satisfy a requirement and are switched on, by their names in URLs."""
+    """The factors of an account that satisfy a requirement and are switched on, the strongest first."""
     on = request_context().parts.settings.methods
-    good = [name for amr, name in METHOD_NAMES.items() if amr in progress.methods and required.reached_by(amr)]
-    return tuple(name for name in dict.fromkeys(good) if name in on)
+    return tuple(
+        name
+        for name, factor in FACTORS.items()
+        if name in on and any(required.reached_by(amr) for amr in factor.amr & progress.amr)
+    )
 
 
 def authenticator_document(row: AuthenticatorRow) -> dict[str, Any]:
     return {
         "id": row.id,
-        "method": METHOD_NAMES[row.method],
-        "level": METHODS[row.method].ceiling.name,
+        "method": factor_of(row.method).name,
+        "level": METHODS[row.method].level.name,
         "label": row.label,
         "created_at": row.created_at,
         "last_used_at": row.last_used_at,
@@ -317,3 +324,34 @@ def _urls(parts: Parts) -> dict[str, str | None]:
     steps["desk"] = root + gate_path(parts, "desk")
     steps["api"] = root + gate_path(parts, "api/v1")
     return {**steps, "home": root + settings.home, "login": root + login if login else None}
+
+
+def enrolled(context: RequestContext, codes: tuple[str, ...] | None) -> Response:
+    """Like `passed`, with the account's first recovery codes where it had none."""
+    return passed(context, **({"recovery_codes": list(codes)} if codes else {}))
+
+
+def passed(context: RequestContext, **more: Any) -> Response:
+    """`{next, session}`: where to go on, and where the session stands."""
+    parts = context.parts
+    progress = context.progress
+    signed_in = progress.state == "signed_in"
+    target = targets.kept(parts, request) if signed_in else None
+    path = target.path if target else step_path(parts, progress.state)
+    if context.has_unseen_notices:
+        path = gate_path(parts, "news")  # which leads on to the page that was wanted
+    body = {
+        "next": targets.absolute(parts.settings, path),
+        "session": session_document(context, progress),
+        **more,
+    }
+    response = json_answer(body)
+    if signed_in and not context.has_unseen_notices:
+        targets.drop(parts.settings, response)
+    return response
+
+
+def qr(text: str) -> Markup:
+    """A QR code as inline SVG, with its quiet zone, on white whatever the theme."""
+    svg = segno.make(text, error="m", micro=False).svg_inline(omitsize=True, border=4, dark="#000", light="#fff")
+    return Markup(svg)  # noqa: S704  (made here, of modules only)

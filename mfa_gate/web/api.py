@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, request
 
 from . import answers, inputs, steps, targets
 from .openapi import document
-from .pages import qr
-from .request_context import RequestContext, request_context
+from .request_context import request_context
 
 
 def session() -> Response:
@@ -18,64 +15,10 @@ def session() -> Response:
     return answers.json_answer(answers.session_document(context, context.parts.sign_in.progress(context.session)))
 
 
-def verify_totp() -> Response:
-    context = request_context()
-    steps.prove_totp(context)
-    return passed(context)
-
-
 def verify_activation() -> Response:
     context = request_context()
     steps.activate(context)
-    return passed(context)
-
-
-def begin_totp() -> Response:
-    begun = steps.begin_totp(request_context())
-    return answers.json_answer(
-        {"secret": begun.secret, "uri": begun.uri, "qr_svg": str(qr(begun.uri)), "enrolment": begun.enrolment}
-    )
-
-
-def complete_totp() -> Response:
-    context = request_context()
-    return enrolled(context, steps.complete_totp(context))
-
-
-def enrol_totp() -> Response:
-    """Both halves at one URL, for programs that use the page's: with a code it completes."""
-    return complete_totp() if "code" in inputs.body(request) else begin_totp()
-
-
-def verify_recovery() -> Response:
-    context = request_context()
-    steps.prove_recovery(context)
-    return passed(context)
-
-
-def renew_recovery() -> Response:
-    context = request_context()
-    inputs.read(request, context)
-    return answers.json_answer({"codes": list(context.parts.recovery.renew(context.client))})
-
-
-def begin_webauthn() -> Response:
-    return answers.json_answer(steps.begin_verify(request_context()))
-
-
-def complete_webauthn() -> Response:
-    context = request_context()
-    steps.prove_webauthn(context)
-    return passed(context)
-
-
-def begin_webauthn_enrolment() -> Response:
-    return answers.json_answer(steps.begin_enrol(request_context()))
-
-
-def complete_webauthn_enrolment() -> Response:
-    context = request_context()
-    return enrolled(context, steps.complete_enrol(context))
+    return answers.passed(context)
 
 
 def authenticators() -> Response:
@@ -145,31 +88,6 @@ def openapi() -> Response:
 def sign_out() -> Response:
     context = request_context()
     steps.sign_out(context)
-    response = passed(context)
+    response = answers.passed(context)
     targets.drop(context.parts.settings, response)
-    return response
-
-
-def enrolled(context: RequestContext, codes: tuple[str, ...] | None) -> Response:
-    """Like `passed`, with the account's first recovery codes where it had none."""
-    return passed(context, **({"recovery_codes": list(codes)} if codes else {}))
-
-
-def passed(context: RequestContext, **more: Any) -> Response:
-    """`{next, session}`: where to go on, and where the session stands."""
-    parts = context.parts
-    progress = context.progress
-    signed_in = progress.state == "signed_in"
-    target = targets.kept(parts, request) if signed_in else None
-    path = target.path if target else answers.step_path(parts, progress.state)
-    if context.has_unseen_notices:
-        path = answers.gate_path(parts, "news")  # which leads on to the page that was wanted
-    body = {
-        "next": targets.absolute(parts.settings, path),
-        "session": answers.session_document(context, progress),
-        **more,
-    }
-    response = answers.json_answer(body)
-    if signed_in and not context.has_unseen_notices:
-        targets.drop(parts.settings, response)
     return response

@@ -21,6 +21,7 @@ from ..exc import (
     RequestGone,
     UnknownToDesk,
 )
+from ..factors.registry import factor_of
 from ..flows import AccountView, IssuedCode, UnknownAccount
 from ..harvest import REASONS as READING
 from ..reads.reports import BreachReport
@@ -156,7 +157,7 @@ def _account_page(context: RequestContext, account_id: str, refusal: Refusal | N
         "tried": None,
         "reason": None,
         "history": [{"when": moment(one.at, locale), "row": one, "says": _says(one.kind)} for one in case.history],
-        "methods": answers.METHOD_NAMES,
+        "factor_of": factor_of,
         **values,
     }
     return _desk_page("desk_account", context, me.account, refusal, ago=lambda at: ago(now - at, locale), **shown)

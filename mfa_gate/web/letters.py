@@ -10,8 +10,8 @@ from flask import render_template
 
 from ..account import Account
 from ..wiring import Parts
+from .answers import qr
 from .language import catalogue, choose, date_of, long_date
-from .pages import qr
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,79 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
+from ..factors.registry import FACTORS
+from ..levels import Level
 from ..settings import Settings
-
-Schema = dict[str, Any]
-
-TEXT: Final[Schema] = {"type": "string"}
-CODE: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 128}
-NUMBER: Final[Schema] = {"type": "number"}
-COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-LEVELS: Final = ["PASSWORD", "MFA", "PHISHING_RESISTANT", "HARDWARE"]
-METHODS: Final[Schema] = {"enum": ["webauthn", "totp", "recovery"]}
-LABEL: Final[Schema] = {"type": "string", "maxLength": 60}
-
-
-def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None, *, closed: bool = False) -> Schema:
-    schema: Schema = {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-    return {**schema, "additionalProperties": False} if closed else schema
-
-
-def _maybe(schema: Schema) -> Schema:
-    return {"oneOf": [schema, {"type": "null"}]}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
+from .factors import FACES
+from .schemas import CODE, COUNT, LABEL, NUMBER, TEXT, Schema, closed_object, list_of, maybe, plain_object, ref
 
 SCHEMAS: Final[dict[str, Schema]] = {
-    "Session": _object(
+    "Session": plain_object(
         {
             "state": {"enum": ["anonymous", "pending", "activation", "enrolling", "signed_in"]},
-            "account": _maybe(TEXT),
-            "level": _maybe({"enum": LEVELS}),
-            "methods": _list(TEXT),
-            "authenticated_at": _maybe(NUMBER),
-            "allowed_methods": _list(METHODS),
-            "csrf_token": _maybe(TEXT),
+            "account": maybe(TEXT),
+            "level": maybe({"enum": [level.name for level in Level]}),
+            "methods": list_of(TEXT),
+            "authenticated_at": maybe(NUMBER),
+            "allowed_methods": list_of(ref("Factor")),
+            "csrf_token": maybe(TEXT),
         }
     ),
-    "Passed": _object(
-        {"next": {"type": "string", "format": "uri"}, "session": _ref("Session")}, {"recovery_codes": _list(TEXT)}
+    "Passed": plain_object(
+        {"next": {"type": "string", "format": "uri"}, "session": ref("Session")}, {"recovery_codes": list_of(TEXT)}
     ),
-    "Authenticator": _object(
+    "Authenticator": plain_object(
         {
             "id": TEXT,
-            "method": METHODS,
-            "level": {"enum": LEVELS},
+            "method": ref("Factor"),
+            "level": {"enum": [level.name for level in Level]},
             "label": TEXT,
             "created_at": NUMBER,
-            "last_used_at": _maybe(NUMBER),
+            "last_used_at": maybe(NUMBER),
             "renew": {"type": "boolean", "description": "Its secret is short: its owner should set it up anew."},
         }
     ),
-    "Authenticators": _object({"authenticators": _list(_ref("Authenticator")), "recovery_codes_left": COUNT}),
-    "Removed": _object(
-        {"removed": TEXT, "credential_id": _maybe(TEXT), "rp_id": _maybe(TEXT), "signed_out": {"type": "boolean"}}
+    "Authenticators": plain_object({"authenticators": list_of(ref("Authenticator")), "recovery_codes_left": COUNT}),
+    "Removed": plain_object(
+        {"removed": TEXT, "credential_id": maybe(TEXT), "rp_id": maybe(TEXT), "signed_out": {"type": "boolean"}}
     ),
-    "Codes": _object({"codes": _list(TEXT)}),
-    "TOTPEnrolment": _object({"secret": TEXT, "uri": TEXT, "qr_svg": TEXT, "enrolment": TEXT}),
-    "Sessions": _object(
+    "Sessions": plain_object(
         {
-            "sessions": _list(
-                _object(
+            "sessions": list_of(
+                plain_object(
                     {
                         "id": TEXT,
-                        "level": {"enum": LEVELS},
-                        "browser": _maybe(TEXT),
-                        "network": _maybe(TEXT),
+                        "level": {"enum": [level.name for level in Level]},
+                        "browser": maybe(TEXT),
+                        "network": maybe(TEXT),
                         "created_at": NUMBER,
                         "last_seen": NUMBER,
                         "this": {"type": "boolean"},
@@ -83,30 +58,20 @@ SCHEMAS: Final[dict[str, Schema]] = {
             )
         }
     ),
-    "Notices": _object(
+    "Notices": plain_object(
         {
-            "notices": _list(
-                _object({"id": COUNT, "kind": TEXT, "at": NUMBER, "browser": _maybe(TEXT), "sentence": TEXT})
+            "notices": list_of(
+                plain_object({"id": COUNT, "kind": TEXT, "at": NUMBER, "browser": maybe(TEXT), "sentence": TEXT})
             )
         }
     ),
-    "Seen": _object({"seen": COUNT}),
-    "UpTo": _object({"up_to": COUNT}, closed=True),
-    "Ended": _object({"ended": COUNT}),
+    "Seen": plain_object({"seen": COUNT}),
+    "UpTo": closed_object({"up_to": COUNT}),
+    "Ended": plain_object({"ended": COUNT}),
     "Options": {"type": "object", "description": "Options in the JSON form of W3C WebAuthn Level 3, section 5.1."},
-    "Code": _object({"code": CODE}, closed=True),
-    "Confirmation": _object({"enrolment": CODE, "code": CODE}, {"label": LABEL}, closed=True),
-    "Rename": _object({"label": LABEL}, closed=True),
-    "Credential": _object(
-        {"id": TEXT, "rawId": TEXT, "type": {"const": "public-key"}, "response": {"type": "object"}},
-        {
-            "authenticatorAttachment": _maybe(TEXT),
-            "clientExtensionResults": {"type": "object"},
-            "label": LABEL,
-        },
-        closed=True,
-    ),
-    "Problem": _object(
+    "Code": closed_object({"code": CODE}),
+    "Rename": closed_object({"label": LABEL}),
+    "Problem": plain_object(
         {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT, "code": TEXT},
         {"retry_after": COUNT, "minutes": {"type": "integer"}},
     ),
@@ -127,19 +92,10 @@ PROBLEMS: Final = {
 # path, method, name, what it does, what it takes, what it answers
 CALLS: Final = (
     ("/session", "get", "session", "Where this browser's session stands", None, "Session"),
-    ("/totp/verify", "post", "verifyTOTP", "Second factor or step-up by an authenticator app", "Code", "Passed"),
-    ("/recovery/verify", "post", "verifyRecovery", "Second factor or step-up by a recovery code", "Code", "Passed"),
     ("/activation/verify", "post", "verifyActivation", "Open the enrolment", "Code", "Passed"),
-    ("/webauthn/verify/begin", "post", "beginWebAuthn", "Options for an assertion", None, "Options"),
-    ("/webauthn/verify/complete", "post", "completeWebAuthn", "The assertion", "Credential", "Passed"),
-    ("/totp/enrol/begin", "post", "beginTOTPEnrolment", "A new seed, told once", None, "TOTPEnrolment"),
-    ("/totp/enrol/complete", "post", "completeTOTPEnrolment", "Its first code", "Confirmation", "Passed"),
-    ("/webauthn/enrol/begin", "post", "beginWebAuthnEnrolment", "Options for a credential", None, "Options"),
-    ("/webauthn/enrol/complete", "post", "completeWebAuthnEnrolment", "The credential", "Credential", "Passed"),
     ("/authenticators", "get", "authenticators", "What the account has enrolled", None, "Authenticators"),
     ("/authenticators/{authenticator_id}", "patch", "rename", "Rename one", "Rename", "Authenticators"),
     ("/authenticators/{authenticator_id}", "delete", "remove", "Remove one", None, "Removed"),
-    ("/recovery/renew", "post", "renewRecovery", "New recovery codes, told once", None, "Codes"),
     ("/sessions", "get", "sessions", "The account's sessions", None, "Sessions"),
     ("/sessions", "delete", "endOthers", "End all others", None, "Ended"),
     ("/sessions/{session_id}", "delete", "endSession", "End one", None, "Ended"),
@@ -153,28 +109,36 @@ CALLS: Final = (
 def document(settings: Settings) -> dict[str, Any]:
     """The document, as this portal serves it."""
     paths: dict[str, Any] = {}
-    for path, method, name, summary, takes, gives in CALLS:
+    for path, method, name, summary, takes, gives in (*CALLS, *_factor_calls()):
         paths.setdefault(path, {})[method] = _operation(path, method, name, summary, takes, gives)
+    own = {name: schema for face in FACES.values() for name, schema in face.schemas.items()}
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{settings.name}: sign-in", "version": "1.0"},
         "servers": [{"url": f"{settings.base_url}{settings.url_prefix}/api/v1"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **own, "Factor": {"enum": list(FACTORS)}},
             "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": settings.cookie_name}},
         },
     }
 
 
+def _factor_calls() -> Iterator[tuple[str, str, str, str, str | None, str]]:
+    """The calls of the factors, as the registry has them; all of them change something, so all are POST."""
+    for factor in FACTORS.values():
+        for route in factor.routes:
+            yield route.path, "post", route.operation, route.summary, route.takes, route.gives
+
+
 def _operation(path: str, method: str, name: str, summary: str, takes: str | None, gives: str) -> dict[str, Any]:
-    problem = {"application/problem+json": {"schema": _ref("Problem")}}
+    problem = {"application/problem+json": {"schema": ref("Problem")}}
     operation: dict[str, Any] = {
         "operationId": name,
         "summary": summary,
         "security": [{"session": []}],
         "responses": {
-            "200": {"description": "Done.", "content": {"application/json": {"schema": _ref(gives)}}},
+            "200": {"description": "Done.", "content": {"application/json": {"schema": ref(gives)}}},
             **{status: {"description": text, "content": problem} for status, text in PROBLEMS.items()},
         },
     }
@@ -189,5 +153,5 @@ def _operation(path: str, method: str, name: str, summary: str, takes: str | Non
     if parameters:
         operation["parameters"] = parameters
     if takes:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(takes)}}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": ref(takes)}}}
     return operation

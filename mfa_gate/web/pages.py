@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import segno
 from flask import Response, request
-from markupsafe import Markup
 
 from ..account import Account
-from ..assurance import RECOVERY, Level, Requirement
+from ..assurance import Requirement
 from ..exc import (
     EnrolmentGone,
     InvalidRequest,
@@ -26,9 +24,12 @@ from ..exc import (
     WrongCode,
     WrongState,
 )
+from ..factors.registry import RECOVERY_AMR
 from ..flows import BegunTOTP, Progress
+from ..levels import Level
 from . import answers, inputs, sealed_form, steps, targets
 from .answers import go, page, said
+from .factors import FACES
 from .language import ago, choose, date_of, long_date
 from .request_context import RequestContext, request_context
 
@@ -48,7 +49,7 @@ def challenge() -> Response:
 
 def _prove(context: RequestContext) -> Response:
     try:
-        fields = steps.prove(context, "sealed_form")
+        fields = _read_proof(context)
     except WrongState:
         return _to_step(_progress(context))
     except RETRY as refusal:
@@ -61,6 +62,17 @@ def _prove(context: RequestContext) -> Response:
         return onward(context)
     action = targets.absolute(context.parts.settings, form.path)
     return page("resume", account=_account(context), action=action, fields=form.fields)
+
+
+def _read_proof(context: RequestContext) -> dict[str, str]:
+    """Verify what the form of a factor carries; its fields."""
+    own = {name for face in FACES.values() for name in face.fields}
+    fields = inputs.read(request, context, "method", "sealed_form", *own)
+    face = FACES.get(fields.get("method", "totp"))
+    if face is None:
+        raise InvalidRequest
+    face.prove(context, fields)
+    return fields
 
 
 def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
@@ -83,10 +95,10 @@ def _methods(context: RequestContext, progress: Progress, required: Requirement,
     """The methods that satisfy a requirement; for who came by a recovery code to replace a lost key, that as well."""
     offered = answers.allowed(progress, required)
     own = any(path.startswith(answers.gate_path(context.parts, "")) for path in paths)
-    if not own or context.session is None or RECOVERY not in context.session.methods:
+    if not own or context.session is None or RECOVERY_AMR not in context.session.amr:
         return offered
     anyway = answers.allowed(progress, Requirement())
-    return tuple(dict.fromkeys([*offered, *(way for way in anyway if way == RECOVERY)]))
+    return tuple(dict.fromkeys([*offered, *(way for way in anyway if way == RECOVERY_AMR)]))
 
 
 def challenge_page(
@@ -290,17 +302,11 @@ def _scan(context: RequestContext, begun: BegunTOTP) -> Response:
         "enrol",
         context,
         stage="scan",
-        qr_svg=qr(begun.uri),
+        qr_svg=answers.qr(begun.uri),
         key=begun.key,
         uri=begun.uri,
         enrolment=begun.enrolment,
     )
-
-
-def qr(text: str) -> Markup:
-    """A QR code as inline SVG, with its quiet zone, on white whatever the theme."""
-    svg = segno.make(text, error="m", micro=False).svg_inline(omitsize=True, border=4, dark="#000", light="#fff")
-    return Markup(svg)  # noqa: S704  (made here, of modules only)
 
 
 def _progress(context: RequestContext) -> Progress:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, NamedTuple
 from weakref import ref
 
 from flask import Request, Response, after_this_request, current_app, request, session
 
-from ..assurance import Level, Requirement
+from ..assurance import Requirement
 from ..exc import Refusal
 from ..flows import ClientContext, Elevated, Progress
+from ..levels import Level
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..wiring import Parts
 
 _SLOT: Final = "_mfa_gate"
 CSRF: Final = "csrf"
+
+
+class _Cookie(NamedTuple):
+    """What becomes of the session's cookie: its value, and how long the browser keeps it (None: until it is closed)."""
+
+    value: str
+    max_age: int | None = None
+
+
+_DROPPED: Final = _Cookie("", 0)
 
 
 class RequestContext:
@@ -42,10 +53,11 @@ class RequestContext:
     looked_up: tuple[str, object] | None = None
     refused_read: Refusal | None = None
     _set_device: str | None = None
-    _set_cookie: str | None = None  # "" drops the cookie, None leaves it
+    _cookie: _Cookie | None = None
     _has_put = False
     _progress: Progress | None = None
-    _session: Session | Literal[False] | None = False  # False: not read yet
+    _session: Session | None = None
+    _has_read_session = False
 
     def __init__(self, parts: Parts, request: Request) -> None:
         self.parts = parts
@@ -63,13 +75,13 @@ class RequestContext:
         Raises:
             Unavailable: the store does not answer.
         """
-        if self._session is False:
+        if not self._has_read_session:
             services, asked = self.parts.services, self.request
             found = services.sessions.read(asked.cookies.get(services.settings.cookie_name), services.clock())
             if found is not None and found.place_hash is not None:
                 is_there = services.habits.is_at(found.place_hash, asked.remote_addr, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
-            self._session = found
+            self._session, self._has_read_session = found, True
         return self._session
 
     @property
@@ -128,19 +140,19 @@ class RequestContext:
         return self._progress or self.parts.sign_in.progress(self.session)
 
     def apply(self, elevated: Elevated) -> None:
-        self._session, self._progress = elevated.session, elevated.progress
+        self._session, self._has_read_session, self._progress = elevated.session, True, elevated.progress
         self.has_unseen_notices = elevated.has_unseen_notices
         self._set_device = elevated.device or self._set_device
-        self._queue_cookie(elevated.cookie)
+        self._queue(_Cookie(elevated.cookie))
 
     def replace_session(self, changed: Session) -> None:
         """The same session by the same id, with a proof less."""
-        self._session, self._progress = changed, None
+        self._session, self._has_read_session, self._progress = changed, True, None
 
     def drop_session(self) -> None:
         """Forget the session in this request and drop its cookie; the flows have ended it."""
-        self._session = self._progress = None
-        self._queue_cookie("")
+        self._session, self._has_read_session, self._progress = None, True, None
+        self._queue(_DROPPED)
 
     def close_portal_session(self) -> None:
         """Close the portal's own session."""
@@ -158,18 +170,18 @@ class RequestContext:
     @property
     def has_cookies_to_come(self) -> bool:
         """Whether a cookie was set or dropped after Flask has put the cookies of this request on their answer."""
-        return self._set_cookie is not None and not self._has_put
+        return self._cookie is not None and not self._has_put
 
-    def _queue_cookie(self, cookie: str) -> None:
-        if self._set_cookie is None:
+    def _queue(self, cookie: _Cookie) -> None:
+        if self._cookie is None:
             after_this_request(self.put_cookies)
-        self._set_cookie, self._has_put = cookie, False
+        self._cookie, self._has_put = cookie, False
 
     def put_cookies(self, response: Response) -> Response:
         """Give the answer its cookie, whose name and Secure follow from the base URL alone."""
         self._has_put = True
-        settings, cookie = self.parts.settings, self._set_cookie or ""
-        self._put(response, settings.cookie_name, cookie, None if cookie else 0)
+        settings, cookie = self.parts.settings, self._cookie or _DROPPED
+        self._put(response, settings.cookie_name, cookie.value, cookie.max_age)
         if self._set_device is not None:
             self._put(response, settings.device_cookie_name, self._set_device, int(settings.device_ttl))
         return response

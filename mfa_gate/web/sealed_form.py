@@ -11,8 +11,8 @@ from typing import Final
 
 from flask import Request
 
-from ..assurance import Level
 from ..exc import SealBroken
+from ..levels import Level
 from ..sessions.session import Session
 from ..wiring import Parts
 from .inputs import is_same_origin

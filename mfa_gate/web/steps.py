@@ -6,52 +6,16 @@ from typing import Any, Final
 
 from flask import request
 
-from ..assurance import Level
 from ..exc import InvalidRequest, MFAGateError, Unavailable
 from ..flows import BegunTOTP, Elevated, Removed
 from ..flows.flow import log
+from ..levels import Level
 from . import inputs, targets
 from .request_context import RequestContext
 
 CODE_LENGTH: Final = 128
 # the members that a browser's `toJSON()` may have (W3C WebAuthn L3 §5.1)
 CREDENTIAL: Final = ("id", "rawId", "type", "response", "authenticatorAttachment", "clientExtensionResults")
-
-
-def prove(context: RequestContext, *more: str) -> dict[str, str]:
-    """Verify what a page's form carries; what was sent, for whatever else the caller lets be sent with it."""
-    fields = inputs.read(request, context, "method", "code", "answer", *more)
-    method = fields.get("method", "totp")
-    if method == "totp":
-        elevated = context.parts.sign_in.verify_totp(context.client, needed(fields, "code"))
-    elif method == "recovery":
-        elevated = context.parts.recovery.verify(context.client, needed(fields, "code"))
-    elif method == "webauthn":
-        elevated = context.parts.webauthn.complete_verify(context.client, browser_answer(fields))
-    else:
-        raise InvalidRequest
-    elevate(context, elevated)
-    return fields
-
-
-def prove_totp(context: RequestContext) -> None:
-    """Verify a TOTP code."""
-    fields = inputs.read(request, context, "code")
-    elevate(context, context.parts.sign_in.verify_totp(context.client, needed(fields, "code")))
-
-
-def prove_recovery(context: RequestContext) -> None:
-    """Verify a recovery code."""
-    fields = inputs.read(request, context, "code")
-    elevate(context, context.parts.recovery.verify(context.client, needed(fields, "code")))
-
-
-def prove_webauthn(context: RequestContext) -> None:
-    """Verify an assertion: the body is the `toJSON()` of it."""
-    elevate(
-        context,
-        context.parts.webauthn.complete_verify(context.client, inputs.read_object(request, context, *CREDENTIAL)),
-    )
 
 
 def begin_verify(context: RequestContext) -> dict[str, Any]:
@@ -71,14 +35,14 @@ def activate(context: RequestContext) -> None:
 def begin_totp(context: RequestContext, *more: str) -> BegunTOTP:
     """Begin to enrol an authenticator app."""
     inputs.read(request, context, *more)
-    return context.parts.enrolment.begin_totp(context.client)
+    return context.parts.totp.begin_enrol(context.client)
 
 
 def complete_totp(context: RequestContext, *more: str) -> tuple[str, ...] | None:
     """Confirm an authenticator app by its first code; the account's first recovery codes, where it has none yet."""
     fields = inputs.read(request, context, "enrolment", "code", "label", *more)
     enrolment, code = needed(fields, "enrolment"), needed(fields, "code")
-    elevate(context, context.parts.enrolment.complete_totp(context.client, enrolment, code, fields.get("label")))
+    elevate(context, context.parts.totp.complete_enrol(context.client, enrolment, code, fields.get("label")))
     return context.parts.recovery.first(context.client)
 
 

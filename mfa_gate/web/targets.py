@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 
 from flask import Request, Response, request
 
-from ..assurance import Level
 from ..exc import SealBroken
+from ..levels import Level
 from ..settings import Settings
 from ..wiring import Parts
 

@@ -74,7 +74,7 @@ def anybody_can_make_an_anchor(patch: Patch) -> None:
 def takes_any_value(patch: Patch, name: str) -> None:
     """Let events of every kind have a value of this name too."""
     kinds = {kind: replace(known, fields=known.fields | {name}) for kind, known in audit.EVENT_KINDS.items()}
-    patch.setattr(audit, "KINDS", kinds)
+    patch.setattr(audit, "EVENT_KINDS", kinds)
 
 
 def a_step_is_committed_before_its_event(patch: Patch) -> None:

@@ -18,7 +18,8 @@ from mfa_gate import crockford, wiring
 from mfa_gate.audit.record import Audit
 from mfa_gate.exc import SealBroken, TooManyAttempts, WrongCode
 from mfa_gate.factors import totp
-from mfa_gate.flows import enrolment, key_rotation, password, sign_in
+from mfa_gate.flows import password, seeds
+from mfa_gate.flows import totp as totp_flow
 from mfa_gate.flows.flow import Flow, Progress, log
 from mfa_gate.keyring import Keyring
 from mfa_gate.limits.limiter import Attempt, Limiter, Scope, _row, network
@@ -240,7 +241,7 @@ def a_success_empties(patch: Patch, *, sources: bool = False) -> None:
     """A success clears the windows, of the account or of the source."""
 
     def succeeded(self: Limiter, tx: Any, attempt: Attempt) -> None:
-        self._hold(tx, attempt.counters, attempt.at)
+        self._lock_and_read(tx, attempt.counters, attempt.at)
         for counter in attempt.counters:
             if counter.scope.rule.endswith("source") == sources:
                 counter.failures.clear()
@@ -268,11 +269,11 @@ def rule_without(**changes: Any) -> Callable[[Patch], None]:
 def count_by_session(patch: Patch) -> None:
     """What AuthQuake lived on: each session has a counter of its own."""
 
-    def count(self: sign_in.SignIn, tx: Any, client: Any, rows: Any, subject: str, lane: Any) -> Attempt:
+    def count(self: totp_flow.TOTP, tx: Any, client: Any, rows: Any, subject: str, lane: Any) -> Attempt:
         scopes = (Scope("code", client.require_session().sign_in, lane), Scope("source", network(client.address)))
         return self.services.limiter.count(tx, scopes, self.services.clock())
 
-    patch.setattr(sign_in.SignIn, "_count", count)
+    patch.setattr(totp_flow.TOTP, "_count", count)
 
 
 def a_new_key_empties_the_counters(patch: Patch) -> None:
@@ -282,11 +283,11 @@ def a_new_key_empties_the_counters(patch: Patch) -> None:
 def count_after_the_check(patch: Patch) -> None:
     """Only looks before the check; a failure is written down when it has been found."""
     under_way = threading.local()
-    really = sign_in.SignIn._match
+    really = totp_flow.TOTP._match
 
     def count(self: Limiter, tx: Any, scopes: Any, now: float, **_: Any) -> Attempt:
         held = tuple(self._counter(scope) for scope in scopes)
-        self._hold(tx, held, now)
+        self._lock_and_read(tx, held, now)
         if max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held) > 0:
             raise TooManyAttempts(retry_after=5)
         under_way.attempt = Attempt(held, now)
@@ -298,7 +299,7 @@ def count_after_the_check(patch: Patch) -> None:
         except WrongCode:
             attempt = under_way.attempt
             with self.services.store.begin() as tx:
-                self.services.limiter._hold(tx, attempt.counters, attempt.at)
+                self.services.limiter._lock_and_read(tx, attempt.counters, attempt.at)
                 for counter in attempt.counters:
                     counter.failures.append(attempt.at)
                     counter.streak += 1
@@ -306,7 +307,7 @@ def count_after_the_check(patch: Patch) -> None:
             raise
 
     patch.setattr(Limiter, "count", count)
-    patch.setattr(sign_in.SignIn, "_match", match)
+    patch.setattr(totp_flow.TOTP, "_match", match)
 
 
 def counters_without_a_lock(patch: Patch) -> None:
@@ -386,7 +387,7 @@ def settings_show_their_keys(patch: Patch) -> None:
 
 
 def seeds_without_a_place(patch: Patch) -> None:
-    for module in (sign_in, enrolment, key_rotation):
+    for module in (seeds, totp_flow):
         patch.setattr(module, "seed_context", lambda *_: "a seed")
     matches_anything(patch, "totp step")
 
@@ -397,7 +398,7 @@ def counters_of_seeds_unwatched(patch: Patch) -> None:
 
 def broken_seeds_are_wrong_codes(patch: Patch) -> None:
     """A row that does not open is passed over, and the check finds nothing."""
-    really = sign_in.open_seed
+    really = seeds.open_seed
 
     def open_seed(flow: Any, row: Any) -> bytes:
         try:
@@ -405,13 +406,12 @@ def broken_seeds_are_wrong_codes(patch: Patch) -> None:
         except SealBroken:
             return b"\0" * 20
 
-    patch.setattr(sign_in, "open_seed", open_seed)
-    patch.setattr(key_rotation, "open_seed", open_seed)
+    patch.setattr(totp_flow, "open_seed", open_seed)
 
 
 def drift_told_to_anybody(patch: Patch) -> None:
     """Sign-in and step-up answer as the enrolment does."""
-    really = sign_in.SignIn._match
+    really = totp_flow.TOTP._match
 
     def match(self: Any, rows: Any, code: str) -> Any:
         try:
@@ -419,11 +419,11 @@ def drift_told_to_anybody(patch: Patch) -> None:
         except WrongCode:
             for row in rows:
                 totp.confirm(
-                    sign_in.open_seed(self, row), code, self.services.clock(), self.services.settings.totp_window
+                    seeds.open_seed(self, row), code, self.services.clock(), self.services.settings.totp_window
                 )
             raise
 
-    patch.setattr(sign_in.SignIn, "_match", match)
+    patch.setattr(totp_flow.TOTP, "_match", match)
 
 
 def any_keys_will_do(patch: Patch) -> None:

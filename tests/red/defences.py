@@ -26,7 +26,7 @@ PARTS = (
     "notices",
     "audit",
     "policy",
-    "import",
+    "imports",
     "desk",
     "risk",
     "reads",

@@ -11,7 +11,7 @@ import pytest
 from mfa_gate.flows import password, sign_in
 from mfa_gate.flows.proving import ProofFlow
 from mfa_gate.flows.self_service import SelfService
-from mfa_gate.flows.sign_in import SignIn
+from mfa_gate.flows.totp import TOTP
 from mfa_gate.limits.limiter import Limiter, Scope, network
 from mfa_gate.limits.rules import Rule
 from mfa_gate.sessions.devices import Devices, PresentedDevices
@@ -73,12 +73,12 @@ def a_header_that_cannot_be_read_fails_the_sign_in(patch: Patch) -> None:
 def one_lane(patch: Patch) -> None:
     """Strangers and known devices share their counters."""
 
-    def count(self: SignIn, tx: Any, client: Any, found: Any, subject: str, _lane: Any) -> Any:
+    def count(self: TOTP, tx: Any, client: Any, found: Any, subject: str, _lane: Any) -> Any:
         scopes = [Scope("code", f"authenticator {row.id}") for row in found]
         scopes += [Scope("code", f"account {subject}"), Scope("source", network(client.address))]
         return self.services.limiter.count(tx, scopes, self.services.clock())
 
-    patch.setattr(SignIn, "_count", count)
+    patch.setattr(TOTP, "_count", count)
 
 
 def one_counter_per_name(patch: Patch) -> None:

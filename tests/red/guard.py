@@ -9,7 +9,7 @@ from flask import has_request_context, request
 from sqlalchemy import text
 
 from mfa_gate import Account, gate
-from mfa_gate.assurance import Level, Requirement, level_of
+from mfa_gate.assurance import Requirement, level_of
 from mfa_gate.audit.record import Audit
 from mfa_gate.contrib.flask_login import FlaskLoginBridge
 from mfa_gate.exc import Refusal, SignInRequired, StepUpRequired, Unavailable
@@ -17,6 +17,7 @@ from mfa_gate.flows.account_lifecycle import AccountLifecycle
 from mfa_gate.flows.flow import Elevated, Flow
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.keyring import Keyring
+from mfa_gate.levels import Level
 from mfa_gate.request import guard, marks, start
 from mfa_gate.request.guard import Guard
 from mfa_gate.request.marks import Marks
@@ -62,7 +63,7 @@ def same_id_at_each_rise(patch: Patch) -> None:
         now: float,
         ends_at: float,
         device: str | None = None,
-        here: Any = None,
+        place: Any = None,
         *,
         risk: Any = None,
         enrol_until: float | None = None,
@@ -79,7 +80,7 @@ def same_id_at_each_rise(patch: Patch) -> None:
             session.group,
             None,
             risk or session.risk,
-            here.context if here else session.context,
+            place.place_hash if place else session.place_hash,
         )
         if not rows.move(tx, session.id_hash, session._proofs, row, device):
             raise SignInRequired
@@ -134,9 +135,9 @@ def cookies_that_may_break(patch: Patch) -> None:
     patch.setattr(Guard, "enforce", enforce_unguarded)
 
 
-def enforce_unguarded(self: Guard, required: Requirement, here: RequestContext) -> Any:
-    refusal = self._decide(here, required)
-    return None if refusal is None else self._answer(here, refusal, required)
+def enforce_unguarded(self: Guard, required: Requirement, context: RequestContext) -> Any:
+    refusal = self._decide(context, required)
+    return None if refusal is None else self._answer(context, refusal, required)
 
 
 def one_cookie_name(patch: Patch) -> None:
@@ -161,7 +162,8 @@ def name_of_plain_cookies_is_read(patch: Patch) -> None:
     name = Settings.cookie_name.func  # type: ignore[attr-defined]
 
     def session(self: RequestContext) -> Any:
-        if self._session is False:
+        if not self._has_read_session:
+            self._has_read_session = True
             services, full = self.parts.services, name(self.parts.settings)
             plain = full.removeprefix("__Host-")
             self._session = services.sessions.read(
@@ -206,12 +208,12 @@ def groups_that_need_no_second_factor(patch: Patch) -> None:
     """As a policy that asks nothing of some, whatever they have enrolled."""
     decide = Guard._decide
 
-    def by_group(self: Guard, here: Any, required: Requirement) -> Any:
-        session = here.session
-        account = here.parts.portal.load(session.account_id) if session else None
+    def by_group(self: Guard, context: Any, required: Requirement) -> Any:
+        session = context.session
+        account = context.parts.portal.load(session.account_id) if session else None
         if account is not None and account.group == "nobody must prove anything":
             return None
-        return decide(self, here, required)
+        return decide(self, context, required)
 
     patch.setattr(Guard, "_decide", by_group)
 
@@ -225,9 +227,9 @@ def signing_out_leaves_the_enrolment(patch: Patch) -> None:
 
 
 def open_where_something_breaks(patch: Patch) -> None:
-    def enforce(self: Guard, required: Requirement, here: RequestContext) -> Any:
+    def enforce(self: Guard, required: Requirement, context: RequestContext) -> Any:
         try:
-            return enforce_unguarded(self, required, here)
+            return enforce_unguarded(self, required, context)
         except Refusal as refusal:
             return None if isinstance(refusal, Unavailable) else guard.answers.refuse(refusal, required)
         except Exception:
@@ -242,7 +244,7 @@ def a_fault_is_a_bare_500(patch: Patch) -> None:
 
 def half_signed_in_where_the_portal_fails(patch: Patch) -> None:
     """The portal's callback fails, and the gate's session stays open."""
-    patch.setattr(steps, "leave", lambda here: None)
+    patch.setattr(steps, "leave", lambda context: None)
 
 
 def open_while_the_store_is_dead(patch: Patch) -> None:
@@ -265,12 +267,12 @@ def open_while_the_store_is_dead(patch: Patch) -> None:
 
 
 def identities_are_not_compared(patch: Patch) -> None:
-    def decide(self: Guard, here: Any, required: Requirement) -> Any:
-        session = here.session
+    def decide(self: Guard, context: Any, required: Requirement) -> Any:
+        session = context.session
         if session is None or session.level < Level.MFA:
-            return self._stranger(here, session, None)
-        now = here.parts.services.clock()
-        here.parts.life.present(session, now)
+            return self._stranger(context, session, None)
+        now = context.parts.services.clock()
+        context.parts.life.present(session, now)
         return None if guard.satisfies(session.level, session.proofs, required, now) else StepUpRequired()
 
     patch.setattr(Guard, "_decide", decide)
@@ -279,9 +281,9 @@ def identities_are_not_compared(patch: Patch) -> None:
 def the_portals_session_is_enough(patch: Patch) -> None:
     decide = Guard._decide
 
-    def either(self: Guard, here: Any, required: Requirement) -> Any:
-        identity = here.parts.portal.identity
-        return None if identity is not None and identity() else decide(self, here, required)
+    def either(self: Guard, context: Any, required: Requirement) -> Any:
+        identity = context.parts.portal.identity
+        return None if identity is not None and identity() else decide(self, context, required)
 
     patch.setattr(Guard, "_decide", either)
 
@@ -300,7 +302,7 @@ def half_a_sign_in_has_an_account(patch: Patch) -> None:
         self._parts, self._account = parts, None
         self.account_id = session.account_id if session else None
         self.level = session.level if session else None
-        self.methods = session.methods if session else ()
+        self.methods = session.amr if session else ()
         self.authenticated_at = session.authenticated_at if session else None
 
     patch.setattr(start.GateSession, "__init__", init)

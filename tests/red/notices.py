@@ -64,7 +64,7 @@ def first_enrolments_are_frozen_too(patch: Patch) -> None:
 
 
 def links_are_good_for_ever(patch: Patch) -> None:
-    patch.setattr(flow, "LINK", 10**9)
+    patch.setattr(flow, "LINK_LIFETIME", 10**9)
 
 
 def links_are_not_signed(patch: Patch) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from mfa_gate.assurance import METHODS, Level, Proof, Requirement, level_of, satisfies, strongest
+from mfa_gate.assurance import Proof, Requirement, level_of, satisfies, strongest
 from mfa_gate.exc import ActivationRequired, LastAuthenticator, NotFound, StepUpRequired
-from mfa_gate.flows import Enrolment, Removed, SelfService, WebAuthn
+from mfa_gate.factors.registry import METHODS
+from mfa_gate.flows import TOTP, Removed, SelfService, WebAuthn
 from mfa_gate.flows.flow import CHANGE_AGE, Flow
+from mfa_gate.levels import Level
 from mfa_gate.sessions import session as sessions
 from mfa_gate.sessions.session import Session
 from mfa_gate.store import authenticators
@@ -23,7 +25,7 @@ Patch = pytest.MonkeyPatch
 
 
 def whoever_has_a_session_is_an_owner(patch: Patch) -> None:
-    patch.setattr(Flow, "signed_in", lambda self, tx, session: authenticators.methods(tx, session.account_id))
+    patch.setattr(Flow, "signed_in", lambda self, tx, session: authenticators.amr(tx, session.account_id))
 
 
 def names_change_without_a_proof(patch: Patch) -> None:
@@ -36,7 +38,7 @@ def everybody_may_change(patch: Patch) -> None:
 
 
 def rights_are_looked_at_when_it_begins_only(patch: Patch) -> None:
-    for flow, name in ((Enrolment, "complete_totp"), (WebAuthn, "complete_enrol")):
+    for flow, name in ((TOTP, "complete_enrol"), (WebAuthn, "complete_enrol")):
         really: Callable[..., Any] = getattr(flow, name)
 
         def complete(self: Any, *args: Any, really: Callable[..., Any] = really) -> Any:
@@ -53,7 +55,7 @@ def rights_are_looked_at_when_it_begins_only(patch: Patch) -> None:
 
 def two_proofs_are_two_factors(patch: Patch) -> None:
     """Counted by their number, whatever they are."""
-    levels_by(patch, lambda proofs: max(METHODS[proof.method].ceiling for proof in proofs))
+    levels_by(patch, lambda proofs: max(METHODS[proof.amr].level for proof in proofs))
 
 
 def two_codes_lift_a_level(patch: Patch) -> None:
@@ -61,7 +63,7 @@ def two_codes_lift_a_level(patch: Patch) -> None:
 
     def lifted(proofs: list[Proof]) -> Level:
         level = level_of(proofs)
-        more = level > Level.PASSWORD and sum(METHODS[proof.method].category == "possession" for proof in proofs) > 1
+        more = level > Level.PASSWORD and sum(METHODS[proof.amr].category == "possession" for proof in proofs) > 1
         return Level(min(level + more, Level.HARDWARE))
 
     levels_by(patch, lifted)
@@ -112,7 +114,7 @@ def rights(
                 return
             if progress.state != "signed_in":
                 raise self.refusal_for(progress.state)
-            required = Requirement(strongest(progress.methods), CHANGE_AGE)
+            required = Requirement(strongest(progress.amr), CHANGE_AGE)
             lacking = not satisfies(session.level, session.proofs, required, now)
             if lacking and not self.proven_by_recovery_code(session, now):
                 raise StepUpRequired(requirement=required)

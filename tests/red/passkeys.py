@@ -12,8 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from mfa_gate.exc import WrongAssertion
-from mfa_gate.factors import attestation, cose, webauthn, webauthn_answers
-from mfa_gate.flows import key_rotation
+from mfa_gate.factors import attestation, cose, registry, webauthn, webauthn_answers
 from mfa_gate.flows import webauthn as flow
 from mfa_gate.flows.flow import Flow
 from mfa_gate.store import authenticators, credentials, recovery_sets
@@ -233,7 +232,7 @@ def bindings_are_not_checked(patch: Patch) -> None:
 
 
 def check_overlooks_keys(patch: Patch) -> None:
-    patch.setattr(key_rotation, "is_bound", lambda *_: True)
+    patch.setattr(flow.WebAuthn, "broken", lambda *_: [])
 
 
 def the_last_one_may_go(patch: Patch) -> None:
@@ -259,24 +258,23 @@ def switched_off_methods_answer(patch: Patch) -> None:
 
 def switched_off_methods_are_offered(patch: Patch) -> None:
     def allowed(progress: Any, required: Any) -> tuple[str, ...]:
-        names = web_answers.METHOD_NAMES.items()
-        good = [name for amr, name in names if amr in progress.methods and required.reached_by(amr)]
-        return tuple(dict.fromkeys(good))
+        factors = registry.FACTORS.items()
+        return tuple(name for name, one in factors if any(map(required.reached_by, one.amr & progress.amr)))
 
     patch.setattr(web_answers, "allowed", allowed)
 
 
 def an_account_without_a_method_that_is_on_is_let_in(patch: Patch) -> None:
     """What is switched off is not asked for, so whoever has nothing else enrols anew."""
-    real = authenticators.methods
-    names = web_answers.METHOD_NAMES
+    real = authenticators.amr
 
-    def methods(tx: Any, account_id: str) -> frozenset[str]:
+    def amr_of_what_is_on(tx: Any, account_id: str) -> frozenset[str]:
         from mfa_gate.web.request_context import current_parts
 
-        return frozenset(amr for amr in real(tx, account_id) if names[amr] in current_parts().settings.methods)
+        on = current_parts().settings.methods
+        return frozenset(amr for amr in real(tx, account_id) if registry.factor_of(amr).name in on)
 
-    patch.setattr(authenticators, "methods", methods)
+    patch.setattr(authenticators, "amr", amr_of_what_is_on)
 
 
 def counters_fall(patch: Patch) -> None:

@@ -63,8 +63,8 @@ def observing_relaxes_the_gates_own_pages(patch: Patch) -> None:
 def observed_sessions_need_not_agree_with_the_portals(patch: Patch) -> None:
     really = Guard._decide
 
-    def decide(self: Guard, here: Any, required: Any) -> Any:
-        return None if here.is_observed else really(self, here, required)
+    def decide(self: Guard, context: Any, required: Any) -> Any:
+        return None if context.is_observed else really(self, context, required)
 
     patch.setattr(Guard, "_decide", decide)
 

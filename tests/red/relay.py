@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from flask import has_request_context, request
 
-from mfa_gate.assurance import Level, Requirement, satisfies
+from mfa_gate.assurance import Requirement, satisfies
 from mfa_gate.flows import WebAuthn
+from mfa_gate.levels import Level
 from mfa_gate.request import guard
 from mfa_gate.web import answers
 

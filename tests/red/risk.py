@@ -39,22 +39,22 @@ def a_session_counts_wherever_it_shows_up(patch: Patch) -> None:
 
 
 def a_session_that_moved_enrols_still(patch: Patch) -> None:
-    really = Continuity.here
+    really = Continuity.as_seen_from
 
-    def here(self: Continuity, session: Session, client: ClientContext) -> Session:
+    def as_seen_from(self: Continuity, session: Session, client: ClientContext) -> Session:
         return replace(really(self, session, client), moved=False)
 
-    patch.setattr(Continuity, "as_seen_from", here)
+    patch.setattr(Continuity, "as_seen_from", as_seen_from)
 
 
 def a_move_makes_what_was_too_unusual_less_so(patch: Patch) -> None:
-    really = Continuity.here
+    really = Continuity.as_seen_from
 
-    def here(self: Continuity, session: Session, client: ClientContext) -> Session:
+    def as_seen_from(self: Continuity, session: Session, client: ClientContext) -> Session:
         found = really(self, session, client)
         return replace(found, risk="raised") if found.risk == "high" else found
 
-    patch.setattr(Continuity, "as_seen_from", here)
+    patch.setattr(Continuity, "as_seen_from", as_seen_from)
 
 
 def breadth_is_not_looked_at(patch: Patch) -> None:

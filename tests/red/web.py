@@ -15,8 +15,8 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from mfa_gate.exc import Refusal, SealBroken
-from mfa_gate.flows import Activation, Enrolment, Password, flow
-from mfa_gate.flows import enrolment as enrolments
+from mfa_gate.flows import TOTP, Activation, Password, flow
+from mfa_gate.flows import totp as totp_flow
 from mfa_gate.keyring import Keyring
 from mfa_gate.settings import Settings
 from mfa_gate.web import answers, inputs, pages, sealed_form, targets
@@ -159,9 +159,9 @@ def only_known_names_are_counted(patch: Patch) -> None:
 
 
 def the_answer_names_the_next_step(patch: Patch) -> None:
-    def half_way(here: Any) -> Any:
-        progress = here.parts.sign_in.progress(here.session)
-        return answers.go(answers.step_path(here.parts, progress.state))
+    def half_way(context: Any) -> Any:
+        progress = context.parts.sign_in.progress(context.session)
+        return answers.go(answers.step_path(context.parts, progress.state))
 
     patch.setattr(answers, "half_way", half_way)
 
@@ -272,7 +272,7 @@ def inline_is_allowed(patch: Patch) -> None:
 
 
 def labels_are_taken_as_they_come(patch: Patch) -> None:
-    patch.setattr(enrolments, "clean_label", lambda label: label or "")
+    patch.setattr(totp_flow, "clean_label", lambda label: label or "")
 
 
 def nothing_is_escaped(patch: Patch) -> None:
@@ -287,15 +287,15 @@ def nothing_is_escaped(patch: Patch) -> None:
 
 
 def app_labels_are_taken_as_they_come(patch: Patch) -> None:
-    real = Enrolment.begin_totp
+    real = TOTP.begin_enrol
 
-    def begin(self: Enrolment, client: Any) -> Any:
+    def begin(self: TOTP, client: Any) -> Any:
         begun = real(self, client)
         name = self.account_of(client.require_session()).name
         uri = f"otpauth://totp/Portail:{name}?secret={begun.secret}&issuer=Portail"
         return type(begun)(begun.enrolment, begun.secret, uri, begun.key)
 
-    patch.setattr(Enrolment, "begin_totp", begin)
+    patch.setattr(TOTP, "begin_enrol", begin)
 
 
 DEFENCES: dict[str, Callable[[Patch], None]] = {

@@ -187,11 +187,11 @@ def test_a_kept_form_of_a_sure_page_asks_for_the_key_alone_after_a_failed_try_to
     assert offered(asked) == {"webauthn"}
     sealed = hidden(asked, "sealed_form")
     for fields in ({"method": "webauthn", "answer": "{}"}, {"method": "totp", "code": "000000"}):
-        again = browser.step("challenge", held=sealed, **fields)
+        again = browser.step("challenge", sealed_form=sealed, **fields)
         assert again.status_code == 422
         assert offered(again) == {"webauthn"}
         assert hidden(again, "sealed_form") == sealed
-    resume = prove_on_page(browser, key, held=sealed)
+    resume = prove_on_page(browser, key, sealed_form=sealed)
     assert hidden(resume, "iban") == "FR76"
     assert browser.post("/safe", {"iban": "FR76"}).text == "safe {'iban': 'FR76'}"
 
@@ -201,7 +201,7 @@ def test_a_kept_form_that_comes_back_by_a_weaker_proof_is_not_taken(portal: Port
     browser, secret, _, code = standing(portal, in_by_app)
     sealed = hidden(browser.post("/safe", {"iban": "FR76"}), "sealed_form")
     typed = portal.code(secret) if method == "totp" else code
-    browser.step("challenge", method=method, code=typed, held=sealed)
+    browser.step("challenge", method=method, code=typed, sealed_form=sealed)
     late = browser.post("/safe", {"iban": "FR76"})
     assert late.status_code == 401
     assert offered(late) == {"webauthn"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mfa_gate import Level
-from mfa_gate.assurance import METHODS, Proof, Requirement, level_of, satisfies, strongest
+from mfa_gate.assurance import Proof, Requirement, level_of, satisfies, strongest
+from mfa_gate.factors.registry import METHODS
 from mfa_gate.testing import SoftwareKey
 from tests.support.owners import (
     BEGIN_APP,
@@ -184,7 +185,7 @@ def test_only_knowledge_and_possession_together_are_two_factors(methods: tuple[s
     both = categories == {"knowledge", "possession"}
     level = level_of(proofs(*methods))
     assert (level >= Level.MFA) == both
-    assert level == (max(METHODS[method].ceiling for method in methods) if both else Level.PASSWORD)
+    assert level == (max(METHODS[method].level for method in methods) if both else Level.PASSWORD)
     assert satisfies(level, proofs(*methods), Requirement(Level.MFA), 100.0) == both
 
 

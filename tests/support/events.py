@@ -7,10 +7,10 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import Final, get_args
 
-from mfa_gate.assurance import METHODS
 from mfa_gate.audit.event_kinds import EVENT_KINDS
 from mfa_gate.audit.record import Outcome
 from mfa_gate.exc import Refusal
+from mfa_gate.factors.registry import METHODS
 
 # who at the desk it was, and by which way, where it was the desk; and why it failed, where it did
 SOMETIMES: Final = {"by", "via", "signing_in"}

@@ -46,10 +46,10 @@ def enrol(portal: Portal, *kinds: str, account: str = "anne") -> list[Any]:
         client = ClientContext(parts.activation.redeem(client, code).session, LOOPBACK)
         for kind in kinds:
             if kind == "app":
-                begun = parts.enrolment.begin_totp(client)
+                begun = parts.totp.begin_enrol(client)
                 # the code before this one, so that this one can still sign in
                 earlier = totp_code(begun.secret, portal.clock() - STEP)
-                elevated = parts.enrolment.complete_totp(client, begun.enrolment, earlier, "My app")
+                elevated = parts.totp.complete_enrol(client, begun.enrolment, earlier, "My app")
                 made.append(begun.secret)
             else:
                 key = SoftwareKey(BASE_URL)

@@ -21,6 +21,7 @@ from mfa_gate.limits.rules import LimitPolicy
 from mfa_gate.netinfo import NetInfo
 from mfa_gate.policy import Policy
 from mfa_gate.risk import RiskPolicy
+from mfa_gate.settings import Settings
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key, enrol_totp, totp_code
 from mfa_gate.testing.software_key import UNTAMPERED, Tampered
 
@@ -43,6 +44,11 @@ class Portal:
     people: dict[str, Account]
     passwords: dict[str, str]
     opened: list[str] = field(default_factory=list)  # accounts whose portal session was opened, in order
+
+    @property
+    def gate_settings(self) -> Settings:
+        settings: Settings = self.app.extensions["mfa_gate"].settings
+        return settings
 
     def browser(self, address: str = ADDRESS) -> Browser:
         return Browser(self, self.app.test_client(), address)

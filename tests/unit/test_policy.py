@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfa_gate import ConfigurationError, GroupPolicy, Level, Policy
-from mfa_gate.assurance import CLOCK_SKEW, METHODS, Proof, Requirement, level_of, satisfies
+from mfa_gate.assurance import CLOCK_SKEW, Proof, Requirement, level_of, satisfies
+from mfa_gate.factors.registry import METHODS
 
 NOW = 1_700_000_000.0
 AMRS = sorted(METHODS.keys() - {"pwd"})
@@ -45,7 +46,7 @@ def test_adding_a_requirement_never_lets_more_through(a: Requirement, b: Require
 
 @given(requirements, proofs)
 def test_a_proof_that_does_not_count_is_as_good_as_none(required: Requirement, made: list[Proof]) -> None:
-    counting = [proof for proof in made if required.counts(proof.method)]
+    counting = [proof for proof in made if required.counts(proof.amr)]
     if satisfies(level_of(made), made, required, NOW):
         assert satisfies(level_of(counting), counting, required, NOW)
 
@@ -53,16 +54,16 @@ def test_a_proof_that_does_not_count_is_as_good_as_none(required: Requirement, m
 @pytest.mark.parametrize(
     ("required", "passes"),
     [
-        (Requirement(methods=frozenset({"pop"})), True),
-        (Requirement(methods=frozenset({"otp"})), True),
-        (Requirement(methods=frozenset({"hwk"})), False),
-        (Requirement(Level.PHISHING_RESISTANT, methods=frozenset({"pop"})), True),
-        (Requirement(Level.PHISHING_RESISTANT, methods=frozenset({"otp"})), False),
+        (Requirement(amr=frozenset({"pop"})), True),
+        (Requirement(amr=frozenset({"otp"})), True),
+        (Requirement(amr=frozenset({"hwk"})), False),
+        (Requirement(Level.PHISHING_RESISTANT, amr=frozenset({"pop"})), True),
+        (Requirement(Level.PHISHING_RESISTANT, amr=frozenset({"otp"})), False),
         (Requirement(max_age=100.0), True),
-        (Requirement(max_age=100.0, methods=frozenset({"otp"})), True),
-        (Requirement(max_age=100.0, methods=frozenset({"pop"})), False),
-        (Requirement(max_age=500.0, methods=frozenset({"pop"})), False),
-        (Requirement(max_age=500.1, methods=frozenset({"pop"})), True),
+        (Requirement(max_age=100.0, amr=frozenset({"otp"})), True),
+        (Requirement(max_age=100.0, amr=frozenset({"pop"})), False),
+        (Requirement(max_age=500.0, amr=frozenset({"pop"})), False),
+        (Requirement(max_age=500.1, amr=frozenset({"pop"})), True),
         (Requirement(Level.PHISHING_RESISTANT, max_age=100.0), False),
         (Requirement(Level.HARDWARE), False),
     ],

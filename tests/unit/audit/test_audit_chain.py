@@ -47,7 +47,7 @@ def record(portal: Portal, times: int = 1, subject: str | None = None) -> None:
     services = portal.app.extensions["mfa_gate"].services
     for _ in range(times):
         with services.store.begin() as tx:
-            services.audit.record(tx, "first_factor", portal.clock(), Who(subject), method="pwd")
+            services.audit.record(tx, "first_factor", portal.clock(), Who(subject), amr="pwd")
 
 
 def several_chains(portal: Portal) -> None:

@@ -198,7 +198,7 @@ def test_a_thousand_alerts_become_a_digest_and_none_is_lost(portal: Portal, post
             for number in range(times):
                 parts.services.audit.record(
                     tx, "second_factor", portal.clock(), Who(subject, f"sign-in {number}"), outcome="failure",
-                    method="otp", reason="wrong_code", signing_in=True,
+                    amr="otp", reason="wrong_code", signing_in=True,
                 )  # fmt: skip
 
     flood(1)

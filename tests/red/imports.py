@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from mfa_gate.flows import imports, key_rotation, sign_in
+from mfa_gate.flows import imports, seeds
+from mfa_gate.flows import totp as totp_flow
 from mfa_gate.store.schema import totp_seeds
 
 Patch = pytest.MonkeyPatch
@@ -25,12 +26,12 @@ def codes_of_before_still_open(patch: Patch) -> None:
 
 
 def seeds_open_whatever_their_shape(patch: Patch) -> None:
-    really = sign_in.seed_context
+    really = seeds.seed_context
 
     def context(subject: str, authenticator_id: str, _shape: Any = None) -> str:
         return really(subject, authenticator_id)
 
-    for module in (sign_in, imports, key_rotation):
+    for module in (seeds, imports, totp_flow):
         patch.setattr(module, "seed_context", context)
 
 
@@ -46,8 +47,8 @@ def _kept_whatever_was_spent(tx: Any, authenticator_id: str, step: int, spent: s
 
 
 def nobody_vouches_for_the_clock_of_a_token(patch: Patch) -> None:
-    really = sign_in._marked
-    patch.setattr(sign_in, "_marked", lambda row, step, _drift: really(row, step, None))
+    really = seeds._marked
+    patch.setattr(seeds, "_marked", lambda row, step, _drift: really(row, step, None))
 
 
 DEFENCES = {
