@@ -1,5 +1,6 @@
 """Build hook: compiles the gettext catalogues, for wheels and editable installs alike."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,5 +44,8 @@ def compile_catalogue(source: Path) -> None:
     faults = [f"{source.name}:{message.lineno}: {fault}" for message, found in catalogue.check() for fault in found]
     if faults:
         raise ValueError("\n".join(faults))
-    with source.with_suffix(".mo").open("wb") as file:
+    # put in place as a whole: a portal that starts meanwhile reads the old catalogue or the new one
+    half = source.with_suffix(f".{os.getpid()}.tmp")
+    with half.open("wb") as file:
         write_mo(file, catalogue)
+    half.replace(source.with_suffix(".mo"))

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
 import pytest
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from mfa_gate.settings import NAMES
 from mfa_gate.testing import totp_code
 from tests.support.demo import ROOT
+from tests.support.installed import checkout, environment
+from tests.support.postbox import free_port
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PASSWORD = "not a real password"
-BASE_URL = "https://portal.example"
+MARK = "--- next ---"
+BASE_URL = "http://localhost:5000"
+PASSWORD = "correct horse battery staple"
 
 
 def block(language: str, begins: str) -> str:
@@ -36,75 +40,102 @@ APP = block("python", "# app.py")
 SHELL = block("sh", "export FLASK_MFA_GATE_KEYS")
 
 
+@dataclass
+class Reader:
+    """Somebody who has typed what README.md says: what each command printed, and the portal that runs now."""
+
+    printed: dict[str, str]
+    port: int
+    cookies: CookieJar = field(default_factory=CookieJar)
+
+    def open(self, path: str, **fields: str) -> tuple[int, str, str]:
+        """Status, target and text of the answer to a GET, or to a POST where there are fields."""
+        headers = {"Accept": "text/html", "Origin": BASE_URL}
+        data = urlencode(fields).encode() if fields else None
+        asked = Request(f"http://localhost:{self.port}{path}", data, headers)
+        opener = build_opener(HTTPCookieProcessor(self.cookies), Stay)
+        try:
+            answer = opener.open(asked)
+        except HTTPError as error:
+            answer = error
+        return answer.status, answer.headers.get("Location") or "", answer.read().decode()
+
+    def step(self, name: str, **fields: str) -> tuple[int, str, str]:
+        """Send the form of one of the gate's pages."""
+        token = json.loads(self.open("/mfa/api/v1/session")[2])["csrf_token"]
+        return self.open(f"/mfa/{name}", csrf_token=token, **fields)
+
+
+class Stay(HTTPRedirectHandler):
+    """Follows no redirect: a test looks at each."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The commands of the README, run as they are written in the folder of its app; what each printed."""
-    folder = tmp_path_factory.mktemp("readme")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Type the commands as they stand into a fresh shell, in an empty folder, with nothing set but PATH and HOME."""
+    home, folder, port = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("readme"), free_port()
+    checkout(home)
+    # the port is the only thing that differs: 5000 may be taken where the tests run
+    variables = {**environment(home), "FLASK_RUN_PORT": str(port), "PYTHONUNBUFFERED": "1"}
     (folder / "app.py").write_text(APP, encoding="utf-8")
-    commands = [line for line in SHELL.splitlines() if line and not line.startswith("pip install")]
-    script = "set -eu\n" + "".join(f"{line}\nprintf '%s\\n' ---\n" for line in commands)
-    script += 'printf "%s\\n" "$FLASK_MFA_GATE_KEYS"\n'
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    environment = {"PATH": path, "SECRET_KEY": "x" * 32, "ANNES_PASSWORD": PASSWORD, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    commands = [line for line in SHELL.splitlines() if line]
+    *typed, last = commands
+    script = "set -e\n" + "".join(f"{line}\necho {MARK}\n" for line in typed) + f"exec {last}\n"
+    shell = subprocess.Popen(
+        ["sh", "-c", script], cwd=folder, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    *outputs, keys = done.stdout.split("---\n")
-    return {**dict(zip(commands, outputs, strict=True)), "keys": keys.strip(), "folder": str(folder)}
+    assert shell.stdout is not None
+    lines = []
+    for line in shell.stdout:
+        lines.append(line)
+        if "Running on" in line:
+            break
+    else:
+        raise AssertionError("".join(lines))
+    try:
+        yield Reader(dict(zip(commands, "".join(lines).split(f"{MARK}\n"), strict=True)), port)
+    finally:
+        shell.terminate()
+        shell.wait()
 
 
-@pytest.fixture
-def app(told: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.setenv("SECRET_KEY", "x" * 32)
-    monkeypatch.setenv("ANNES_PASSWORD", PASSWORD)
-    monkeypatch.setenv("FLASK_MFA_GATE_KEYS", told["keys"])
-    monkeypatch.setenv("FLASK_MFA_GATE_BASE_URL", BASE_URL)
-    spec = importlib.util.spec_from_file_location("app", Path(told["folder"], "app.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "app", module)
-    spec.loader.exec_module(module)
-    yield module
-    module.app.extensions["mfa_gate"].services.store.close()
+def said(reader: Reader, words: str) -> str:
+    """What the command with these words printed."""
+    return next(output for command, output in reader.printed.items() if words in command)
 
 
-def send(client: FlaskClient, path: str, **fields: str) -> TestResponse:
-    headers = {"Accept": "text/html", "Origin": BASE_URL}
-    if path.startswith("/mfa/"):
-        session = client.get("/mfa/api/v1/session", base_url=BASE_URL).json
-        fields["csrf_token"] = session["csrf_token"]
-    return client.post(path, data=fields, base_url=BASE_URL, headers=headers)
+def test_the_bare_app_lets_anne_in_with_password_letter_and_phone(reader: Reader) -> None:
+    assert reader.open("/")[:2] == (303, f"{BASE_URL}/login")
+    assert "password" in reader.open("/login")[2]
+    assert reader.open("/login", email="anne@officine.example", password="wrong")[0] == 401
+    assert reader.open("/login", email="nobody", password=PASSWORD)[0] == 401
+    half_way = reader.open("/login", email="anne@officine.example", password=PASSWORD)
+    assert half_way[1] == f"{BASE_URL}/mfa/challenge"
+    assert reader.open("/")[1] == f"{BASE_URL}/mfa/challenge"
 
-
-def test_the_bare_app_lets_anne_in_with_password_letter_and_phone(app: ModuleType, told: dict[str, str]) -> None:
-    client = app.app.test_client()
-    assert client.get("/", base_url=BASE_URL, headers={"Accept": "text/html"}).location == f"{BASE_URL}/login"
-    assert b"password" in client.get("/login", base_url=BASE_URL).data
-    assert send(client, "/login", email="anne@officine.example", password="wrong").status_code == 401
-    assert send(client, "/login", email="nobody", password=PASSWORD).status_code == 401
-    half_way = send(client, "/login", email="anne@officine.example", password=PASSWORD)
-    assert half_way.location == f"{BASE_URL}/mfa/challenge"
-    assert client.get("/", base_url=BASE_URL).status_code == 401
-
-    issued = next(output for command, output in told.items() if "activation issue" in command)
-    code = re.search(r"\w{4}-\w{4}-\w{4}-\w{4}", issued)
+    code = re.search(r"\w{4}-\w{4}-\w{4}-\w{4}", said(reader, "activation issue"))
     assert code is not None
-    assert send(client, "/mfa/activate", code=code.group(0)).location == f"{BASE_URL}/mfa/enrol"
-    scan = send(client, "/mfa/enrol", action="begin").text
+    assert reader.step("activate", code=code.group(0))[1] == f"{BASE_URL}/mfa/enrol"
+    scan = reader.step("enrol", action="begin")[2]
     secret, enrolment = re.findall(r"secret=([A-Z2-7]{32})", scan)[0], re.findall(r'enrolment" value="(\w+)"', scan)[0]
     typed = totp_code(secret, time.time())
-    codes = send(client, "/mfa/enrol", action="complete", enrolment=enrolment, code=typed).text
+    codes = reader.step("enrol", action="complete", enrolment=enrolment, code=typed)[2]
     assert len(set(re.findall(r"<code>(\w{4}-\w{4}-\w{4}-\w{4})</code>", codes))) == 10
     assert f'href="{BASE_URL}/"' in codes
-    assert client.get("/", base_url=BASE_URL).text == "The records of Anne Martin"
+    assert reader.open("/")[2] == "The records of Anne Martin"
 
 
-def test_check_finds_nothing_wrong_with_the_bare_app(told: dict[str, str]) -> None:
-    checked = next(output for command, output in told.items() if "mfa check" in command)
+def test_check_tells_what_is_set_and_no_key(reader: Reader) -> None:
+    checked = said(reader, "mfa check")
     assert BASE_URL in checked
-    assert told["keys"].partition(":")[2] not in checked
+    assert re.search(r"[\w-]{43}", checked) is None  # what a key looks like
+
+
+def test_the_installed_package_is_the_one_of_the_checkout(reader: Reader) -> None:
+    assert "Successfully installed mfa-gate" in said(reader, "pip install")
 
 
 def test_the_lines_that_the_gate_costs_are_counted_and_at_most_eight() -> None:

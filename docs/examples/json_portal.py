@@ -1,0 +1,64 @@
+"""A portal for programs and single-page apps: everything is JSON, and the records that it shows are metered.
+
+export SECRET_KEY=... ANNES_PASSWORD=... FLASK_MFA_GATE_KEYS=... FLASK_MFA_GATE_BASE_URL=http://localhost:5000
+flask --app json_portal mfa activation issue 1
+flask --app json_portal run
+
+A client signs in by POST /login, then drives /mfa/api/v1 as the document at /mfa/api/v1/openapi.json says: it sends the
+`csrf_token` of GET session in `X-MFA-CSRF`, and follows `allowed_methods`. Whoever reads only `gate.session` needs no
+session of the portal's own, hence MFA_GATE_IDENTITY = "gate".
+"""
+
+import os
+
+from flask import Blueprint, Flask, jsonify, request
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from mfa_gate import Account, MFAGate
+
+app = Flask(__name__)
+app.secret_key = os.environ["SECRET_KEY"]
+app.config["MFA_GATE_IDENTITY"] = "gate"
+app.config.from_prefixed_env()
+
+ANNE = Account("1", "Anne Martin", "anne@officine.example")
+USERS = {ANNE.email: (ANNE, generate_password_hash(os.environ["ANNES_PASSWORD"]))}
+UNKNOWN = (None, generate_password_hash(os.urandom(16).hex()))
+PATIENTS = {str(number): {"number": str(number), "name": f"Patient {number}"} for number in range(1, 501)}
+
+gate = MFAGate(app, account_loader={ANNE.id: ANNE}.get)
+patients = Blueprint("patients", __name__, url_prefix="/patients")
+gate.metered(patients)  # it sends nothing that was neither charged nor marked as showing no record
+
+
+@app.post("/login")
+@gate.first_factor(username="email")
+def login():
+    sent = request.get_json()
+    account, hashed = USERS.get(sent.get("email"), UNKNOWN)
+    if check_password_hash(hashed, sent.get("password") or "") and account:
+        return gate.sign_in(account)
+    return jsonify(error="wrong e-mail or password"), 401
+
+
+@patients.get("/<number>")
+@gate.reads("patient", record="number")
+def patient(number):
+    found = PATIENTS.get(number)
+    return jsonify(found) if found else (jsonify(error="no such patient"), 404)
+
+
+@patients.get("/")
+def search():
+    found = [one for one in PATIENTS.values() if request.args.get("q", "") in one["name"]][:10]
+    gate.count_reads("patient", [one["number"] for one in found])
+    return jsonify(found)
+
+
+@patients.get("/count")
+@gate.reads_nothing
+def count():
+    return jsonify(patients=len(PATIENTS))
+
+
+app.register_blueprint(patients)
