@@ -11,10 +11,11 @@ PIP  := $(PYTHON) -m pip --python $(PY) --disable-pip-version-check
 LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/pip-compile --quiet --upgrade --generate-hashes \
 	--strip-extras --allow-unsafe --all-build-deps --newline lf \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+I18N := mfa_gate/web/translations
 CATALOGUES := $(shell find mfa_gate -name '*.po')
 
 .NOTPARALLEL:
-.PHONY: help demo test check system red mutants bench study replay screenshots lock clean
+.PHONY: help demo test check system red mutants bench study replay screenshots catalogues lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,13 @@ replay: $(VENV)/.dev $(VENV)/.package ## the incident, without and with the gate
 
 screenshots: $(VENV)/.dev $(VENV)/.package system ## docs/images, taken anew
 	$(PY) -m tests.support.screenshots
+
+catalogues: $(VENV)/.dev ## the sentences of code and templates into the catalogues, to be translated
+	$(VENV)/bin/pybabel -q extract --no-wrap -F $(I18N)/babel.cfg -k N_ -k t --add-location=file \
+		--project=mfa-gate --version=0.1 --msgid-bugs-address='see README' -o $(I18N)/mfa_gate.pot .
+	sed -i '2,5d;1s/.*/# English sentences of mfa_gate./' $(I18N)/mfa_gate.pot
+	$(VENV)/bin/pybabel -q update --no-wrap -D mfa_gate -i $(I18N)/mfa_gate.pot -d $(I18N) \
+		--no-fuzzy-matching --ignore-obsolete
 
 lock: $(VENV)/.dev ## the newest versions into requirements/*.txt
 	$(LOCK) --extra async --extra dev --extra flask-login --extra mmdb --extra postgresql --extra prometheus --extra whereip \
