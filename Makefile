@@ -3,6 +3,7 @@
 PYTHON  ?= python3
 PORT    ?= 5000
 WORKERS ?= 2
+EXAMPLES ?= 20000
 
 VENV := .venv
 PY   := $(VENV)/bin/python
@@ -15,7 +16,7 @@ I18N := mfa_gate/web/translations
 CATALOGUES := $(shell find mfa_gate -name '*.po')
 
 .NOTPARALLEL:
-.PHONY: help demo test check system red mutants bench study replay screenshots catalogues lock clean
+.PHONY: help demo test world soak check system red mutants bench study replay screenshots catalogues lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +24,14 @@ help: ## this list
 demo: $(VENV)/.demo $(VENV)/.package ## the pharmacist's portal on http://localhost:PORT (5000)
 	@$(PY) -m demo_app --port $(PORT)
 
-test: check system ## the checks, then the whole suite; installs what it needs
-	$(PY) -m pytest -n $(WORKERS)
+test: check system ## the checks, then the tests; installs what they need
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not world"
+
+world: $(VENV)/.dev $(VENV)/.package system ## the tests that take longer: browsers, and all that is left on PostgreSQL
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m world
+
+soak: $(VENV)/.dev $(VENV)/.package ## random sequences of what people and attackers do, by the million
+	MODEL_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -n $(WORKERS) --timeout 0 tests/scenarios/test_model.py tests/scenarios/test_model_risk.py
 
 check: $(VENV)/.dev $(VENV)/.package ## ruff, mypy and import-linter
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,9 @@
-"""Fixtures: a fresh portal per test, on SQLite and on a real PostgreSQL."""
+"""Fixtures: a fresh portal per test, on SQLite and on a real PostgreSQL.
+
+A test that takes `backend` is run on both. `make test` runs it on PostgreSQL only where something can differ there: in
+the modules of `DIFFERS`, which hold locks, races, counters, the chain, the upgrade and one whole walk of each flow. The
+others are repeated on PostgreSQL by `make world`, with what drives browsers for long; `.ci/run` runs both.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,14 @@ from tests.support.portal import Browser, Portal, make_portal
 from tests.support.postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
+DIFFERS = frozenset(
+    f"test_{name}.py"
+    for name in (
+        *("store", "store_upgrade", "package", "races", "races_more", "passkeys_races", "reads_races", "limits"),
+        *("audit_chain", "notices_send", "alerts", "devices", "sessions", "keyring", "tokens", "import"),
+        *("sign_in", "activation", "enrolment", "recovery", "passkeys", "own", "reads", "reports", "desk_reads"),
+    )
+)
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +125,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--abuse", metavar="ROW", help="only the tests of this row of the abuse table, such as A13")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        store = getattr(item, "callspec", None) and item.callspec.params.get("backend")  # type: ignore[attr-defined]
+        if store == "postgresql" and item.path.name not in DIFFERS:
+            item.add_marker("world")
     row = config.getoption("--abuse")
     if row is None:
         return

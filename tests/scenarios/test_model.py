@@ -1,7 +1,7 @@
 """Random sequences over HTTP against a model of who may see what.
 
 python -m pytest tests/test_model.py     # the same hundred sequences each time
-MODEL_EXAMPLES=5000 python -m pytest --timeout 0 tests/test_model.py     # as many others
+MODEL_EXAMPLES=5000 python -m pytest --timeout 0 tests/scenarios/test_model.py     # as many others
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.support.passkeys import LENIENT, UNLIMITED
 from tests.support.portal import BASE_URL, Browser, Portal, make_portal
 
 LONG = os.environ.get("MODEL_EXAMPLES")
-EXAMPLES = int(LONG or 100)
+EXAMPLES = int(LONG or 50)
 STEPS = 50
 NAMES = ("anne", "bob")
 VIEWS = ("/", "/bank", "/safe")

@@ -1,6 +1,6 @@
 """The same sequences with risk at work, and browsers that move: risk only ever adds, and a session stays where it is.
 
-MODEL_EXAMPLES=5000 python -m pytest --timeout 0 tests/test_model_risk.py     # longer
+MODEL_EXAMPLES=5000 python -m pytest --timeout 0 tests/scenarios/test_model_risk.py     # longer
 """
 
 from __future__ import annotations

@@ -82,6 +82,7 @@ def test_every_page_says_its_language_and_has_one_heading(pages: Pages, language
     assert list(wrong) == []
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("name", IN_ORDER)
 def test_tab_goes_down_the_page_as_the_eye_does(pages: Pages, name: str) -> None:
     seen = pages[name]

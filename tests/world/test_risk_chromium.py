@@ -19,7 +19,7 @@ from tests.support.relay import relaying
 from tests.support.served import KEY_BUTTON, KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.world]
 
 OTHER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NOTE = {"fr": "ne ressemble pas à celles que vous faites d’habitude", "en": "does not look like your usual ones"}

@@ -14,7 +14,7 @@ from tests.support.browser import launch
 from tests.support.served import KEY_BUTTON, KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.world]
 
 Serve = Callable[..., Served]
 LANGUAGES = pytest.mark.parametrize("language", ["fr", "en"])

@@ -16,7 +16,7 @@ from tests.support.browser import launch
 from tests.support.served import HOST, KEYS_AND_APPS, Served, Window, html_app, listening, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.world]
 
 BLANK = '<!doctype html><title>Elsewhere</title><link rel="icon" href="data:,">'
 GET = """async (options) => {

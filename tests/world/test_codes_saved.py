@@ -17,7 +17,7 @@ from tests.support.browser import launch
 from tests.support.served import NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.world]
 
 LANGUAGES = pytest.mark.parametrize("language", ["fr", "en"])
 SAVE, PRINT = "[data-mfa-save]", "[data-mfa-print]"
