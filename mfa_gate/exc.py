@@ -15,7 +15,7 @@ def N_(sentence: str) -> str:
 
 
 class MFAGateError(Exception):
-    """Whatever this library raises on purpose."""
+    """Base of all that this library raises on purpose."""
 
 
 class ConfigurationError(MFAGateError):

@@ -264,7 +264,7 @@ class MFAGate:
         return _start().parts.reads.lift(account_id, reason)
 
     def has_leaked(self, password: str) -> bool:
-        """Whether a password is in a list of leaked ones; False where that cannot be asked.
+        """Whether a password is in a list of leaked ones; False if that cannot be asked.
 
         To be called by the portal where a password is chosen, which refuses it, and where a right one is typed, which
         tells `sign_in`.

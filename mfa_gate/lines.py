@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def visible(text: str) -> str:
-    """A text without line breaks, control characters and whatever else is not seen."""
+    """A text without line breaks, control characters and other invisible signs."""
     return "".join(character for character in text if character.isprintable())

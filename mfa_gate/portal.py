@@ -43,8 +43,10 @@ class Portal:
         return self.account_loader(account_id)
 
     def check(self, settings: Settings) -> None:
-        """Raises:
-        ConfigurationError: a callback that the gate cannot do without is missing.
+        """Look for the callbacks that the gate cannot do without.
+
+        Raises:
+            ConfigurationError: one of them is missing.
         """
         if self.account_loader is None:
             raise ConfigurationError(MISSING_LOADER)

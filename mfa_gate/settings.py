@@ -69,7 +69,7 @@ class Settings:
 
     @cached_property
     def secure(self) -> bool:
-        """Cookies are Secure wherever the portal is reached by https, whatever a request says."""
+        """Cookies are Secure if the base URL is https; a request has no say in it."""
         return self.base_url.startswith("https:")
 
     @cached_property

@@ -66,7 +66,7 @@ class DeskPolicy:
     Args:
         permission: whether the portal lets this account work at the desk at all; asked at each act, beside its role.
         find: account that somebody at the desk means by what was typed, or None; by default its exact id.
-        letters: folder that letters with activation codes are written to, for whoever prints them; None: the desk
+        letters: folder that letters with activation codes are written to, for printing; None: the desk
             causes none.
         address: the postal address of an account, line by line.
         spoken: whether a code may be told on the telephone, once a second person has approved it.

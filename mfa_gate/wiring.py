@@ -109,8 +109,10 @@ class Inspector(Protocol):
     """What the command line may ask of the guard, kept in `app.extensions["mfa_gate.start"]`."""
 
     def check(self) -> None:
-        """Raises:
-        ConfigurationError: a callback is missing, or a mark would not be enforced.
+        """Hold callbacks and marks against the app.
+
+        Raises:
+            ConfigurationError: a callback is missing, or a mark would not be enforced.
         """
 
     def routes(self, group: str | None = None) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def _kind(says: str, category: str, type_: str, *fields: str, reasons: Collectio
 
 _AUTH, _IAM, _SESSION = "authentication", "iam", "session"
 _FAILED = ("signing_in",)
-# what does not hold in a key's answer, whatever it was asked for
+# what can be wrong in a key's answer, at an assertion or a registration
 _ANSWER: Final = (
     *("malformed", "type", "challenge", "origin", "cross_origin", "credential_id", "rp_id"),
     *("user_presence", "user_verification", "backup_flags"),

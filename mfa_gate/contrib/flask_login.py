@@ -1,7 +1,7 @@
 """Flask-Login behind the gate: one line, and `current_user` stays anonymous until the gate agrees.
 
 `login_user()` called anywhere, a remember-me cookie or a sign-in after a password reset all stand for the first factor
-at most: whoever they name is asked for the second one at the first guarded view.
+at most: the person that they name is asked for the second one at the first guarded view.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Acting(Flow):
         self._cases = cases
 
     def staff(self, client: ClientContext, verb: Verb = "look") -> Staff:
-        """Who is there, if they may do this.
+        """Return who acts, if they may do this.
 
         Raises:
             SignInRequired, StepUpRequired: no session, or none with a fresh phishing-resistant proof.

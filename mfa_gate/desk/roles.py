@@ -17,7 +17,7 @@ class Roles(Acting):
     """The first supervisor, and whom supervisors make."""
 
     def begin(self, account_id: str) -> bool:
-        """Make the first supervisor: once in the life of a store, whatever becomes of them.
+        """Make the first supervisor: once in the life of a store, even if they are revoked later.
 
         Raises:
             UnknownAccount: the portal knows no such account.
@@ -72,7 +72,7 @@ class Roles(Acting):
 
     @staticmethod
     def _still(tx: Transaction, staff: Staff, account_id: str) -> None:
-        """Of two who revoke each other one is left: whoever acts has the role until the transaction ends."""
+        """Of two who revoke each other one is left: the one who acts has the role until the transaction ends."""
         roles = desk_staff.lock_rows(tx, (staff.account.id, account_id))
         if roles.get(staff.account.id, 0) < LEAST_ROLE["grant"]:
             raise NotPermitted(reason="role")

@@ -16,7 +16,7 @@ _UNIT: Final = "Authenticator Attestation"
 
 @dataclass(frozen=True, slots=True)
 class AttestationPolicy:
-    """Whom a portal trusts; whoever cannot show it is refused.
+    """The makers that a portal trusts; other authenticators are refused.
 
     Attributes:
         roots: format -> its root certificates, one PEM text each. The built-in ones of "apple" and "android-key" stay.

@@ -35,14 +35,14 @@ class Codes:
 
 
 def begin() -> Codes:
-    """Draw a new set; whatever set there was before ends with it."""
+    """Draw a new set, which replaces an earlier one."""
     salt = secrets.token_bytes(SALT_BYTES)
     codes = [crockford.new(SYMBOLS) for _ in range(CODES)]
     return Codes(tuple(map(crockford.grouped, codes)), salt, tuple(_hash(salt, code) for code in codes))
 
 
 def complete(salt: bytes, code: str) -> str:
-    """Hash what was typed: the same work, once, whatever it is and however many codes are left.
+    """Hash what was typed: the same work, once, for every input and for any number of codes left.
 
     Args:
         salt: of the account's set; for an account without one, any 16 random bytes.

@@ -20,7 +20,7 @@ USER_HANDLE: Final = 64  # L3 §5.4.3
 
 
 class refused_as:
-    """Whatever goes wrong inside, in whatever library, is a refusal with this word for the event."""
+    """Turn any exception inside into a refusal with this word for the event."""
 
     __slots__ = ("reason",)
 

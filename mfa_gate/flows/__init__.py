@@ -1,4 +1,15 @@
-"""The order of steps, once for pages, programs and the command line. Only flows open transactions."""
+"""The order of steps, once for pages, programs and the command line. Only flows, desk and reads open transactions.
+
+In the order of a sign-in:
+
+1. `Password.tried` counts the try before the portal's login view runs; `Password.succeeded` gives a right one back.
+2. `SignIn.begin` opens a pending session and weighs the risk of the sign-in.
+3. `Activation.redeem` lets a session without authenticators enrol; then `TOTP.begin_enrol` and `complete_enrol`, or
+   those of `WebAuthn`, and `Recovery.first`.
+4. `TOTP.verify`, `WebAuthn.complete_verify` or `Recovery.verify` prove a second factor: count, check, spend, elevate.
+5. `AccountLifecycle.present` is asked in each guarded request; `Continuity.as_seen_from` in one from another place.
+6. `SelfService`, `AccountLifecycle` and `desk` change what there is; `SignIn.sign_out` ends it.
+"""
 
 from __future__ import annotations
 

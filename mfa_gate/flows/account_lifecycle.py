@@ -95,7 +95,7 @@ class AccountLifecycle(Flow):
         return ended
 
     def password_changed(self, account_id: str, kept: Session | None) -> int:
-        """End the sessions that an old password opened, whoever holds them; how many there were.
+        """End the sessions that an old password opened, the thief's included; how many there were.
 
         Args:
             account_id: whose password was changed.
@@ -122,7 +122,7 @@ class AccountLifecycle(Flow):
             self.services.audit.record(tx, "account_locked", now, Who(row.subject if row else None), why=reason, **by)
 
     def unlock(self, account_id: str, reason: str, **by: Any) -> bool:
-        """Unlock an account and let its owner type codes again, whatever strangers failed; False where it was open."""
+        """Unlock an account and let its owner type codes again after strangers' failures; False if it was open."""
         with self.services.store.begin() as tx:
             row = accounts.lock_row(tx, account_id)
             if row is None:

@@ -76,7 +76,7 @@ class Activation(ProofFlow):
         row = activations.ActivationRow(
             secrets.token_hex(16), account_id, services.keyring.hash("activation", code), reason, now, now + ttl
         )
-        accounts.freeze(tx, account_id, None)  # whoever issues a code knows whom it is for
+        accounts.freeze(tx, account_id, None)  # the issuer has checked whom the code is for
         activations.replace(tx, row)
         ended = sessions.remove_enrolling(tx, account_id, now)
         subject = account_row.subject if account_row else None

@@ -78,7 +78,7 @@ class Lines(Protocol):
 
 
 class ChainedLog(Flow):
-    """What operators do with chained lines, whatever those say.
+    """What operators do with chained lines of any content.
 
     Attributes:
         lines: where they are.
@@ -159,7 +159,7 @@ class ChainedLog(Flow):
         return {chain: row for chain, row in rows.items() if matches(self._anchor, _anchored(row), row.mac)}
 
     def checkpoint(self) -> str:
-        """The ends of all chains as signed JSON, to be kept where whoever writes to the store cannot.
+        """The ends of all chains as signed JSON, to be kept out of reach of those who can write to the store.
 
         Raises:
             LogBroken: the record is not in order.
@@ -276,7 +276,7 @@ class EventLog(ChainedLog):
     def export(
         self, since: float | None, until: float | None, account: str | None
     ) -> Iterator[tuple[ChainedRow, str | None]]:
-        """Events in their order, each with the account's id where that still exists.
+        """Events in their order, each with the account's id if that still exists.
 
         Args:
             since, until: seconds since the epoch; from the first, and before the second.

@@ -1,4 +1,9 @@
-"""What every step shares: who is there, the preconditions, the counted attempt, and what follows it."""
+"""What every step shares: the client, the preconditions, the counted attempt, and what follows it.
+
+The order of a step: `ClientContext.require_session`, `offered` and `account_of`; transaction one checks what must hold
+and counts the attempt; then comes the check of the factor, inside `recording_failure`; transaction two locks the
+account's row (`lock_row`), spends, elevates the session and records.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +138,7 @@ def methods_allowed_at_risk(session: Session, amr: frozenset[str]) -> frozenset[
 
 
 class RecordedOnce:
-    """What this process has recorded already: whoever is refused may ask as often as they like."""
+    """What this process has recorded already, since a refused client may ask as often as it likes."""
 
     def __init__(self) -> None:
         self._recorded: set[tuple[str, ...]] = set()
@@ -194,16 +199,12 @@ class Flow:
         return "pop" if amr == "hwk" and (rp is None or rp.attestation is None) else amr
 
     def offered(self, factor: str) -> None:
-        """Raises:
-        NotFound: the portal has switched this factor off.
-        """
+        """Raise NotFound if the portal has switched this factor off."""
         if factor not in self.services.settings.methods:
             raise NotFound
 
     def addable(self, factor: str, group: str | None) -> None:
-        """Raises:
-        NotFound: the portal has switched this factor off, or it does not count for this group.
-        """
+        """Raise NotFound if the portal has switched this factor off, or it does not count for this group."""
         self.offered(factor)
         required = self.services.policy.requirement(group, self.services.clock())
         if not any(required.counts(amr) for amr in FACTORS[factor].amr):

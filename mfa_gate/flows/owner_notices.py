@@ -148,7 +148,7 @@ class Notices(Flow):
         return self.services.load_account(account_id) if account_id else None
 
     def not_me(self, link: str, address: str | None) -> None:
-        """Sign everybody out and let nothing be added for three days. It removes nothing, whoever presses it.
+        """Sign everybody out and let nothing be added for three days. It removes nothing, since a thief may press it.
 
         An account without an authenticator stays open for its first one, which takes a code that no mailbox holds.
 

@@ -196,9 +196,7 @@ class WebAuthn(FactorFlow):
         return rebound
 
     def _relying_party(self) -> RelyingParty:
-        """Raises:
-        NotFound: the portal has switched this method off.
-        """
+        """The relying party. Raise NotFound if the portal has switched WebAuthn off."""
         self.offered("webauthn")
         if self.services.relying_party is None:
             raise NotFound

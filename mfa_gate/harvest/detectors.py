@@ -45,7 +45,7 @@ def limit(state: State, policy: HarvestPolicy, group: str | None = None) -> floa
 
 
 def _adaptive(state: State, policy: HarvestPolicy, group: str | None) -> float:
-    """The limit that the account's own days make, whatever was lifted: no more than that is learnt of a day."""
+    """The limit that the account's own days make, exceptions left out: no more than that is learnt of a day."""
     usual = mean(state, policy, group)
     square = log(1.0 + 1.0 / usual + 1.0 / policy.spread)
     return min(float(policy.ceiling), max(policy.floor, usual * exp(policy.z * sqrt(square) - square / 2.0)))
@@ -62,7 +62,7 @@ def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdi
     """Weigh a look-up before it is answered.
 
     Returns:
-        The state afterwards, which is to be kept whatever the verdict is, and the verdict.
+        The state afterwards, which is to be kept with any verdict, and the verdict.
     """
     after = state.copy()
     return after, weigh(after, asked, policy)

@@ -33,7 +33,7 @@ class Read(NamedTuple):
         now: seconds since the epoch.
         proven_at: when the session has proven a second factor last.
         surely_at: when it has proven a phishing-resistant one last.
-        prefix: the same for records that begin alike; None where that says nothing.
+        prefix: the same for records that begin alike; None if that says nothing.
         session: name of the session whose quota it is charged to; None where it has none.
         unusual: its sign-in was unusual, so that it is granted little.
         canary: one of them is one that nobody may read.

@@ -17,7 +17,7 @@ class Rule:
     """How many failures one subject may have.
 
     Attributes:
-        windows: pairs of (failures, seconds): at most so many in any such span, whatever succeeds in between.
+        windows: pairs of (failures, seconds): at most so many in any such span; a success in between changes nothing.
         streak: failures without a success between them, after which the subject is closed for their window.
         free: failures of a streak that cost no wait.
         first_wait, greatest_wait: seconds to wait after the next ones, doubling each time; 0 for none.
@@ -85,7 +85,7 @@ class LimitPolicy:
     """The rules, each with its reason in docs/security.md. Give another one by `MFAGate(limits=...)`.
 
     A TOTP guess hits with 3 in 10^6. Ten a day, 60 in a row and 100 in a quarter bound a stranger's chance at 0.03 % a
-    quarter, whatever the owner does meanwhile (NIST SP 800-63B-4 §3.2.2 asks for at most 100 in a row).
+    quarter, also while the owner signs in (NIST SP 800-63B-4 §3.2.2 asks for at most 100 in a row).
     """
 
     code: Rule = Rule(((10, DAY), (100, QUARTER)), streak=60, first_wait=5.0, greatest_wait=900.0)
@@ -104,7 +104,7 @@ class LimitPolicy:
     password_pressed: Rule = Rule(((2000, DAY),), free=1, first_wait=60.0, greatest_wait=60.0)
     password_known: Rule = Rule(((1000, DAY),), free=10, first_wait=1.0, greatest_wait=60.0)
     password_name: Rule = Rule(((100, DAY),), brakes=False)
-    # slows and never closes: whoever shares an address with an attacker still gets to a passkey
+    # slows and never closes: an owner who shares an address with an attacker still gets to a passkey
     password_source: Rule = Rule(((1000, DAY),), free=60, first_wait=5.0, greatest_wait=240.0)
     # while somebody guesses in breadth, from here or from everywhere
     password_source_pressed: Rule = Rule(((1000, DAY),), free=3, first_wait=30.0, greatest_wait=900.0)

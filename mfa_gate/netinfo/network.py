@@ -32,11 +32,11 @@ NOTHING: Final = Network()
 
 
 class NetInfo(Protocol):
-    """A source of network data. Whoever raises says nothing by it: an address is then not known."""
+    """A source of network data. An exception counts as "not known"."""
 
     @property
     def built_at(self) -> float | None:
-        """When the data were made, in seconds since the epoch; None where that is not known."""
+        """When the data were made, in seconds since the epoch; None if unknown."""
 
     def lookup(self, address: str) -> Network:
         """What is known of one public address, in its usual form."""

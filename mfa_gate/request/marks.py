@@ -47,8 +47,10 @@ class Marks:
         self._metered: list[Blueprint] = []
 
     def add(self, mark: Mark) -> None:
-        """Raises:
-        ConfigurationError: the function is marked as public and as guarded at once.
+        """Keep a mark.
+
+        Raises:
+            ConfigurationError: the function is marked as public and as guarded at once.
         """
         below = self.of(mark.original)
         kinds = {below.kind, mark.kind} if below is not None else {mark.kind}

@@ -1,6 +1,7 @@
 """Records in requests: charged before the view shows them, and no answer of a metered view that was not.
 
-Whatever a view does with a refusal, its answer is replaced; and so is one that was neither charged nor marked.
+After a refusal the view's answer is replaced, even if the view caught it; so is an answer that was neither charged nor
+marked.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Metering:
         """Charge records in a view, before it answers.
 
         Raises:
-            Refusal: they must not be shown; the answer is replaced, whatever the view does.
+            Refusal: they must not be shown; the answer is replaced, even if the view catches this.
             RuntimeError: the answer has begun already.
         """
         self._charge(request_context(), kind, records)
@@ -62,7 +63,7 @@ class Metering:
         context.has_charged = True
 
     def before(self, context: RequestContext, kind: str, argument: str) -> Response | None:
-        """Charge the record that an argument of the view names; the answer, where that is refused."""
+        """Charge the record that an argument of the view names; return the answer if that is refused."""
         values = context.request.view_args or {}
         try:
             if argument not in values:

@@ -92,8 +92,10 @@ class Start:
         return self.metering.after(made)
 
     def check(self) -> None:
-        """Raises:
-        ConfigurationError: a callback is missing, or a mark would not be enforced.
+        """Hold callbacks and marks against the app, and find its login page.
+
+        Raises:
+            ConfigurationError: a callback is missing, or a mark would not be enforced.
         """
         parts = self.parts
         portal = parts.portal

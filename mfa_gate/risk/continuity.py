@@ -18,7 +18,7 @@ def moved(profile: Profile, before: Features, after: Features, policy: RiskPolic
 
     A browser may be updated, and does not turn into another one. A place may be any that a proven sign-in has shown, or
     another /24 of the same part of an access network where those of this account change, as a phone's do. Device
-    cookies say nothing here: whoever has copied a session's cookie has copied them as well.
+    cookies say nothing here: a thief who copied the session's cookie has copied them as well.
 
     Args:
         profile: of the account.

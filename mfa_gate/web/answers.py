@@ -97,7 +97,7 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
 
 
 class OwnAnswer(Response):
-    """An answer of the gate's own: its headers are put on last, whatever an `after_request` of the portal's did."""
+    """An answer of the gate's own: its headers are put on last, over those of the portal's `after_request`."""
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
         kept = [(name, value) for name, value in super().get_wsgi_headers(environ) if name.lower() not in _NAMES]
@@ -126,7 +126,7 @@ def gate_path(parts: Parts, step: str) -> str:
 
 
 def step_path(parts: Parts, state: State) -> str:
-    """The page of whoever is in this state."""
+    """The page for a session in this state."""
     if state == "anonymous":
         return parts.login_path or parts.settings.home
     step = _STEP_OF.get(state)
@@ -155,7 +155,7 @@ def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
 
 
 def closed(error: Exception) -> Response:
-    """Whatever else breaks inside the gate keeps it closed, and says so."""
+    """Answer any other exception inside the gate: closed, with a page that says so."""
     if isinstance(error, HTTPException) and (error.code or 500) < 500:
         return refuse(TooLarge() if error.code == 413 else InvalidRequest())
     log.error("a step of the gate failed", exc_info=error)
@@ -200,7 +200,7 @@ def _onward(context: RequestContext, refusal: Refusal, required: Requirement | N
             return page("refusal", 401, heading=heading, sentence=said(refusal), code=refusal.code)
         response = go(login)
     else:
-        # the challenge sends whoever is at another step on to it
+        # the challenge redirects a session that is at another step
         activates = isinstance(refusal, ActivationRequired) and request.blueprint == BLUEPRINT
         response = go(gate_path(parts, "activate" if activates else "challenge"))
     # of the gate's own pages only those that a step-up leads back to
@@ -258,7 +258,7 @@ def session_document(context: RequestContext, progress: Progress) -> dict[str, A
 
 
 def half_way(context: RequestContext) -> Response:
-    """The answer to a right password: the same whatever the account has enrolled, as far as pages go."""
+    """The answer to a right password: for pages it does not depend on what the account has enrolled."""
     path = gate_path(context.parts, "challenge")
     if context.is_observed:
         target = targets.kept(context.parts, request)
@@ -352,6 +352,6 @@ def passed(context: RequestContext, **more: Any) -> Response:
 
 
 def qr(text: str) -> Markup:
-    """A QR code as inline SVG, with its quiet zone, on white whatever the theme."""
+    """A QR code as inline SVG, with its quiet zone, on white in every theme."""
     svg = segno.make(text, error="m", micro=False).svg_inline(omitsize=True, border=4, dark="#000", light="#fff")
     return Markup(svg)  # noqa: S704  (made here, of modules only)

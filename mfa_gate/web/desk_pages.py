@@ -45,7 +45,7 @@ ACTS: Final = ("close", "lift", "letter", "ask", "end_sessions", "lock", "unlock
 
 
 def blueprint(url_prefix: str) -> Blueprint:
-    """The desk's pages; whoever registers them has the guard ask for a key first."""
+    """The desk's pages, which the guard protects by a key like views of the portal."""
     made = Blueprint(DESK, __name__, url_prefix=f"{url_prefix}/desk")
     made.add_url_rule("", "home", home, methods=["GET", "POST"])
     made.add_url_rule("/accounts/<subject>", "account", account, methods=["GET", "POST"])
@@ -195,7 +195,7 @@ def _alert(row: AlertRow, locale: str) -> dict[str, Any]:
 
 
 def _list_of(found: BreachReport, subject: str) -> Response:
-    """Whom an account has read, as a file of whoever asked for it."""
+    """Whom an account has read, as a file for download."""
     made = answers.secured(make_response(table_of(found.persons), 200))
     made.mimetype = "text/csv"
     made.headers["Content-Disposition"] = f'attachment; filename="reads-{subject}.csv"'
@@ -221,7 +221,7 @@ def _done(action: str | None) -> str | None:
 
 
 def _write_letter(context: RequestContext, issued: IssuedCode) -> Callable[[], None]:
-    """A letter in the folder of whoever prints them: its name says the day and nothing of the account.
+    """A letter in the folder for printing: its name says the day and nothing of the account.
 
     Returns:
         What removes it again.

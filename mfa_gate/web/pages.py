@@ -1,4 +1,4 @@
-"""The pages: server-rendered, whole without script. Each sends whoever stands at another step on to it."""
+"""The pages: server-rendered, whole without script. Each redirects a session that is at another step."""
 
 from __future__ import annotations
 

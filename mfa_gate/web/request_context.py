@@ -39,7 +39,7 @@ class RequestContext:
         typed_name: the user name that was typed at the login.
         has_charged: records were charged.
         looked_up: kind and id of the one record that the view was called for.
-        refused_read: why records must not be shown, whatever the view answers.
+        refused_read: why records must not be shown, even if the view answers.
         has_answered: the answer has begun.
         has_unseen_notices: this request signed in to an account with notices that its owner was not shown yet.
     """

@@ -67,7 +67,7 @@ def enrol_credential(context: RequestContext, answer: dict[str, Any], label: Any
 
 
 def sign_out(context: RequestContext) -> None:
-    """End the session and the portal's own, whatever is left of either."""
+    """End the session and the portal's own, also if only one of them is left."""
     inputs.read(request, context)
     leave(context)
 
