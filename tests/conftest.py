@@ -7,6 +7,7 @@ others are repeated on PostgreSQL by `make world`, with what drives browsers for
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,6 +145,16 @@ def quick_recovery_codes(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     """Draw recovery codes at a thirtieth of their cost, except where that is what is looked at."""
     if request.node.get_closest_marker("full_cost") is None:
         monkeypatch.setattr("mfa_gate.factors.recovery._COST", 2**10)
+
+
+@pytest.fixture(autouse=True)
+def environment_as_it_was() -> Iterator[None]:
+    """What a test sets for its own process (`flask --debug` sets FLASK_DEBUG) is not the next one's."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session", autouse=True)
