@@ -15,6 +15,7 @@ from tests.unit.reads.test_reads import morning
 
 __all__ = ["start"]
 QUOTA = 70
+READERS, EACH = 4, 4  # at once, and records of each
 
 
 def reader(portal: Portal, used: int = 0) -> Browser:
@@ -59,13 +60,16 @@ def test_a_worker_that_is_killed_loses_no_line_of_an_answer_that_left(portal: Po
     browser = reader(portal)
     seed = random.randrange(2**32)
     print("seed", seed)
-    rng, seen, lock = random.Random(seed), set[str](), threading.Lock()
+    rng, seen, answered = random.Random(seed), set[str](), threading.Semaphore(0)
     for turn in range(3):
         workers = start()
-        threads = [threading.Thread(target=_read, args=(workers, browser, turn, one, seen, lock)) for one in range(4)]
+        reads = [(workers, browser, turn, one, seen, answered) for one in range(READERS)]
+        threads = [threading.Thread(target=_read, args=read) for read in reads]
         for thread in threads:
             thread.start()
-        threads[0].join(rng.uniform(0.05, 0.4))
+        # killed in the middle of the reads, after so many answers, however long these take
+        for _ in range(rng.randint(1, READERS * EACH - READERS)):
+            answered.acquire()
         workers.close()
         for thread in threads:
             thread.join()
@@ -78,16 +82,16 @@ def test_a_worker_that_is_killed_loses_no_line_of_an_answer_that_left(portal: Po
         assert "1 accounts have read it" in found.output, record
 
 
-def _read(workers: Workers, browser: Browser, turn: int, one: int, seen: set[str], lock: threading.Lock) -> None:
+def _read(
+    workers: Workers, browser: Browser, turn: int, one: int, seen: set[str], answered: threading.Semaphore
+) -> None:
     """Read record after record until the worker is gone."""
-    for number in range(4):
+    gone = False
+    for number in range(EACH):
         record = f"{turn}-{one}-{number}"
         try:
-            answer = workers.send(call(browser, f"/records/{record}"), one % 2)
-        except OSError:
-            return
-        except Exception:  # half an answer is none
-            return
-        if answer.status == 200:
-            with lock:
+            if not gone and workers.send(call(browser, f"/records/{record}"), one % 2).status == 200:
                 seen.add(record)
+        except Exception:  # half an answer is none
+            gone = True
+        answered.release()
