@@ -18,6 +18,7 @@ from mfa_gate.store import credentials
 from mfa_gate.testing import Clock, SoftwareKey, enrol_key
 from mfa_gate.testing.software_key import from_text
 
+from . import sign_in
 from .measure import Environ, Headers, Variant, direct
 from .portal import ACCOUNTS, BASE_URL, bare, gated, people, post
 
@@ -27,8 +28,13 @@ BETWEEN: Final = 3600.0  # seconds that the clock moves on between two rounds, p
 
 
 def variants(folder: Path) -> list[Variant]:
-    """The bare POST, and the gate's JSON step: in new browsers, at accounts with a hundred keys, in known browsers."""
+    """The bare POST, the floor's sign-in by TOTP, and the gate's JSON step.
+
+    The latter in new browsers, at accounts with a hundred keys, and in known browsers.
+    """
     made = [Variant("bare", bare("bare"), lambda calls: [_bare(number) for number in range(calls)], _opened)]
+    (least := folder / "least").mkdir()
+    made.append(sign_in.floor(least))
     for name, number, known in (("one key", 1, False), ("a hundred keys", MANY, False), ("a known browser", 1, True)):
         (own := folder / name.replace(" ", "-")).mkdir()
         pending = _Pending(own, number, known=known)
