@@ -405,6 +405,7 @@ def test_a_page_is_usable_by_keyboard_alone(chromium: Chromium, served: Served) 
     tab = tab_in(chromium, served)
     tab.open("/")
     tab.sign_in()
+    tab.page.wait_for_function("document.activeElement.name === 'code'")
     tab.page.keyboard.press("Tab")
     outline = tab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none"
