@@ -32,7 +32,7 @@ DEFAULT_BASE_URL = "http://localhost:5000"
 DATABASE = "portal.sqlite3"
 # Shown on the gate's pages in every language, so it is a name and a number.
 SUPPORT_NUMBER = "Portail Officine · 01 99 00 12 34"
-SUPPORT = "Assistance du Portail Officine : 01 99 00 12 34, du lundi au vendredi, de 8 h 30 à 18 h"
+SUPPORT = "Assistance du Portail Officine, 01 99 00 12 34, du lundi au vendredi, de 8 h 30 à 18 h"
 _PARIS = ZoneInfo("Europe/Paris")
 
 

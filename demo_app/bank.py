@@ -102,7 +102,9 @@ def check_iban(text: str) -> str:
     if len(iban) != expected:
         raise BankError(f"Un IBAN {iban[:2]} comporte {expected} caractères, vous en avez saisi {len(iban)}.")
     if _remainder(iban) != 1:
-        raise BankError("Cet IBAN comporte une erreur de saisie : sa clé de contrôle ne correspond pas.")
+        raise BankError(
+            "Cet IBAN comporte une erreur de saisie\N{NO-BREAK SPACE}: sa clé de contrôle ne correspond pas."
+        )
     return iban
 
 

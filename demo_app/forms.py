@@ -20,7 +20,7 @@ def require_csrf_token() -> None:
     """Answer 400 unless the form carries the token of this browser's session."""
     expected, given = session.get("csrf"), request.form.get("csrf_token", "").encode("utf-8", "replace")
     if not isinstance(expected, str) or not hmac.compare_digest(given, expected.encode()):
-        abort(400, "Ce formulaire n’est plus valable : rouvrez la page et recommencez.")
+        abort(400, "Ce formulaire n’est plus valable\N{NO-BREAK SPACE}: rouvrez la page et recommencez.")
 
 
 def refuse_other_sites() -> None:

@@ -282,5 +282,5 @@ def _number_condition(number: str) -> tuple[_Search, dict[str, str]]:
     if len(number) > nir.LENGTH:
         raise SearchError("Un numéro de sécurité sociale comporte 13 caractères et une clé de 2 chiffres.")
     if len(number) == nir.LENGTH and not nir.is_valid(number):
-        raise SearchError("La clé ne correspond pas au numéro : vérifiez la saisie.")
+        raise SearchError("La clé ne correspond pas au numéro\N{NO-BREAK SPACE}: vérifiez la saisie.")
     return _BY_NUMBER, {"low": number, "high": number + "~"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+import demo_app
 import mfa_gate
 from mfa_gate import Account
 from tests.support.portal import BASE_URL, JSON, Browser, Portal
@@ -18,8 +21,19 @@ from tests.support.web import Page
 from tests.unit.web.test_pages import PAGES, show
 
 SOURCES = Path(mfa_gate.__file__).parent
+DEMO = Path(demo_app.__file__).parent
 FRENCH = SOURCES / "web" / "translations" / "fr" / "LC_MESSAGES" / "mfa_gate.po"
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+TEMPLATES = [
+    file
+    for folder in (SOURCES / "web" / "templates", DEMO / "templates")
+    for file in sorted(folder.rglob("*"))
+    if file.suffix in (".html", ".txt")
+]
+EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.S)
+HIDDEN = re.compile(r"\{#.*?#\}|<style>.*?</style>|<!--.*?-->", re.S)
+# no line begins with a double sign, and none ends with an opening quotation mark
+BREAKS = re.compile(r"[^\u00a0\u202f»][!?;:»](?:\s|$)|«[^\u00a0\u202f]")
 
 
 @pytest.fixture
@@ -160,8 +174,29 @@ def test_french_has_its_spaces_before_signs(french: Catalog) -> None:
     """A no-break space before double signs, so that no line begins with one."""
     for message in french:
         if message.id:
-            assert not re.search(r"[^\u00a0\u202f»][!?;:»](?:\s|$)", str(message.string)), message.string
+            assert not BREAKS.search(str(message.string)), message.string
             assert "'" not in str(message.string), message.string
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_what_a_template_writes_itself_has_french_spaces_before_signs(file: Path) -> None:
+    """The text that stands between expressions: it is French, or it stands in French pages too."""
+    written = EXPRESSION.sub("0", HIDDEN.sub("", file.read_text(encoding="utf-8")))
+    for line in html.unescape(re.sub(r"<[^>]*>", "\n", written)).splitlines():
+        assert not BREAKS.search(line), line
+        assert "'" not in line, line
+
+
+def test_what_the_code_of_the_demo_says_has_french_spaces_before_signs() -> None:
+    said = [
+        node.value
+        for file in sorted(DEMO.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search("[àâçéèêëîïôùûœ’]", node.value)
+    ]
+    assert len(said) > 30
+    for text in said:
+        assert not BREAKS.search(text), text
 
 
 def test_every_refusal_has_a_sentence_in_both_languages(french: Catalog) -> None:
