@@ -1,8 +1,13 @@
 """A portal on Flask-Login: one line puts it behind the gate, and `current_user` stays anonymous until the gate agrees.
 
-export SECRET_KEY=... ANNES_PASSWORD=... FLASK_MFA_GATE_KEYS=... FLASK_MFA_GATE_BASE_URL=http://localhost:5000
-flask --app flask_login_bridge mfa activation issue 1
-flask --app flask_login_bridge run
+In a virtual environment that has mfa-gate[flask-login], in the folder of this file:
+
+    export SECRET_KEY=$(python -c "import secrets; print(secrets.token_hex())")
+    export ANNES_PASSWORD="correct horse battery staple"
+    flask --app flask_login_bridge --debug mfa activation issue 1
+    flask --app flask_login_bridge --debug run
+
+Debug mode makes the gate's keys and base URL for you; outside it, set FLASK_MFA_GATE_KEYS and FLASK_MFA_GATE_BASE_URL.
 """
 
 import os

@@ -1,8 +1,13 @@
 """A portal on Flask's own sessions: a public page, a guarded one, and one that asks for a passkey of the last minutes.
 
-export SECRET_KEY=... ANNES_PASSWORD=... FLASK_MFA_GATE_KEYS=... FLASK_MFA_GATE_BASE_URL=http://localhost:5000
-flask --app flask_sessions mfa activation issue 1
-flask --app flask_sessions run
+In a virtual environment that has mfa-gate, in the folder of this file:
+
+    export SECRET_KEY=$(python -c "import secrets; print(secrets.token_hex())")
+    export ANNES_PASSWORD="correct horse battery staple"
+    flask --app flask_sessions --debug mfa activation issue 1
+    flask --app flask_sessions --debug run
+
+Debug mode makes the gate's keys and base URL for you; outside it, set FLASK_MFA_GATE_KEYS and FLASK_MFA_GATE_BASE_URL.
 """
 
 import os

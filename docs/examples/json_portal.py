@@ -1,8 +1,13 @@
 """A portal for programs and single-page apps: everything is JSON, and the records that it shows are metered.
 
-export SECRET_KEY=... ANNES_PASSWORD=... FLASK_MFA_GATE_KEYS=... FLASK_MFA_GATE_BASE_URL=http://localhost:5000
-flask --app json_portal mfa activation issue 1
-flask --app json_portal run
+In a virtual environment that has mfa-gate, in the folder of this file:
+
+    export SECRET_KEY=$(python -c "import secrets; print(secrets.token_hex())")
+    export ANNES_PASSWORD="correct horse battery staple"
+    flask --app json_portal --debug mfa activation issue 1
+    flask --app json_portal --debug run
+
+Debug mode makes the gate's keys and base URL for you; outside it, set FLASK_MFA_GATE_KEYS and FLASK_MFA_GATE_BASE_URL.
 
 A client signs in by POST /login, then drives /mfa/api/v1 as the document at /mfa/api/v1/openapi.json says: it sends the
 `csrf_token` of GET session in `X-MFA-CSRF`, and follows `allowed_methods`. Whoever reads only `gate.session` needs no

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +73,20 @@ def get(client: FlaskClient, path: str) -> TestResponse:
 def test_each_example_is_read_in_a_minute() -> None:
     assert len(EXAMPLES) == 3
     assert {file.name: lines for file in EXAMPLES if (lines := len(file.read_text().splitlines())) > 120} == {}
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_the_steps_in_the_head_of_an_example_work_as_they_are_written(file: Path, tmp_path: Path) -> None:
+    shutil.copy(file, tmp_path)
+    head = ast.get_docstring(ast.parse(file.read_text())) or ""
+    *steps, last = [line.strip() for line in head.splitlines() if line.startswith("    ")]
+    assert last == f"flask --app {file.stem} --debug run"
+    variables = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-ec", "\n".join(steps)], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Activation code for Anne Martin: " in done.stdout
 
 
 def test_flask_sessions(load: Load) -> None:
