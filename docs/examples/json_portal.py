@@ -7,6 +7,7 @@ In a virtual environment that has mfa-gate, in the folder of this file:
     flask --app json_portal --debug mfa activation issue 1
     flask --app json_portal --debug run
 
+The page at http://localhost:5000/ signs in anne@officine.example with the activation code that was printed.
 Debug mode makes the gate's keys and base URL for you; outside it, set FLASK_MFA_GATE_KEYS and FLASK_MFA_GATE_BASE_URL.
 
 A client signs in by POST /login, then drives /mfa/api/v1 as the document at /mfa/api/v1/openapi.json says: it sends the
@@ -67,3 +68,47 @@ def count():
 
 
 app.register_blueprint(patients)
+
+
+@app.get("/")
+@gate.public
+def page():
+    return PAGE
+
+
+PAGE = """<!doctype html><html lang="en"><title>Portal</title>
+<form><input name="email"><input name="password" type="password"><button>Sign in</button></form><pre></pre>
+<script type="module">
+let token = null;
+async function call(method, path, body) {
+  const headers = {"Accept": "application/json", "Content-Type": "application/json"};
+  if (token) headers["X-MFA-CSRF"] = token;
+  const answer = await fetch(path, {method, headers, body: body && JSON.stringify(body)});
+  const said = await answer.json();
+  if (said.session) token = said.session.csrf_token;
+  if (said.code === "step_up_required") { await prove("totp/verify"); return call(method, path, body); }
+  if (!answer.ok) throw new Error(said.detail ?? said.error);
+  return said;
+}
+const gate = (path, body = {}) => call("POST", "/mfa/api/v1/" + path, body);
+const prove = (step) => gate(step, {code: prompt("Code")});
+const next = {  // by the state of the session; a passkey is proven by webauthn/verify/begin and /complete
+  pending: () => prove("totp/verify"),
+  activation: () => prove("activation/verify"),
+  enrolling: async () => {
+    const {secret, enrolment} = await gate("totp/enrol/begin");
+    const done = await gate("totp/enrol/complete", {enrolment, code: prompt("Add to your app, then type: " + secret)});
+    alert("Recovery codes: " + done.recovery_codes.join(" "));
+    return done;
+  },
+};
+document.forms[0].onsubmit = async (event) => {
+  event.preventDefault();
+  const shown = document.querySelector("pre");
+  try {
+    let {session} = await call("POST", "/login", Object.fromEntries(new FormData(event.target)));
+    while (session.state !== "signed_in") ({session} = await next[session.state]());
+    shown.textContent = JSON.stringify(await call("GET", "/patients/?q=1"));
+  } catch (error) { shown.textContent = error.message; }
+};
+</script></html>"""

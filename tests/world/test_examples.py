@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from playwright.sync_api import Dialog, sync_playwright
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from mfa_gate.testing import SoftwareKey, enrol_key, enrol_totp, prove_by_key, totp_code
+from tests.support.browser import launch
 from tests.support.demo import ROOT
 from tests.support.portal import KEYS
+from tests.support.served import Quiet
 
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 BASE_URL = "http://localhost:5000"
@@ -134,3 +141,43 @@ def test_json_portal(load: Load) -> None:
     opened = (client.get(f"/patients/{number}", base_url=BASE_URL) for number in range(1, 501))
     refused = next(answer for answer in opened if answer.status_code != 200)
     assert refused.json["code"] == "reads_stopped"  # nobody reads at that pace
+
+
+@pytest.mark.browser
+def test_the_script_of_the_json_portal_signs_in_in_a_browser(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    secret = ""
+
+    def answer(dialog: Dialog) -> None:
+        nonlocal secret
+        asked.append(dialog.message)
+        if found := re.search(r"then type: ([A-Z2-7]{32})$", dialog.message):
+            secret = found.group(1)
+        typed = totp_code(secret, time.time()) if secret else code
+        dialog.accept(typed if dialog.type == "prompt" else None)
+
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=Quiet)
+    url = f"http://localhost:{server.server_port}"
+    monkeypatch.setenv("FLASK_MFA_GATE_BASE_URL", url)
+    module = load("json_portal")
+    with module.app.app_context():
+        code = module.gate.issue_activation("1", reason="test")
+    server.app = module.app
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        with sync_playwright() as running, launch(running) as browser:
+            page = browser.new_page()
+            page.on("dialog", answer)
+            page.goto(url)
+            page.fill("[name=email]", EMAIL)
+            page.fill("[name=password]", PASSWORD)
+            page.click("button")
+            page.wait_for_function("document.querySelector('pre').textContent !== ''")
+            shown = page.text_content("pre") or ""
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+    assert '"name":"Patient 1"' in shown
+    assert [message.split(":")[0] for message in asked] == ["Code", "Add to your app, then type", "Recovery codes"]
