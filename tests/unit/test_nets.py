@@ -150,6 +150,14 @@ def test_every_link_leads_somewhere(file: Path) -> None:
             assert not part or part in anchors(to), link
 
 
+def test_every_page_of_decisions_and_every_example_is_linked_from_where_readers_begin() -> None:
+    begins = (ROOT / "README.md").read_text(encoding="utf-8")
+    for example in (DOCS / "examples").glob("*.py"):
+        assert f"(docs/examples/{example.name})" in begins, example.name
+    for decided in (DOCS / "decisions").glob("*.md"):
+        assert f"(decisions/{decided.name}" in page("decisions.md"), decided.name
+
+
 def anchors(file: Path) -> set[str]:
     """What the headings of a page are linked to by, as forges make it."""
     text = re.sub(r"^```.*?^```", "", file.read_text(encoding="utf-8"), flags=re.S | re.M)

@@ -122,7 +122,7 @@ def test_modules_stay_short() -> None:
     assert {name: lines for name, lines in long.items() if lines > LONGEST_MODULE} == {}
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
 def test_each_test_that_the_documentation_names_is_there(page: Path) -> None:
     named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", page.read_text()))
     texts = {file.name: file.read_text() for file in (ROOT / "tests").rglob("test_*.py")}
