@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Final
 
 import matplotlib as mpl
@@ -35,22 +36,32 @@ def report(found: Study) -> str:
     return "\n".join(
         [
             "# How many records a harvest gets\n",
-            "Made by `python -m benchmarks.harvest` from made-up data; do not edit. [harvest.md](harvest.md) says how",
-            f"they are made. {len(owners.accounts):,} accounts over {LENGTH} days, seeds {SEEDS[0]} to {SEEDS[-1]},",
-            "which nothing was tried on. A stop is lifted by the next morning. The desk makes an exception of 92 days",
-            "by the morning after it was told that an account nears the ceiling. Numbers are checked by their key",
-            f"before they are looked up (`miss={POLICY.miss:g}`); all else is as it comes.\n",
+            _text(
+                "*For security officers: how many records an attacker reads before the gate stops the account, and how",
+                "often it stops or asks an owner.*",
+            ),
+            _text(
+                "`python -m benchmarks.harvest` makes this page from synthetic data; do not edit it.",
+                "[harvest.md](harvest.md) says how the data are made.",
+                f"The study has {len(owners.accounts):,} accounts over {LENGTH} days, with seeds {SEEDS[0]} to",
+                f"{SEEDS[-1]}, which were not used for tuning. Each stop is lifted by the next morning.",
+                "The desk is told when an account nears the ceiling, and by the next morning makes an exception of 92",
+                f"days. The check digits of a number are verified before it is looked up (`miss={POLICY.miss:g}`).",
+                "Everything else has its default.",
+            ),
             "## Owners\n",
             _owners(found),
             "## Records before the first stop, by account\n",
-            f"Patient thieves read beside the owner for at most {DAYS} days; 3 × means that both together read three",
-            "times what the owner does.\n",
+            _text(
+                f"Patient thieves read while the owner works too, for at most {DAYS} days. 3 × means that the thief",
+                "and the owner together read three times what the owner reads alone.",
+            ),
             _thieves(found),
-            "![Share of accounts that lose at most so many records](images/harvest-taken.svg)\n",
+            "![Share of accounts that lose at most this many records](images/harvest-taken.svg)\n",
             f"## A campaign against {VICTIMS} accounts\n",
             _campaigns(found, rng),
             "## What is not caught\n",
-            "Who holds the second factor and stays near the owner's habits: see the rows of 1.5 × and 2 ×.\n",
+            "A thief who holds the second factor and stays near the owner's habits: see the rows of 1.5 × and 2 ×.\n",
         ]
     )
 
@@ -77,13 +88,14 @@ def _owners(found: Study) -> str:
     quantiles = np.percentile(owners.records, (50, 99, 99.9))
     rows += [
         "",
-        f"To reach: at most {STOPS:g} false stop: {_reached(rate <= STOPS)}. At most {PROMPTS:g}",
-        f"further proofs in 100 working days of all accounts: {both:.2f}, "
-        f"{_reached(both <= PROMPTS)}. In brackets: 95 %",
-        f"intervals. Stops by reason: {reasons}. Distinct records a day: median {quantiles[0]:.0f}, 99 %",
-        f"{quantiles[1]:.0f}, 99.9 % {quantiles[2]:.0f}; one proof grants {np.mean(owners.quotas):.0f} on average,",
-        f"{np.median(owners.quotas):.0f} in the median, {max(owners.quotas)} at",
-        f"most ({POLICY.most} is the bound).\n",
+        _text(
+            f"Goals: at most {STOPS:g} false stop in 10,000 days of established accounts ({_reached(rate <= STOPS)}),",
+            f"and at most {PROMPTS:g} further proofs in 100 working days of all accounts ({both:.2f},",
+            f"{_reached(both <= PROMPTS)}). Brackets hold 95 % intervals. Stops by reason: {reasons}. Distinct",
+            f"records a day: median {quantiles[0]:.0f}, 99 % {quantiles[1]:.0f}, 99.9 % {quantiles[2]:.0f}. One proof",
+            f"grants {np.mean(owners.quotas):.0f} on average, {np.median(owners.quotas):.0f} in the median, and",
+            f"{max(owners.quotas)} at most ({POLICY.most} is the bound).",
+        ),
     ]
     return "\n".join(rows)
 
@@ -118,15 +130,18 @@ def _thieves(found: Study) -> str:
     fits = np.median(stolen) <= 60 and stolen.max() <= POLICY.most
     rows += [
         "",
-        f"To reach: a stolen session reads 60 in the median and never more than 250: {_reached(bool(fits))}; who",
-        f"guesses gets at most {GUESSES}: {worst:.0f} on average, {_reached(worst <= GUESSES)}, and {tenth:.0f}",
-        f"in nine of ten cases, {_reached(tenth <= GUESSES)}.\n",
+        _text(
+            "Goals: a stolen session reads 60 records in the median and never more than 250",
+            f"({_reached(bool(fits))}). A thief who guesses numbers gets at most {GUESSES}: {worst:.0f} on average",
+            f"({_reached(worst <= GUESSES)}), and at most {tenth:.0f} in nine of ten cases",
+            f"({_reached(tenth <= GUESSES)}).",
+        ),
     ]
     return "\n".join(rows)
 
 
 def _campaigns(found: Study, rng: np.random.Generator) -> str:
-    rows = ["| thief | records, mean | 95 % of campaigns below | to reach | |", "|---|---:|---:|---:|---|"]
+    rows = ["| thief | records, mean | 95 % of campaigns below | goal | |", "|---|---:|---:|---:|---|"]
     for thief in THIEVES:
         taken = np.array(found.of(thief.name))
         sums = rng.choice(taken, (DRAWS, VICTIMS)).sum(axis=1)
@@ -136,6 +151,10 @@ def _campaigns(found: Study, rng: np.random.Generator) -> str:
             f"| {thief.name} | {sums.mean():,.0f} | {np.percentile(sums, 95):,.0f} | {goal or ''} | {verdict} |"
         )
     return "\n".join([*rows, ""])
+
+
+def _text(*parts: str) -> str:
+    return fill(" ".join(parts), 118) + "\n"
 
 
 def _reached(holds: bool) -> str:

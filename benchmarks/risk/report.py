@@ -32,21 +32,21 @@ def report(found: Study) -> str:
     rng = np.random.default_rng(0)
     blocks = [
         _intro(found),
-        "## Figures to reach\n",
+        "## Goals\n",
         *_goals(found, rng),
         _session(found, rng),
         "## Share of attacks caught, by share of sign-ins asked\n",
         _rates(found),
         ROC,
-        "## The thresholds that are shipped\n",
+        "## The default thresholds\n",
         _shipped(found, rng),
         SCORES,
         "## A bought list of passwords\n",
         _stuffing(found),
-        "## In the form that was published\n",
-        "Median share of an account's first N sign-ins that is asked, on the professional portal.\n",
+        "## In the form of the published study\n",
+        "The median share of an account's first N sign-ins that is asked for more, on the professional portal.\n",
         _published_form(found),
-        "## Is the made-up world like the real one?\n",
+        "## Are the synthetic data like real ones?\n",
         _calibration(found),
     ]
     return "\n".join(blocks)
@@ -55,13 +55,19 @@ def report(found: Study) -> str:
 def _intro(found: Study) -> str:
     owners = len(found.portal[ENGINE].owners[1].scores)
     attacks = len(found.portal[ENGINE].attacks["naive"][1].scores)
-    return "# How well risk tells owners from thieves\n\n" + _text(
-        "Made by `python -m benchmarks.risk` from made-up data; do not edit. [risk.md](risk.md) says how they",
-        "are made, and what is compared.",
-        f"Seeds {', '.join(map(str, SEEDS))}, each of {found.accounts:,} accounts over half a year: {owners:,}",
-        f"sign-ins of owners in the last 15 % of the time, and {attacks:,} attempts of each kind of attacker.",
-        "Thresholds come from the 15 % before it. Brackets hold 95 % intervals from a bootstrap over accounts.",
+    whom = _text(
+        "*For security officers: which share of attacks the risk engine catches, and which share of the owners'",
+        "sign-ins it asks for more.*",
     )
+    how = _text(
+        "`python -m benchmarks.risk` makes this page from synthetic data; do not edit it. [risk.md](risk.md) says how",
+        "the data are made, and what is compared.",
+        f"The study has the seeds {', '.join(map(str, SEEDS))}, each with {found.accounts:,} accounts over half a",
+        f"year. In the last 15 % of the time there are {owners:,} sign-ins of owners and {attacks:,} attempts of each",
+        "kind of attacker. The thresholds come from the 15 % before it. Brackets hold 95 % intervals from a bootstrap",
+        "over accounts.",
+    )
+    return f"# How well risk distinguishes owners from attackers\n\n{whom}{how}"
 
 
 def _goals(found: Study, rng: np.random.Generator) -> Iterator[str]:
@@ -88,7 +94,7 @@ def _goals(found: Study, rng: np.random.Generator) -> Iterator[str]:
             "aim",
             "caught",
             "owners asked",
-            "where the bound is asked",
+            "at the bound",
             "published score asks",
             "fewer by",
         )
@@ -108,10 +114,10 @@ def _session(found: Study, rng: np.random.Generator) -> str:
     asked = sessions.owners.above(0.5)
     interval = sessions.owners.interval(0.5, rng)
     return _text(
-        f"**A stolen session cookie**, device cookie included: {caught:.3f} of the uses from another network or",
-        f"browser are asked for a proof (aim {catch}), and {_share(asked, interval)} of the owners' sessions",
-        f"(at most {most:.0%}).",
-        "The first four thieves have the session's own browser, and come from where that attacker does.",
+        f"**A stolen session cookie**, with the device cookie: the engine asks for a proof in {caught:.3f} of the uses",
+        f"from another network or browser (aim {catch}), and in {_share(asked, interval)} of the owners' sessions",
+        f"(aim: at most {most:.0%}).",
+        "The first four thieves use the session's own browser, from the place of the attacker of that name.",
     ) + _table(("thief", "asked"), rows)
 
 
@@ -125,9 +131,9 @@ def _rates(found: Study) -> str:
             cells = [f"{scores.caught(kind, at):.3f} ({scores.asked(at):.1%})" for at in thresholds]
             rows.append((name, kind, *cells))
     return _text(
-        "In brackets what is asked in the end. Asking wherever the device or the network is new asks",
-        f"{rule.asked(1):.1%} and catches {min(rule.caught(kind, 1) for kind in KINDS):.3f} of each attacker;",
-        "asking always catches all.",
+        "Brackets hold the share of owners' sign-ins that was asked in the end. A rule that asks whenever the device",
+        f"or the network is new asks {rule.asked(1):.1%} and catches",
+        f"{min(rule.caught(kind, 1) for kind in KINDS):.3f} of each attacker. Asking at every sign-in catches all.",
     ) + _table(("scorer", "attacker", *(f"{rate:.0%}" for rate in rates)), rows)
 
 
@@ -156,8 +162,9 @@ def _stuffing(found: Study) -> str:
     ]
     head = ("addresses", "the list takes", "pairs evaluated", "right passwords found", "owners made to wait")
     return _text(
-        f"{PAIRS:,} pairs, {RIGHT} of them right, tried once each at a portal behind the gate, while owners sign in,",
-        "one in ten of them in a new browser. A right password found is a sign-in that waits for a second factor.",
+        f"An attacker tries {PAIRS:,} pairs, {RIGHT} of them right, once each at a portal behind the gate, while",
+        "owners sign in, one in ten of them in a new browser. A right password that is found opens no session: the",
+        "sign-in still waits for a second factor.",
     ) + _table(head, rows)
 
 
@@ -184,8 +191,8 @@ def _calibration(found: Study) -> str:
         shown = [f"{m:.2f} ({w:.2f}){'' if hit else ' *'}" for m, w, hit in zip(got, wanted, hits, strict=True)]
         rows.append((kind, f"{catch}", *shown))
     return _text(
-        "The published score on made-up data in the shape of the public data set, with the published medians",
-        "in brackets.",
+        "The table shows the published score on synthetic data in the shape of the public data set, with the published",
+        "medians in brackets.",
         f"{near} of {cells} are within ±{NEAR:.2f}; a star marks those that are not.",
         "After five sign-ins a median moves in steps of .20.",
     ) + _table(("attacker", "caught", *(f"N = {n}" for n in AFTER)), rows)

@@ -14,17 +14,21 @@ from .world import VICTIMS, prepare
 
 HEAD = """# The incident, replayed
 
-Made by `python -m demo_app replay --docs docs`; do not edit. {victims} accounts, {records:,} records, over HTTP on
-loopback against the demo portal. The thief has the passwords and the mailboxes. "Elsewhere" is another network and
-another browser. Where the gate is on, time is an injected clock, so that a pace is exact and two months take minutes;
-without the gate it is the machine's own.
+*For security officers: how many records the incident of March 2022 gets from the demo portal, without and with the
+gate.*
+
+`python -m demo_app replay --docs docs` makes this page; do not edit it. It attacks {victims} accounts with {records:,}
+records, over HTTP on loopback against the demo portal. The thief has the passwords and the mailboxes. "Elsewhere" means
+another network and another browser. With the gate on, the time is an injected clock, so that a pace is exact and two
+months take minutes. Without the gate, it is the machine's clock.
 
 ![Records read over time, without and with the gate](images/replay.svg)
 
 """
 TAIL = """
-What is not caught: who holds password and second factor, sits where the owner does, and reads no more than a little
-over the owner's own habits. He is on record: `flask mfa report breach` names every person whose record he opened.
+The gate does not catch a thief who holds the password and the second factor, works from the owner's network and
+browser, and reads only a little more than the owner does. Every such read is recorded: `flask mfa report breach` names
+every person whose record the thief opened.
 """
 
 
