@@ -20,7 +20,7 @@ from .alerts import Alerts
 from .roles import Roles
 from .spoken_codes import Codes
 
-__all__ = ["Desk", "Found", "Staff"]
+__all__ = ["Desk", "FoundAccount", "Staff"]
 
 
 @dataclass(frozen=True, slots=True)
