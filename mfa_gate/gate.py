@@ -25,7 +25,7 @@ from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
 from .request.marks import Mark, MarkKind, Marks
-from .request.wrapping import Checked, wrapped
+from .request.wrapping import checked, wrapped
 from .risk import RiskPolicy
 from .staff import DeskPolicy
 
@@ -220,7 +220,7 @@ class MFAGate:
     ) -> F:
         if inspect.isclass(view):
             raise TypeError(f"@gate.{kind} marks functions; in a view class write decorators = [gate.{kind}...]")
-        return self._add(kind, view, wrapped(view, lambda: Checked(before() if before else None)), required)
+        return self._add(kind, view, wrapped(view, checked(before)), required)
 
     def _add(self, kind: MarkKind, view: F, wrapper: Any, required: Requirement | None = None) -> F:
         self._marks.add(Mark(kind, view, wrapper, required))

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from flask import Response
 
@@ -20,7 +20,7 @@ class Entry(Protocol):
     def done(self, answer: Any) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Checked:
     """An entry that only looks before the view."""
 
@@ -28,6 +28,20 @@ class Checked:
 
     def done(self, answer: Any) -> Any:
         return answer
+
+
+PASSES: Final = Checked()  # as nearly every entry, and one for all of them
+
+
+def checked(before: Callable[[], Response | None] | None) -> Callable[[], Entry]:
+    """What to enter a view by that is only looked at before it runs.
+
+    Args:
+        before: returns the answer that stands in the view's place, or None; None where nothing is asked.
+    """
+    if before is None:
+        return lambda: PASSES
+    return lambda: PASSES if (refused := before()) is None else Checked(refused)
 
 
 def wrapped(view: Callable[..., Any], enter: Callable[[], Entry]) -> Callable[..., Any]:
@@ -45,13 +59,15 @@ def wrapped(view: Callable[..., Any], enter: Callable[[], Entry]) -> Callable[..
         @functools.wraps(view)
         async def around_async(*args: Any, **kwargs: Any) -> Any:
             entry = enter()
-            return entry.refused if entry.refused is not None else entry.done(await view(*args, **kwargs))
+            refused = entry.refused
+            return refused if refused is not None else entry.done(await view(*args, **kwargs))
 
         return around_async
 
     @functools.wraps(view)
     def around(*args: Any, **kwargs: Any) -> Any:
         entry = enter()
-        return entry.refused if entry.refused is not None else entry.done(view(*args, **kwargs))
+        refused = entry.refused
+        return refused if refused is not None else entry.done(view(*args, **kwargs))
 
     return around
