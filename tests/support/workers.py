@@ -1,7 +1,7 @@
 """Worker processes of one portal, each with a server of its own on loopback, for races that are truly parallel.
 
-`python -m tests.support.workers URL FOLDER [RULE]` is one worker; `Workers` starts several and sends them requests at
-once. The folder holds what they share besides the store: the clock, the tally of evaluated codes, orders to die.
+`Workers` starts several and sends them requests at once. The folder holds what they share besides the store: the clock,
+the tally of evaluated codes, orders to die. `python -m tests.support.workers` is what they are forked from.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -96,19 +98,10 @@ class Workers:
         self._folder = folder
         self._clock = clock
         self.set_clock()
-        command = [sys.executable, "-m", "tests.support.workers", database_url, str(folder), policy]
-        root = Path(__file__).parent.parent.parent
-        self._processes = [
-            subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(number)
-        ]
-        self._ports = [self._port(process) for process in self._processes]
-
-    @staticmethod
-    def _port(process: subprocess.Popen[str]) -> int:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.strip().isdigit(), "the worker did not start: see its standard error"
-        return int(line)
+        self._origin = _origin()
+        started = self._origin.fork(number, database_url, str(folder), policy)
+        self._processes = [process for process, _ in started]
+        self._ports = [port for _, port in started]
 
     def set_clock(self) -> None:
         (self._folder / "clock.new").write_text(repr(self._clock()))
@@ -158,11 +151,58 @@ class Workers:
         return _send(http.client.HTTPConnection(HERE, self._ports[worker], timeout=60), call)
 
     def close(self) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        self._origin.end(self._processes)
+        self._processes = []
+
+
+class _Origin:
+    """A process that has imported all that a worker needs, and forks itself: to start one anew takes a second.
+
+    It ends, and its workers with it, when this process does.
+    """
+
+    def __init__(self) -> None:
+        self.of = os.getpid()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.workers"],
+            cwd=Path(__file__).parent.parent.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def fork(self, number: int, *place: str) -> list[tuple[int, int]]:
+        """Start workers; the process and the port of each."""
+        for _ in range(number):
+            self._order("start", *place)
+        said = [self._heard().split() for _ in range(number)]
+        return [(int(process), int(port)) for process, port in said]
+
+    def end(self, processes: Iterable[int]) -> None:
+        """Kill workers, and wait until they are gone."""
+        for process in processes:
+            self._order("end", str(process))
+            self._heard()
+
+    def _order(self, *words: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(words) + "\n")
+        self._process.stdin.flush()
+
+    def _heard(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.strip(), "the worker did not start: see its standard error"
+        return line
+
+
+_origins: list[_Origin] = []
+
+
+def _origin() -> _Origin:
+    if not _origins or _origins[-1].of != os.getpid():  # a fork has one of its own
+        _origins.append(_Origin())
+    return _origins[-1]
 
 
 def call(browser: Browser, path: str, **body: Any) -> Call:
@@ -201,7 +241,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(database_url: str, folder: Path, policy: str) -> None:
-    """Be one worker until killed; prints the port first."""
+    """Be one worker until killed; prints the process and its port first."""
     take_out_from_environment()
     recovery._COST = 2**10  # type: ignore[misc]  # as in the process of the tests: see conftest.py
     clock = SharedClock(folder / "clock")
@@ -219,7 +259,7 @@ def serve(database_url: str, folder: Path, policy: str) -> None:
 
     portal.app.wsgi_app = from_its_address  # type: ignore[method-assign]
     server = make_server(HERE, 0, portal.app, threaded=True, request_handler=_Quiet)
-    print(server.server_port, flush=True)
+    print(f"{os.getpid()} {server.server_port}\n", end="", flush=True)
     server.serve_forever()
 
 
@@ -254,5 +294,38 @@ def _keep_tally(folder: Path) -> None:
     webauthn.complete_registration = noting(webauthn.complete_registration)
 
 
+def fork_when_told() -> None:
+    """Start and end workers as standard input says, until it ends."""
+    workers = set[int]()
+    for line in sys.stdin:
+        order, *rest = json.loads(line)
+        if order == "start":
+            workers.add(_forked(*rest))
+        else:
+            workers.remove(int(rest[0]))
+            _kill(int(rest[0]))
+            print("ended", flush=True)
+    for process in workers:
+        _kill(process)
+
+
+def _forked(database_url: str, folder: str, policy: str) -> int:
+    if process := os.fork():
+        return process
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        serve(database_url, Path(folder), policy)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        print(flush=True)  # in the place of its port
+        os._exit(1)
+
+
+def _kill(process: int) -> None:
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
 if __name__ == "__main__":
-    serve(sys.argv[1], Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "default")
+    fork_when_told()
