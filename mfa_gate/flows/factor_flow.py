@@ -13,6 +13,9 @@ from .proving import ProofFlow
 class FactorFlow(ProofFlow):
     """Base of the flows of factors. A factor without keyed rows, or without guesses, leaves the defaults.
 
+    Each ceremony of a factor begins with `offered(self.factor.name)`, so that one that is switched off answers 404, and
+    counts its attempt in a transaction of its own before it checks anything.
+
     Attributes:
         factor: its entry in the registry.
     """

@@ -30,7 +30,7 @@ class ProofFlow(Flow):
         return self.services.limiter.count(tx, scopes, self.services.clock())
 
     def shown(self, client: ClientContext) -> PresentedDevices:
-        """The devices that a visitor's cookie stands for; a copied token ends its series, and what it signed in.
+        """The devices that a client's cookie stands for; a copied token ends its series, and what it signed in.
 
         Raises:
             Unavailable: the store does not answer.
@@ -60,7 +60,7 @@ class ProofFlow(Flow):
         )
 
     def device_of(self, client: ClientContext, account_id: str) -> Device | None:
-        """The known device that a visitor shows for an account."""
+        """The known device that a client shows for an account."""
         return self.shown(client).of_account(account_id)
 
     def proven(

@@ -20,7 +20,7 @@ class Entry(Protocol):
     def done(self, answer: Any) -> Any: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)  # one of them is shared by all requests
 class Checked:
     """An entry that only looks before the view."""
 
@@ -30,7 +30,7 @@ class Checked:
         return answer
 
 
-PASSES: Final = Checked()  # as nearly every entry, and one for all of them
+PASSES: Final = Checked()  # what nearly every entry is
 
 
 def checked(before: Callable[[], Response | None] | None) -> Callable[[], Entry]:

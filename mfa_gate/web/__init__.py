@@ -89,11 +89,11 @@ def _for_both(page: View, step: View) -> View:
 
 def is_own(endpoint: str) -> bool:
     """Whether an endpoint is one of the gate's own steps, which look after themselves."""
-    return endpoint in _own(len(FACTORS))
+    return endpoint in _own(tuple(FACTORS))
 
 
 @cache
-def _own(_factors: int) -> frozenset[str]:
-    """The gate's endpoints, worked out anew where a factor was registered."""
+def _own(_factors: tuple[str, ...]) -> frozenset[str]:
+    """The gate's endpoints, worked out anew if other factors are registered."""
     calls = (_endpoint(rule) for rule, _, _ in _calls())
     return frozenset([RELATED_ORIGINS, *(f"{BLUEPRINT}.{name}" for name in (*_PAGES, *calls, NOT_ME, "static"))])

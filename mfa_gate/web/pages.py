@@ -76,7 +76,7 @@ def _read_proof(context: RequestContext) -> dict[str, str]:
 
 
 def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
-    """The methods that satisfy what the wanted page, or the held form, asks for."""
+    """The methods that satisfy what the wanted page, or the sealed form, asks for."""
     target = targets.kept(context.parts, request)
     form = (
         sealed_form.unseal(context.parts, _sent("sealed_form"), context.session)

@@ -1,4 +1,4 @@
-"""One request's visitor: the session its cookie names, read at most once, and the cookie its answer will set."""
+"""The context of one request: the session its cookie names, read at most once, and the cookie its answer will set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DROPPED: Final = _Cookie("", 0)
 
 
 class RequestContext:
-    """What a request knows of its visitor.
+    """What is known in one request.
 
     Attributes:
         parts: the gate's parts in this app.
@@ -61,12 +61,12 @@ class RequestContext:
 
     def __init__(self, parts: Parts, request: Request) -> None:
         self.parts = parts
-        self._request = ref(request)  # which holds this visitor: in a circle both would wait for the collector
+        self._request = ref(request)  # which holds this context: in a circle both would wait for the collector
 
     @property
     def request(self) -> Request:
-        """Whose visitor it is."""
-        return self._request()  # type: ignore[return-value]  # whose visitor is asked, is there
+        """The request that this is the context of."""
+        return self._request()  # type: ignore[return-value]  # it lives while it is asked
 
     @property
     def session(self) -> Session | None:
@@ -197,12 +197,12 @@ def current_parts() -> Parts:
 
 
 def request_context() -> RequestContext:
-    """The visitor of this request."""
+    """The context of this request."""
     return request_context_of(this_request())
 
 
 def request_context_of(asked: Request, parts: Parts | None = None) -> RequestContext:
-    """The visitor of a request. Kept on the request itself: requests under one app context share their `g`."""
+    """The context of a request. Kept on the request itself: requests under one app context share their `g`."""
     context: RequestContext | None = asked.__dict__.get(_SLOT)
     if context is None:
         context = asked.__dict__[_SLOT] = RequestContext(parts or current_parts(), asked)
