@@ -120,10 +120,10 @@ class LeakedRange:
         known = self._kept.get(prefix)
         if known is not None and time.monotonic() - known[0] < _KEPT_FOR:
             return known[1]
-        asked = urllib.request.Request(  # noqa: S310  (https, or loopback)
+        http_request = urllib.request.Request(  # noqa: S310  (https, or loopback)
             f"{self._url}/range/{prefix}", headers={"Add-Padding": "true", "User-Agent": "mfa-gate"}
         )
-        with urllib.request.urlopen(asked, timeout=self._timeout) as answer:  # noqa: S310
+        with urllib.request.urlopen(http_request, timeout=self._timeout) as answer:  # noqa: S310
             text = answer.read(_LONGEST).decode("ascii")
         found = frozenset(_listed(text))
         if len(self._kept) >= _KEPT:

@@ -93,9 +93,9 @@ def checkpoint(output: Path | None, as_json: bool) -> None:
 @in_app
 def export(since: datetime | None, until: datetime | None, account_id: str | None, as_json: bool) -> None:
     """Events as JSON Lines in the Elastic Common Schema."""
-    for row, whose in parts().log.export(seconds_of(since), seconds_of(until), account_id):
+    for row, subject in parts().log.export(seconds_of(since), seconds_of(until), account_id):
         # ASCII alone: what somebody typed can neither begin a line nor turn one round
-        click.echo(json.dumps(ecs(row, whose), sort_keys=True))
+        click.echo(json.dumps(ecs(row, subject), sort_keys=True))
 
 
 def ecs(row: ChainedRow, account_id: str | None) -> dict[str, Any]:

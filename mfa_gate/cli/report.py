@@ -47,12 +47,12 @@ def breach(
     """Say how many persons were read, who they are, and when."""
     if sum(one is not None for one in (account, session, source)) != 1:
         raise Failed("Name one of them: --account, --session or --source.")
-    whose = ReportScope(account, session, source)
-    found = parts().reports.breach(whose, seconds_of(since), seconds_of(until))
+    scope = ReportScope(account, session, source)
+    found = parts().reports.breach(scope, seconds_of(since), seconds_of(until))
     if table is not None:
         _write(table, table_of(found.persons))
     if page is not None:
-        _write(page, render(parts(), found, whose, locale))
+        _write(page, render(parts(), found, scope, locale))
     tell(as_json, _document(found), *_sentences(found, table, page))
 
 

@@ -102,12 +102,12 @@ class Acting(Flow):
 
     def _tried(self, client: ClientContext, verb: Verb, account_id: str, reason: str) -> None:
         with self.services.store.begin() as tx:
-            whose, own = accounts.find(tx, account_id), accounts.find(tx, client.require_session().account_id)
+            target, own = accounts.find(tx, account_id), accounts.find(tx, client.require_session().account_id)
             self.services.audit.record(
                 tx,
                 "desk_refused",
                 self.services.clock(),
-                client.who(whose.subject if whose else None),
+                client.who(target.subject if target else None),
                 outcome="refused",
                 reason=reason,
                 verb=verb,

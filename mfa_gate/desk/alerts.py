@@ -49,12 +49,12 @@ class Alerts(Acting):
         with self._acting(client, "close", account_id, reason) as (staff, why), self.services.store.begin() as tx:
             if not seen <= self.services.clock():  # nor a number that is none
                 raise InvalidRequest
-            whose = accounts.lock_row(tx, account_id)
-            if whose is None:
+            target = accounts.lock_row(tx, account_id)
+            if target is None:
                 raise NotFound
-            kinds = [row.kind for row in alerts.of_subject(tx, whose.subject) if row.last_at <= seen]
-            if alerts.close(tx, whose.subject, seen):
-                who = client.who(whose.subject)
+            kinds = [row.kind for row in alerts.of_subject(tx, target.subject) if row.last_at <= seen]
+            if alerts.close(tx, target.subject, seen):
+                who = client.who(target.subject)
                 self.services.audit.record(
                     tx, "alerts_closed", self.services.clock(), who, why=why, by=staff.subject, kinds=kinds
                 )

@@ -92,8 +92,8 @@ class Reading(Acting):
     def _ask_to_allow(
         self, tx: Transaction, client: ClientContext, account_id: str, staff: Staff, why: str, records: int, days: int
     ) -> None:
-        now, whose = self.services.clock(), accounts.find(tx, account_id)
-        if whose is None:
+        now, target = self.services.clock(), accounts.find(tx, account_id)
+        if target is None:
             raise NotFound
         data = json.dumps({"records": records, "days": days})
         desk_staff.ask(
@@ -101,14 +101,14 @@ class Reading(Acting):
             RequestRow(secrets.token_hex(16), account_id, ALLOW, staff.account.id, why, now, now + DAY, None, data),
         )
         self.services.audit.record(
-            tx, "reads_allowance_asked", now, client.who(whose.subject), why=why, by=staff.subject, records=records
+            tx, "reads_allowance_asked", now, client.who(target.subject), why=why, by=staff.subject, records=records
         )
 
-    def allowed(self, tx: Transaction, client: ClientContext, asked: RequestRow, by: str) -> None:
+    def allowed(self, tx: Transaction, client: ClientContext, four_eyes: RequestRow, by: str) -> None:
         """What a second person has approved holds from now on."""
-        wanted: dict[str, Any] = json.loads(asked.data or "{}")
+        wanted: dict[str, Any] = json.loads(four_eyes.data or "{}")
         allowance = self._allowance(int(wanted["records"]), int(wanted["days"]))
-        self.reads.allow(tx, asked.account_id, allowance, client.who, why=asked.reason, by=by)
+        self.reads.allow(tx, four_eyes.account_id, allowance, client.who, why=four_eyes.reason, by=by)
 
     def _allowance(self, records: int, days: int) -> Allowance:
         return Allowance(records, self.services.clock() + days * DAY)

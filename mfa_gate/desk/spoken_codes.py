@@ -34,13 +34,13 @@ class Codes(Reading):
         self._spoken_are_on()
         with self._acting(client, "ask", account_id, reason) as (staff, why), self.services.store.begin() as tx:
             now = self.services.clock()
-            whose = accounts.find(tx, account_id)
-            if whose is None:
+            target = accounts.find(tx, account_id)
+            if target is None:
                 raise NotFound
             row = RequestRow(secrets.token_hex(16), account_id, "spoken", staff.account.id, why, now, now + REQUEST)
             desk_staff.ask(tx, row)
             self.services.audit.record(
-                tx, "spoken_code_asked", now, client.who(whose.subject), why=why, by=staff.subject
+                tx, "spoken_code_asked", now, client.who(target.subject), why=why, by=staff.subject
             )
 
     def requests(self, client: ClientContext, account_id: str | None = None) -> list[RequestRow]:
@@ -64,24 +64,24 @@ class Codes(Reading):
         self._decide(client, request_id, approves=False)
 
     def _decide(self, client: ClientContext, request_id: str, *, approves: bool) -> None:
-        asked = self._request(request_id)
+        four_eyes = self._request(request_id)
         with (
-            self._acting(client, "approve", asked.account_id, asked.reason) as (staff, _),
+            self._acting(client, "approve", four_eyes.account_id, four_eyes.reason) as (staff, _),
             self.services.store.begin() as tx,
         ):
             now, by = self.services.clock(), staff.account.id
-            if asked.asked_by == by:
+            if four_eyes.asked_by == by:
                 raise OwnAccount
-            whose = accounts.find(tx, asked.account_id)
-            done = desk_staff.approve(tx, asked.id, by, now) if approves else desk_staff.drop(tx, asked.id)
-            if not done or whose is None:
+            target = accounts.find(tx, four_eyes.account_id)
+            done = desk_staff.approve(tx, four_eyes.id, by, now) if approves else desk_staff.drop(tx, four_eyes.id)
+            if not done or target is None:
                 raise RequestGone
-            if approves and asked.verb == ALLOW:
-                desk_staff.drop(tx, asked.id)
-                self.allowed(tx, client, asked, staff.subject)
+            if approves and four_eyes.verb == ALLOW:
+                desk_staff.drop(tx, four_eyes.id)
+                self.allowed(tx, client, four_eyes, staff.subject)
                 return
             self.services.audit.record(
-                tx, _DECIDED[asked.verb, approves], now, client.who(whose.subject), by=staff.subject
+                tx, _DECIDED[four_eyes.verb, approves], now, client.who(target.subject), by=staff.subject
             )
 
     def speak(self, client: ClientContext, request_id: str) -> IssuedCode:
@@ -92,22 +92,22 @@ class Codes(Reading):
             NotPermitted, OwnAccount, ...: as all acts.
         """
         self._spoken_are_on()
-        asked = self._request(request_id)
+        four_eyes = self._request(request_id)
         with (
-            self._acting(client, "speak", asked.account_id, asked.reason) as (staff, why),
+            self._acting(client, "speak", four_eyes.account_id, four_eyes.reason) as (staff, why),
             self.services.store.begin() as tx,
         ):
-            if not desk_staff.take(tx, asked.id, staff.account.id, self.services.clock()):
+            if not desk_staff.take(tx, four_eyes.id, staff.account.id, self.services.clock()):
                 raise RequestGone
-            return self._activation.issue_in(tx, asked.account_id, why, SPOKEN, by=staff.subject, via="spoken")
+            return self._activation.issue_in(tx, four_eyes.account_id, why, SPOKEN, by=staff.subject, via="spoken")
 
     def _request(self, request_id: str) -> RequestRow:
         with self.services.store.begin() as tx:
             rows = desk_staff.requests(tx, self.services.clock())
-        asked = next((row for row in rows if row.id == request_id), None)
-        if asked is None:
+        four_eyes = next((row for row in rows if row.id == request_id), None)
+        if four_eyes is None:
             raise RequestGone
-        return asked
+        return four_eyes
 
     def _spoken_are_on(self) -> None:
         if self.policy is None or not self.policy.spoken:

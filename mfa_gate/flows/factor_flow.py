@@ -4,23 +4,37 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..account import Account
 from ..factors.registry import Factor
 from ..limits.limiter import Scope
+from ..sessions.session import Session
 from ..store import Transaction
+from .flow import ClientContext
 from .proving import ProofFlow
 
 
 class FactorFlow(ProofFlow):
     """Base of the flows of factors. A factor without keyed rows, or without guesses, leaves the defaults.
 
-    Each ceremony of a factor begins with `offered(self.factor.name)`, so that one that is switched off answers 404, and
-    counts its attempt in a transaction of its own before it checks anything.
+    Each ceremony of a factor begins with `open_ceremony` and counts its attempt in a transaction of its own before it
+    checks anything.
 
     Attributes:
         factor: its entry in the registry.
     """
 
     factor: ClassVar[Factor]
+
+    def open_ceremony(self, client: ClientContext) -> tuple[Session, Account]:
+        """The session and the account that a ceremony is for.
+
+        Raises:
+            NotFound: the portal has switched this factor off.
+            SignInRequired: no session, or the portal knows no such account.
+        """
+        self.require_offered(self.factor.name)
+        session = client.require_session()
+        return session, self.account_of(session)
 
     def broken(self, tx: Transaction) -> list[str]:
         """Ids of the authenticators whose rows were changed or moved by hand."""

@@ -1,8 +1,8 @@
 """What every step shares: the client, the preconditions, the counted attempt, and what follows it.
 
-The order of a step: `ClientContext.require_session`, `offered` and `account_of`; transaction one checks what must hold
-and counts the attempt; then comes the check of the factor, inside `recording_failure`; transaction two locks the
-account's row (`lock_row`), spends, elevates the session and records.
+The order of a step: `FactorFlow.open_ceremony` (is the factor offered, whose session is it); transaction one checks
+what must hold and counts the attempt; then comes the check of the factor, inside `recording_failure`; transaction two
+locks the account's row (`lock_row`), spends, elevates the session and records.
 """
 
 from __future__ import annotations
@@ -198,14 +198,14 @@ class Flow:
         rp = self.services.relying_party
         return "pop" if amr == "hwk" and (rp is None or rp.attestation is None) else amr
 
-    def offered(self, factor: str) -> None:
+    def require_offered(self, factor: str) -> None:
         """Raise NotFound if the portal has switched this factor off."""
         if factor not in self.services.settings.methods:
             raise NotFound
 
-    def addable(self, factor: str, group: str | None) -> None:
+    def require_addable(self, factor: str, group: str | None) -> None:
         """Raise NotFound if the portal has switched this factor off, or it does not count for this group."""
-        self.offered(factor)
+        self.require_offered(factor)
         required = self.services.policy.requirement(group, self.services.clock())
         if not any(required.counts(amr) for amr in FACTORS[factor].amr):
             raise NotFound

@@ -42,7 +42,7 @@ class TOTPImports(Flow):
         services, now, name = self.services, self.services.clock(), clean_label(label)
         account = services.load_account(account_id)
         try:
-            self.addable("totp", account.group if account else None)
+            self.require_addable("totp", account.group if account else None)
         except NotFound:
             return "not_offered"
         with services.store.begin() as tx:

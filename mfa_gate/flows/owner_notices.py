@@ -75,9 +75,9 @@ class Notices(Flow):
         with self.services.store.begin() as tx:
             outbox.drop_slips(tx, now)
             claimed = outbox.claim(tx, channel, now, now + CLAIM_SECONDS, BATCH_SIZE)
-        whose: dict[tuple[str, str], list[outbox.Claimed]] = {}
+        by_account: dict[tuple[str, str], list[outbox.Claimed]] = {}
         for one in claimed:
-            whose.setdefault((one.notice.subject, one.account_id), []).append(one)
+            by_account.setdefault((one.notice.subject, one.account_id), []).append(one)
         batches = [
             Batch(
                 self.services.load_account(account_id),
@@ -86,7 +86,7 @@ class Notices(Flow):
                 self._link(subject, now),
                 max(one.tries for one in own),
             )
-            for (subject, account_id), own in whose.items()
+            for (subject, account_id), own in by_account.items()
         ]
         return [batch for batch in batches if channel != "mail" or self._may_go(batch, now)]
 

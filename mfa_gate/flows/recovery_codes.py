@@ -28,9 +28,7 @@ class Recovery(FactorFlow):
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
             NotFound: the portal has switched this method off.
         """
-        self.offered(self.factor.name)
-        session = client.require_session()
-        account = self.account_of(session)
+        session, account = self.open_ceremony(client)
         device = self.device_of(client, account.id)
         services = self.services
         with services.store.begin() as tx:
@@ -59,9 +57,7 @@ class Recovery(FactorFlow):
             TooManyAttempts: there were ten today.
             WrongState: another set was drawn meanwhile.
         """
-        self.offered(self.factor.name)
-        session = client.require_session()
-        self.account_of(session)
+        session, _ = self.open_ceremony(client)
         with self.services.store.begin() as tx:
             self.signed_in(tx, session)
             self.may_change(tx, session, adds=True)

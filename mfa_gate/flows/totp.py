@@ -68,9 +68,7 @@ class TOTP(FactorFlow):
             Unavailable: the store does not answer, or a seed does not open.
             NotFound: the portal has switched this method off.
         """
-        self.offered("totp")
-        session = client.require_session()
-        account = self.account_of(session)
+        session, account = self.open_ceremony(client)
         device = self.device_of(client, account.id)
         with self.services.store.begin() as tx:
             rows = authenticators.totp_of_account(tx, account.id)
@@ -131,10 +129,8 @@ class TOTP(FactorFlow):
             EnrolmentRequired, ActivationRequired, StepUpRequired: the session may not enrol.
             NotFound: the portal has switched this method off.
         """
-        self.offered("totp")
-        session = client.require_session()
-        account = self.account_of(session)
-        self.addable("totp", account.group)
+        session, account = self.open_ceremony(client)
+        self.require_addable(self.factor.name, account.group)
         services, now = self.services, self.services.clock()
         begun = totp.begin(services.settings.name, account.email or account.name)
         with services.store.begin() as tx:
@@ -164,10 +160,8 @@ class TOTP(FactorFlow):
             WrongCode, ClockDrift: not confirmed; the enrolment stays open.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
-        self.offered("totp")
-        session = client.require_session()
-        account = self.account_of(session)
-        self.addable("totp", account.group)
+        session, account = self.open_ceremony(client)
+        self.require_addable(self.factor.name, account.group)
         name = clean_label(label)
         device = self.device_of(client, account.id)
         services, now = self.services, self.services.clock()
@@ -222,9 +216,9 @@ class TOTP(FactorFlow):
     def counters(self, tx: Transaction, account_id: str, subject: str) -> list[Scope]:
         """The counters of guesses at the codes of an account, which an unlock clears."""
         seeds = authenticators.totp_of_account(tx, account_id)
-        whose = [f"account {subject}", *(f"authenticator {seed.id}" for seed in seeds)]
+        names = [f"account {subject}", *(f"authenticator {seed.id}" for seed in seeds)]
         lanes: tuple[Lane, ...] = ("stranger", "known")
-        return [Scope("code", name, lane) for name in whose for lane in lanes]
+        return [Scope("code", name, lane) for name in names for lane in lanes]
 
     def _opens(self, row: TOTPRow) -> bool:
         try:

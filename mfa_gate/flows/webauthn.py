@@ -47,8 +47,8 @@ class WebAuthn(FactorFlow):
             NoMethod: it has, but none that belongs to this RP ID or reaches the level.
             NotFound: the portal has switched this method off.
         """
-        rp, session = self._relying_party(), client.require_session()
-        self.account_of(session)
+        session, _ = self.open_ceremony(client)
+        rp = self._relying_party()
         with self.services.store.begin() as tx:
             self.lock_row(tx, session)
             rows = credentials.of_account(tx, session.account_id)
@@ -70,8 +70,8 @@ class WebAuthn(FactorFlow):
             WrongAssertion: for every bad answer the same.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
-        rp, session = self._relying_party(), client.require_session()
-        account = self.account_of(session)
+        session, account = self.open_ceremony(client)
+        rp = self._relying_party()
         device = self.device_of(client, account.id)
         with self.services.store.begin() as tx:
             attempt = self.count(tx, client, "assertion")
@@ -119,9 +119,9 @@ class WebAuthn(FactorFlow):
         Raises:
             StepUpRequired, ActivationRequired, SignInRequired: the session may not enrol now.
         """
-        rp, session = self._relying_party(), client.require_session()
-        account = self.account_of(session)
-        self.addable("webauthn", account.group)
+        session, account = self.open_ceremony(client)
+        self.require_addable(self.factor.name, account.group)
+        rp = self._relying_party()
         with self.services.store.begin() as tx:
             self.lock_row(tx, session)
             self.may_change(tx, session, level=_level(rp), adds=True)
@@ -145,9 +145,9 @@ class WebAuthn(FactorFlow):
             WrongAssertion: for every bad answer the same.
             StepUpRequired, ActivationRequired, SignInRequired, AccountClosed, TooManyAttempts, Unavailable.
         """
-        rp, session = self._relying_party(), client.require_session()
-        account = self.account_of(session)
-        self.addable("webauthn", account.group)
+        session, account = self.open_ceremony(client)
+        self.require_addable(self.factor.name, account.group)
+        rp = self._relying_party()
         name = clean_label(label)
         device = self.device_of(client, account.id)
         services, now = self.services, self.services.clock()
@@ -196,8 +196,7 @@ class WebAuthn(FactorFlow):
         return rebound
 
     def _relying_party(self) -> RelyingParty:
-        """The relying party. Raise NotFound if the portal has switched WebAuthn off."""
-        self.offered("webauthn")
+        """The relying party. Raise NotFound if the portal is none."""
         if self.services.relying_party is None:
             raise NotFound
         return self.services.relying_party

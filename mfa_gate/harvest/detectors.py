@@ -58,66 +58,76 @@ def quota(state: State, policy: HarvestPolicy, group: str | None = None, *, unus
     return round(min(policy.most, max(policy.least, policy.share * mean(state, policy, group))))
 
 
-def read(state: State, asked: Read, policy: HarvestPolicy) -> tuple[State, Verdict]:
+def read(state: State, one_read: Read, policy: HarvestPolicy) -> tuple[State, Verdict]:
     """Weigh a look-up before it is answered.
 
     Returns:
         The state afterwards, which is to be kept with any verdict, and the verdict.
     """
     after = state.copy()
-    return after, weigh(after, asked, policy)
+    return after, weigh(after, one_read, policy)
 
 
-def weigh(after: State, asked: Read, policy: HarvestPolicy) -> Verdict:
+def weigh(after: State, one_read: Read, policy: HarvestPolicy) -> Verdict:
     """The same on a state that nobody else has; it becomes the one afterwards.
 
     Returns:
         The verdict.
     """
-    _turn(after, asked, policy)
-    if after.stopped is not None and not _lifts(after, asked):
+    _turn(after, one_read, policy)
+    if after.stopped is not None and not _lifts(after, one_read):
         return Verdict("stop", (after.why or "state",), (), after.today)
-    fresh = _fresh(after, asked.marks)
+    fresh = _fresh(after, one_read.marks)
     new = sum(fresh)
-    if new and asked.crowd is not None and asked.crowd.asks(asked.proven_at) and not policy.reports("read_fan_in"):
+    if (
+        new
+        and one_read.crowd is not None
+        and one_read.crowd.asks(one_read.proven_at)
+        and not policy.reports("read_fan_in")
+    ):
         return Verdict("prompt", ("read_fan_in",), fresh, after.today)
-    if _lacks_quota(after, asked, policy, new):
-        if after.today + new > limit(after, policy, asked.group):
-            after.asked = after.at  # one proof answers both
+    if _lacks_quota(after, one_read, policy, new):
+        if after.today + new > limit(after, policy, one_read.group):
+            after.proof_asked_at = after.at  # one proof answers both
         return Verdict("prompt", ("quota",), fresh, after.today)
     if new:
         _paced(after, new, policy)
         after.miss = max(0.0, after.miss + log((1.0 - policy.misses) / (1.0 - policy.miss)))
-        _walked(after, asked, policy)
-    found = _found(after, asked, policy, new)
+        _walked(after, one_read, policy)
+    found = _found(after, one_read, policy, new)
     stops = tuple(reason for reason in found if not policy.reports(reason)) if policy.report_only else found
     if stops == ("daily_limit",) and after.days < policy.warm:
-        if asked.proven_at is None or after.asked is None or asked.proven_at <= after.asked:
-            after.asked = after.at
+        if one_read.proven_at is None or after.proof_asked_at is None or one_read.proven_at <= after.proof_asked_at:
+            after.proof_asked_at = after.at
             return Verdict("prompt", stops, fresh, after.today)
         after.lifted, found = after.day, ()
     elif stops:
         after.stopped, after.why = after.at, stops[0]
         return Verdict("stop", stops, fresh, after.today)
     if new:
-        _kept(after, asked, fresh, new)
+        _kept(after, one_read, fresh, new)
     return Verdict("pass", found, fresh, after.today, _nears(after, new, policy))
 
 
-def _lacks_quota(after: State, asked: Read, policy: HarvestPolicy, new: int) -> bool:
+def _lacks_quota(after: State, one_read: Read, policy: HarvestPolicy, new: int) -> bool:
     """Whether the session has read what its latest proof grants; what nobody reads in a day is no question of that."""
-    if not 0 < new <= policy.ceiling or asked.session is None or asked.proven_at is None or policy.reports("quota"):
+    if (
+        not 0 < new <= policy.ceiling
+        or one_read.session is None
+        or one_read.proven_at is None
+        or policy.reports("quota")
+    ):
         return False
-    used = after.used(asked.session, asked.proven_at)
-    return used is None or used + new > quota(after, policy, asked.group, unusual=asked.unusual)
+    used = after.used(one_read.session, one_read.proven_at)
+    return used is None or used + new > quota(after, policy, one_read.group, unusual=one_read.unusual)
 
 
-def _kept(after: State, asked: Read, fresh: tuple[bool, ...], new: int) -> None:
+def _kept(after: State, one_read: Read, fresh: tuple[bool, ...], new: int) -> None:
     """What was not read today before is read now, by this session."""
-    marks = asked.marks if new == len(asked.marks) else compress(asked.marks, fresh)
+    marks = one_read.marks if new == len(one_read.marks) else compress(one_read.marks, fresh)
     after.seen = (after.seen + "".join(marks))[: MAX_MARKS * CHARS]
-    if asked.session is not None and asked.proven_at is not None:
-        after.spend(asked.session, asked.proven_at, (after.used(asked.session, asked.proven_at) or 0) + new)
+    if one_read.session is not None and one_read.proven_at is not None:
+        after.spend(one_read.session, one_read.proven_at, (after.used(one_read.session, one_read.proven_at) or 0) + new)
 
 
 def _nears(after: State, new: int, policy: HarvestPolicy) -> bool:
@@ -140,15 +150,15 @@ def missed(state: State, policy: HarvestPolicy) -> tuple[State, str | None]:
     return after, "misses"
 
 
-def _turn(state: State, asked: Read, policy: HarvestPolicy) -> None:
+def _turn(state: State, one_read: Read, policy: HarvestPolicy) -> None:
     """Go on to the day of a look-up; a day that is over is learnt, up to its limit, and adds to the drift."""
-    state.at = max(state.at, asked.now)
+    state.at = max(state.at, one_read.now)
     day = int(state.at // DAY)
     if day == state.day:
         return
     if state.seen:
-        usual, records = _settled(state, policy, asked.group), float(state.today)
-        learnt = min(records, _adaptive(state, policy, asked.group))
+        usual, records = _settled(state, policy, one_read.group), float(state.today)
+        learnt = min(records, _adaptive(state, policy, one_read.group))
         state.drift = _drift(state, usual, records, policy)
         state.total = policy.fading * state.total + learnt
         state.weight = policy.fading * state.weight + 1.0
@@ -156,7 +166,7 @@ def _turn(state: State, asked: Read, policy: HarvestPolicy) -> None:
             state.old_total = policy.settled * state.old_total + learnt
             state.old_weight = policy.settled * state.old_weight + 1.0
         state.days += 1
-    state.day, state.seen, state.asked = day, "", None
+    state.day, state.seen, state.proof_asked_at = day, "", None
 
 
 def _drift(state: State, usual: float, records: float, policy: HarvestPolicy) -> float:
@@ -173,10 +183,10 @@ def may_lift(state: State) -> bool:
     return state.why not in _NEVER_WITHOUT_DESK and not (state.why == "ceiling" and state.today)
 
 
-def _lifts(after: State, asked: Read) -> bool:
+def _lifts(after: State, one_read: Read) -> bool:
     """Whether a phishing-resistant proof since then ends the stop; it has then, and the day's limit is lifted."""
     since = after.stopped
-    if since is None or not may_lift(after) or asked.surely_at is None or asked.surely_at <= since:
+    if since is None or not may_lift(after) or one_read.surely_at is None or one_read.surely_at <= since:
         return False
     after.lift()
     return True
@@ -210,24 +220,24 @@ def _is_too_fast(after: State, policy: HarvestPolicy, group: str | None) -> bool
     return far > policy.stretch and far > mean(after, policy, group)
 
 
-def _walked(after: State, asked: Read, policy: HarvestPolicy) -> None:
+def _walked(after: State, one_read: Read, policy: HarvestPolicy) -> None:
     """A Bernoulli CUSUM on "begins as the one before", over single look-ups."""
-    if asked.prefix is None or len(asked.marks) != 1:
+    if one_read.prefix is None or len(one_read.marks) != 1:
         return
-    same = asked.prefix == after.last
+    same = one_read.prefix == after.last
     ratio = policy.steps / policy.step if same else (1.0 - policy.steps) / (1.0 - policy.step)
-    after.walk, after.last = max(0.0, after.walk + log(ratio)), asked.prefix
+    after.walk, after.last = max(0.0, after.walk + log(ratio)), one_read.prefix
 
 
-def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[str, ...]:
+def _found(after: State, one_read: Read, policy: HarvestPolicy, new: int) -> tuple[str, ...]:
     """What speaks against it, the surest first."""
-    found = ["canary"] if asked.canary else []
+    found = ["canary"] if one_read.canary else []
     if not new:
         return tuple(found)
-    today, most = after.today + new, limit(after, policy, asked.group)
+    today, most = after.today + new, limit(after, policy, one_read.group)
     if today > max(policy.ceiling, most) or today > MAX_MARKS:
         found.append("ceiling")
-    if _is_too_fast(after, policy, asked.group):
+    if _is_too_fast(after, policy, one_read.group):
         found.append("pace")
     if after.miss >= policy.alarm:
         found.append("misses")
@@ -235,12 +245,12 @@ def _found(after: State, asked: Read, policy: HarvestPolicy, new: int) -> tuple[
         found.append("walk")
     if today > most:
         found.append("daily_limit")
-    if after.lifted == after.day and after.asked is None:  # by the owner's surest proof, or the desk
+    if after.lifted == after.day and after.proof_asked_at is None:  # by the owner's surest proof, or the desk
         return tuple(found)
-    if asked.crowd is not None and asked.crowd.is_too_much(new, policy):
+    if one_read.crowd is not None and one_read.crowd.is_too_much(new, policy):
         found.append("read_fan_in")
     if after.days >= policy.warm:
-        usual = _settled(after, policy, asked.group)
+        usual = _settled(after, policy, one_read.group)
         if _drift(after, usual, float(today), policy) >= policy.drift_alarm:
             found.append("drift")
     return tuple(found)

@@ -43,7 +43,7 @@ class State:
         allowed, allowed_until: an exception of the desk's.
         spent_before: sessions that `spent` does not know and that have proven a factor no later have nothing left.
         stopped, why: since when it reads nothing, and why.
-        asked: when a proof was asked for as the day's limit was reached.
+        proof_asked_at: when a proof was asked for as the day's limit was reached.
         last: prefix of the latest record.
         seen: the marks of today's records, five characters each.
         spent: of the latest sessions that read: name, when it has proven a factor last, and records since.
@@ -66,7 +66,7 @@ class State:
     allowed_until: float = 0.0
     spent_before: float = 0.0
     stopped: float | None = None
-    asked: float | None = None
+    proof_asked_at: float | None = None
     last: str = ""
     why: str | None = None
     seen: str = ""
@@ -102,7 +102,7 @@ class State:
     def lift(self) -> None:
         """Read again: what stopped it is forgotten, what it reads of late is usual, this day's limit is the ceiling."""
         self.settle()
-        self.stopped = self.why = self.asked = None
+        self.stopped = self.why = self.proof_asked_at = None
         self.ahead = self.far_ahead = self.miss = self.walk = self.drift = 0.0
         self.lifted = self.day
 
@@ -122,9 +122,9 @@ class State:
         """
         spent, seen = self.spent, self.seen
         stopped = nan if self.stopped is None else self.stopped
-        asked = nan if self.asked is None else self.asked
+        proof_asked_at = nan if self.proof_asked_at is None else self.proof_asked_at
         sessions = [number for _, at, records in spent for number in (at, records)]
-        numbers = _LAYOUTS[len(spent)].pack(*_NUMBERS(self), stopped, asked, len(seen), *sessions)
+        numbers = _LAYOUTS[len(spent)].pack(*_NUMBERS(self), stopped, proof_asked_at, len(seen), *sessions)
         lines = [b2a_base64(numbers, newline=False).decode(), self.last, self.why or "", *map(_name, spent), seen]
         text = "\n".join(lines)
         if text.count("\n") >= len(lines):
@@ -145,11 +145,11 @@ class State:
             numbers = _LAYOUTS[len(names)].unpack(a2b_base64(packed, strict_mode=True))
         except (ValueError, IndexError, struct.error):
             raise StateBroken("a state of reading cannot be read") from None
-        stopped, asked, length, *sessions = numbers[_PLAIN:]
+        stopped, proof_asked_at, length, *sessions = numbers[_PLAIN:]
         values: Any = (
             *numbers[:_PLAIN],
             None if isnan(stopped) else stopped,
-            None if isnan(asked) else asked,
+            None if isnan(proof_asked_at) else proof_asked_at,
             last,
             why or None,
             seen,
@@ -163,7 +163,7 @@ class State:
     def _holds(self) -> bool:
         # one number that is none makes their sum none
         return (
-            isfinite(sum(_NUMBERS(self)) + (self.stopped or 0) + (self.asked or 0))
+            isfinite(sum(_NUMBERS(self)) + (self.stopped or 0) + (self.proof_asked_at or 0))
             and self.weight >= 0 <= self.total
             and len(self.seen) % CHARS == 0
             and self.today <= MAX_MARKS

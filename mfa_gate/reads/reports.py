@@ -94,12 +94,12 @@ class Reports(Flow):
     """Reports out of the ledger; that one was made is an event."""
 
     def breach(
-        self, whose: ReportScope, since: float | None = None, until: float | None = None, **how: str
+        self, scope: ReportScope, since: float | None = None, until: float | None = None, **how: str
     ) -> BreachReport:
         """What an account, a session or a source has read.
 
         Args:
-            whose: of whom.
+            scope: of whom.
             since, until: seconds since the epoch, the second not included.
             how: `by=` the random name of who at the help desk makes it, `why=`.
 
@@ -107,7 +107,7 @@ class Reports(Flow):
             NothingToReport: there is no such account.
         """
         with self.services.store.snapshot() as tx:
-            which = self._which(tx, whose)
+            which = self._which(tx, scope)
             found = self._summed(self._lines(tx, since, until, **which))
             subject = which.get("subject")
             found.measures = self._measures(tx, subject, found.first)
@@ -133,18 +133,18 @@ class Reports(Flow):
         self._made("seen", None, len(found))
         return found
 
-    def _which(self, tx: Transaction, whose: ReportScope) -> dict[str, Any]:
-        if whose.account is not None:
-            row = accounts.find(tx, whose.account)
+    def _which(self, tx: Transaction, scope: ReportScope) -> dict[str, Any]:
+        if scope.account is not None:
+            row = accounts.find(tx, scope.account)
             if row is None:
-                raise NothingToReport(f"the gate knows no account {whose.account!r}, or has forgotten it")
+                raise NothingToReport(f"the gate knows no account {scope.account!r}, or has forgotten it")
             return {"subject": row.subject}
-        if whose.session is not None:
-            subject = events.subject_of_sign_in(tx, whose.session)
+        if scope.session is not None:
+            subject = events.subject_of_sign_in(tx, scope.session)
             if subject is None:
-                raise NothingToReport(f"there was no session {whose.session!r}, as far as the record of events goes")
-            return {"subject": subject, "sign_in": whose.session}
-        return {"sources": self.services.keyring.hashes("address", whose.source or "")}
+                raise NothingToReport(f"there was no session {scope.session!r}, as far as the record of events goes")
+            return {"subject": subject, "sign_in": scope.session}
+        return {"sources": self.services.keyring.hashes("address", scope.source or "")}
 
     def _lines(self, tx: Transaction, since: float | None, until: float | None, **which: Any) -> Iterator[ChainedRead]:
         days = read_ledger.days(tx)

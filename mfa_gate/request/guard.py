@@ -43,21 +43,21 @@ class Guard:
 
     def look(self) -> Response | None:
         """Enforce what the view asks for that is registered for this request's endpoint."""
-        asked = this_request()
-        rule = asked.url_rule
+        http_request = this_request()
+        rule = http_request.url_rule
         if rule is None:
-            return self._nowhere(asked)
+            return self._nowhere(http_request)
         required = self.requirement_of(rule.endpoint)
         if required is None:
             return None
-        if asked.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        if http_request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
-        return self.enforce(required, request_context_of(asked, self._parts))
+        return self.enforce(required, request_context_of(http_request, self._parts))
 
-    def _nowhere(self, asked: Request) -> Response | None:
+    def _nowhere(self, http_request: Request) -> Response | None:
         """An unknown URL is the portal's own to answer; under the API programs get a problem for that as well."""
-        error, settings = asked.routing_exception, self._parts.settings
-        if not asked.path.startswith(f"{settings.url_prefix}{API}/"):
+        error, settings = http_request.routing_exception, self._parts.settings
+        if not http_request.path.startswith(f"{settings.url_prefix}{API}/"):
             return None
         if isinstance(error, MethodNotAllowed):
             response = answers.problem(WrongMethod())

@@ -93,12 +93,12 @@ class Metering:
 
     def after(self, response: Response) -> Response:
         """What is sent in the place of a view's answer, or that answer. Never raises: it would be sent then."""
-        asked = this_request()
-        context = request_context_of(asked)
+        http_request = this_request()
+        context = request_context_of(http_request)
         try:
             if context.looked_up is not None and context.refused_read is None and response.status_code == NOT_FOUND:
                 self._missed_quietly(context)
-            if context.refused_read is None and (context.has_charged or self._is_unmetered(asked.url_rule)):
+            if context.refused_read is None and (context.has_charged or self._is_unmetered(http_request.url_rule)):
                 sent = response  # as nearly every request, in a moment
             else:
                 refusal = context.refused_read or self._uncharged(response)

@@ -48,7 +48,7 @@ class Claimed(NamedTuple):
 
 _COLUMNS = tuple(outbox.c[name] for name in NoticeRow._fields)
 # of an account that is being forgotten nothing is kept, and nothing fails
-_there = select(accounts.c.subject).where(accounts.c.subject == bindparam("whose"))
+_there = select(accounts.c.subject).where(accounts.c.subject == bindparam("of_subject"))
 _whose = _there.with_for_update(read=True, key_share=True)
 _INSERT = Statement(
     insert(outbox)
@@ -80,7 +80,7 @@ _unseen = (
     or_(outbox.c.sign_in.is_(None), outbox.c.sign_in != bindparam("this")),
     ~_slip,
 )
-_WAITS = Statement(select(exists().where(outbox.c.subject == bindparam("whose"), *_unseen)))
+_WAITS = Statement(select(exists().where(outbox.c.subject == bindparam("of_subject"), *_unseen)))
 _UNSHOWN = (
     select(*_COLUMNS)
     .join(accounts, accounts.c.subject == outbox.c.subject)
@@ -91,13 +91,13 @@ _UNSHOWN = (
 
 
 def add(tx: Transaction, subject: str, sign_in: str | None, kind: str, now: float, data: str, due: float) -> None:
-    values = {"whose": subject, "the_sign_in": sign_in, "what": kind, "now": now, "with_data": data, "due": due}
+    values = {"of_subject": subject, "the_sign_in": sign_in, "what": kind, "now": now, "with_data": data, "due": due}
     _INSERT.run(tx, values)
 
 
 def waits(tx: Transaction, subject: str, this_sign_in: str) -> bool:
     """Whether an account has something to be shown that another sign-in did, or nobody's."""
-    return bool(_WAITS.run(tx, {"whose": subject, "this": this_sign_in}).fetchone()[0])
+    return bool(_WAITS.run(tx, {"of_subject": subject, "this": this_sign_in}).fetchone()[0])
 
 
 def unshown(tx: Transaction, account_id: str, this_sign_in: str, most: int) -> list[NoticeRow]:
@@ -168,12 +168,6 @@ def postponed(tx: Transaction, channel: Channel, ids: Sequence[int], due: float,
     tries = outbox.c[f"{channel}_tries"]
     values = {f"{channel}_due": due, f"{channel}_tries": tries + 1 if failed else tries}
     tx.execute(update(outbox).where(_these(ids)).values(claim=None, claimed_until=None, **values))
-
-
-def subject_of(tx: Transaction, notice_id: int) -> str | None:
-    """Whose a notice is."""
-    found: str | None = tx.execute(select(outbox.c.subject).where(outbox.c.id == notice_id)).scalar()
-    return found
 
 
 def remove_old(tx: Transaction, before: float) -> int:

@@ -82,7 +82,9 @@ def _home_page(context: RequestContext, refusal: Refusal | None = None, **values
     me = desk.staff(context.client)
     rows = [_request(context, me.account, row) for row in desk.requests(context.client)]
     locale = _locale(context, me.account)
-    alerts = [{"whose": _name(context, whose), **_alert(row, locale)} for row, whose in desk.alerts(context.client)]
+    alerts = [
+        {"name": _name(context, account_id), **_alert(row, locale)} for row, account_id in desk.alerts(context.client)
+    ]
     shown = {
         "role": me.role,
         "alerts": alerts,
@@ -290,7 +292,7 @@ def _request(context: RequestContext, me: Account, row: RequestRow) -> dict[str,
         "id": row.id,
         "wanted": json.loads(row.data) if row.data else None,
         "reason": row.reason,
-        "whose": _name(context, row.account_id),
+        "name": _name(context, row.account_id),
         "asker": _name(context, row.asked_by),
         "mine": row.asked_by == me.id,
         "about_me": row.account_id == me.id,

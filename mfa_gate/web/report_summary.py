@@ -20,7 +20,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 MAX_LINES: Final = 12  # measures and sessions, so that it stays one page
 
 
-def render(parts: Parts, found: BreachReport, whose: ReportScope, locale: str) -> str:
+def render(parts: Parts, found: BreachReport, scope: ReportScope, locale: str) -> str:
     """The page, as HTML that stands alone. It names no person who was read."""
     t, now = catalogue(locale), parts.services.clock()
     kinds: dict[str, int] = {}
@@ -33,7 +33,7 @@ def render(parts: Parts, found: BreachReport, whose: ReportScope, locale: str) -
         "base_url": parts.settings.base_url,
         "made": moment(now, locale),
         "found": found,
-        "whose": whose,
+        "scope": scope,
         "kinds": kinds,
         "first": moment(found.first, locale) if found.first is not None else None,
         "last": moment(found.last, locale) if found.last is not None else None,

@@ -76,10 +76,10 @@ class RequestContext:
             Unavailable: the store does not answer.
         """
         if not self._has_read_session:
-            services, asked = self.parts.services, self.request
-            found = services.sessions.read(asked.cookies.get(services.settings.cookie_name), services.clock())
+            services, http_request = self.parts.services, self.request
+            found = services.sessions.read(http_request.cookies.get(services.settings.cookie_name), services.clock())
             if found is not None and found.place_hash is not None:
-                is_there = services.habits.is_at(found.place_hash, asked.remote_addr, self._agent)
+                is_there = services.habits.is_at(found.place_hash, http_request.remote_addr, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
             self._session, self._has_read_session = found, True
         return self._session
@@ -106,9 +106,9 @@ class RequestContext:
         return self._client_of(self.session)
 
     def _client_of(self, session: Session | None) -> ClientContext:
-        asked = self.request
+        http_request = self.request
         return ClientContext(
-            session, asked.remote_addr, self._device_of(asked), self._agent, self.typed_name, self._ja4
+            session, http_request.remote_addr, self._device_of(http_request), self._agent, self.typed_name, self._ja4
         )
 
     @property
@@ -116,8 +116,8 @@ class RequestContext:
         said: str = self.request.environ.get("HTTP_USER_AGENT", "")
         return said
 
-    def _device_of(self, asked: Request) -> str | None:
-        name, cookies = self.parts.settings.device_cookie_name, asked.cookies
+    def _device_of(self, http_request: Request) -> str | None:
+        name, cookies = self.parts.settings.device_cookie_name, http_request.cookies
         return cookies[name] if name in cookies else None  # noqa: SIM401  (`get` makes an exception of what is missing)
 
     @property
@@ -201,15 +201,15 @@ def request_context() -> RequestContext:
     return request_context_of(this_request())
 
 
-def request_context_of(asked: Request, parts: Parts | None = None) -> RequestContext:
+def request_context_of(http_request: Request, parts: Parts | None = None) -> RequestContext:
     """The context of a request. Kept on the request itself: requests under one app context share their `g`."""
-    context: RequestContext | None = asked.__dict__.get(_SLOT)
+    context: RequestContext | None = http_request.__dict__.get(_SLOT)
     if context is None:
-        context = asked.__dict__[_SLOT] = RequestContext(parts or current_parts(), asked)
+        context = http_request.__dict__[_SLOT] = RequestContext(parts or current_parts(), http_request)
     return context
 
 
 def this_request() -> Request:
     """The request itself, not the proxy, which looks it up anew at each attribute."""
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-    return asked
+    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return http_request

@@ -49,9 +49,7 @@ class BadgeFlow(FactorFlow):
     sealed_anew: ClassVar[list[int]] = []
 
     def verify(self, client: ClientContext, code: str) -> Elevated:
-        self.offered(self.factor.name)
-        session = client.require_session()
-        account = self.account_of(session)
+        session, account = self.open_ceremony(client)
         with self.services.store.begin() as tx:
             own = [row for row in authenticators.of_account(tx, account.id) if row.method == "sc"]
             if not own:

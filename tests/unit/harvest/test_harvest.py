@@ -335,7 +335,17 @@ def test_a_state_that_nobody_can_have_is_broken(wrong: dict[str, Any]) -> None:
     "state",
     [
         State(),
-        State(20_001, MONDAY, 3.5, 2.5, last="é-€x", why="pace", stopped=MONDAY, asked=MONDAY - 1, seen="abcdefghij"),
+        State(
+            20_001,
+            MONDAY,
+            3.5,
+            2.5,
+            last="é-€x",
+            why="pace",
+            stopped=MONDAY,
+            proof_asked_at=MONDAY - 1,
+            seen="abcdefghij",
+        ),
         State(spent=tuple((f"session {number}", MONDAY + number, number) for number in range(SESSIONS))),
     ],
 )
