@@ -31,7 +31,7 @@ world: $(VENV)/.dev $(VENV)/.package system ## the tests that take longer: brows
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m world
 
 soak: $(VENV)/.dev $(VENV)/.package ## random sequences of what people and attackers do, by the million
-	MODEL_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -n $(WORKERS) --timeout 0 tests/scenarios/test_model.py tests/scenarios/test_model_risk.py
+	MODEL_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -n $(WORKERS) --timeout 0 -m "not world" tests/scenarios/test_model.py tests/scenarios/test_model_risk.py
 
 check: $(VENV)/.dev $(VENV)/.package ## ruff, mypy and import-linter
 	$(VENV)/bin/ruff check .

@@ -376,16 +376,17 @@ def test_tables_that_are_gone_close_everything_until_they_are_back(portal: Porta
     assert anne.get("/").text == "home of anne"
 
 
+@pytest.fixture
+def writers_soon_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mfa_gate.store.engine.BUSY_TIMEOUT", 50)
+
+
 @pytest.mark.abuse("A34")
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_store_that_another_process_holds_too_long_is_closed_for_now(
-    portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch
+    writers_soon_give_up: None, portal: Portal, anne: Browser
 ) -> None:
     """Reading goes on beside a writer; what must be written waits, then says so."""
-    engine = portal.app.extensions["mfa_gate"].services.store._engine
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA busy_timeout = 50")
-        connection.commit()
     other = create_engine(portal.app.config["MFA_GATE_DATABASE_URL"])
     with other.connect() as writer:
         writer.exec_driver_sql("BEGIN IMMEDIATE")

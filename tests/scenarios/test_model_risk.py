@@ -9,12 +9,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from mfa_gate.risk import RiskPolicy
-from tests.scenarios.test_model import CHOSEN, NAME, VIEWS, WHICH, Sequences, StoredCredential
+from tests.scenarios.test_model import CHOSEN, EXAMPLES, MORE, NAME, VIEWS, WHICH, Sequences, StoredCredential
 from tests.support.model import Lineage
 from tests.support.networks import ABROAD, HOME, PHONE, Networks
 from tests.support.portal import Browser
@@ -103,7 +104,8 @@ class Moving(Sequences):
         self._sets_up(which, name == "bob")
 
 
-def test_no_sequence_gets_more_where_things_are_unusual(sqlite_template: Path) -> None:
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(MORE, marks=pytest.mark.world)])
+def test_no_sequence_gets_more_where_things_are_unusual(sqlite_template: Path, examples: int) -> None:
     Moving.template = sqlite_template
-    run_state_machine_as_test(Moving, settings=settings(CHOSEN, max_examples=CHOSEN.max_examples // 2))
+    run_state_machine_as_test(Moving, settings=settings(CHOSEN, max_examples=examples // 2))
     assert min(counted[what] for what in ("while signed in", "before", "while enrolling")) > 0

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 Pages = dict[str, Seen]
 
 
-@pytest.fixture(scope="module", params=["fr", "en"])
+@pytest.fixture(scope="module", params=["fr", pytest.param("en", marks=pytest.mark.world)])
 def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

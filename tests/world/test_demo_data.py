@@ -84,6 +84,7 @@ def test_overseas_department_has_three_digits_and_commune_two() -> None:
     assert (parts.department, parts.commune) == ("974", "81")
 
 
+@pytest.mark.world
 def test_half_a_million_by_default(tmp_path: Path) -> None:
     """All 510,000, each with a different number whose key is right."""
     path = tmp_path / "portal.sqlite3"
