@@ -253,7 +253,7 @@ def removed_keys_still_prove(patch: Patch) -> None:
 
 
 def switched_off_methods_answer(patch: Patch) -> None:
-    patch.setattr(Flow, "offered", lambda *_: None)
+    patch.setattr(Flow, "require_offered", lambda *_: None)
 
 
 def switched_off_methods_are_offered(patch: Patch) -> None:
