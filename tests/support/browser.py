@@ -5,8 +5,11 @@
 
 import shutil
 import subprocess
+from typing import Any
 
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from tests.support.waiting import NET
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -32,7 +35,7 @@ def _answers(path: str) -> bool:
     if path.startswith("/snap/"):
         return False
     try:
-        return subprocess.run([path, "--version"], capture_output=True, timeout=30).returncode == 0
+        return subprocess.run([path, "--version"], capture_output=True, timeout=NET).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -50,11 +53,18 @@ def launch(playwright: Playwright, *more: str) -> Browser:
         playwright.sync_api.Error: there is none, or it does not start.
     """
     return playwright.chromium.launch(
-        executable_path=chromium_path(), headless=True, chromium_sandbox=False, args=[*QUIET, *more]
+        executable_path=chromium_path(), headless=True, chromium_sandbox=False, args=[*QUIET, *more], timeout=NET * 1000
     )
+
+
+def page_in(browser: Browser, **options: Any) -> Page:
+    """Return a page in a context of its own, where nothing is waited for less long than on a busy machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(NET * 1000)
+    return context.new_page()
 
 
 if __name__ == "__main__":
     with sync_playwright() as running, launch(running) as browser:
-        browser.new_page().goto("about:blank")
+        page_in(browser).goto("about:blank")
         print(browser.version)

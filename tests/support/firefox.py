@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mfa_gate.testing import SoftwareKey
 from tests.support.served import KEY_BUTTON, KEY_PROBLEM
+from tests.support.waiting import NET, until
 
 # the first two together let a page meet a key made of software; the others keep a closed network quiet
 PREFERENCES: dict[str, Any] = {
@@ -33,6 +32,7 @@ PREFERENCES: dict[str, Any] = {
     "extensions.systemAddon.update.enabled": False,
     "extensions.update.enabled": False,
     "intl.accept_languages": "fr-FR, fr",
+    "marionette.port": 0,  # a free one: which, it writes into its profile
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
     "services.settings.server": "data:,#remote-settings-dummy/v1",
@@ -46,7 +46,6 @@ USUAL = {
     "isUserConsenting": True,
     "isUserVerified": True,
 }
-PATIENCE = 60.0  # seconds, on a busy machine
 
 
 def missing() -> str | None:
@@ -132,7 +131,7 @@ class Fox:
         from marionette_driver.errors import MarionetteException
         from marionette_driver.wait import Wait
 
-        waiting = Wait(self._marionette, PATIENCE, 0.05, ignored_exceptions=[MarionetteException])
+        waiting = Wait(self._marionette, NET, 0.05, ignored_exceptions=[MarionetteException])
         waiting.until(lambda _: self.run(script))
 
     def password(self, account: str = "anne") -> None:
@@ -159,7 +158,7 @@ class Fox:
           const done = arguments[arguments.length - 1];
           fetch("/mfa/api/v1/session").then((answer) => answer.json()).then((body) => done(body.state));
         """
-        return str(self._marionette.execute_async_script(script, sandbox=None, script_timeout=int(PATIENCE * 1000)))
+        return str(self._marionette.execute_async_script(script, sandbox=None, script_timeout=int(NET * 1000)))
 
 
 @contextmanager
@@ -167,38 +166,30 @@ def firefox(profile: Path) -> Iterator[Fox]:
     """Run Firefox with a profile of its own."""
     from marionette_driver.marionette import Marionette
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    lines = [
-        f"user_pref({name!r}, {_literal(value)});" for name, value in {**PREFERENCES, "marionette.port": port}.items()
-    ]
+    lines = [f"user_pref({name!r}, {_literal(value)});" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines), encoding="utf-8")
     command = ["firefox-esr", "--headless", "--marionette", "--no-remote", "--profile", str(profile)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _listens(port, process)
-        marionette = Marionette(host="127.0.0.1", port=port)
+        port = int(until(lambda: _said(profile / "MarionetteActivePort", process)))
+        marionette = Marionette(host="127.0.0.1", port=port)  # its own nets: minutes
         marionette.start_session()
         yield Fox(marionette)
         marionette.delete_session()
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(NET)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-def _listens(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError("Firefox does not answer")
+def _said(file: Path, process: subprocess.Popen[bytes]) -> str:
+    """What Firefox writes into this file once it listens."""
+    if process.poll() is not None:
+        raise RuntimeError("Firefox does not answer")
+    return file.read_text() if file.exists() else ""
 
 
 def _literal(value: Any) -> str:

@@ -10,7 +10,6 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypedDict
@@ -21,8 +20,8 @@ from sqlalchemy import URL, make_url
 
 from mfa_gate.store.migrate import HEAD, VERSION_TABLE
 from mfa_gate.store.schema import metadata
+from tests.support.waiting import NET, until
 
-SECONDS_TO_START = 30
 ADMIN = "postgres"
 PORT = 5432  # only the last part of the socket's name
 # What a crash of the machine would lose does not matter here; many workers of one test may connect at once.
@@ -127,7 +126,7 @@ class Postgres:
         """Start the stopped server and wait until it answers; do nothing if it runs.
 
         Raises:
-            RuntimeError: it does not answer within ``SECONDS_TO_START``; the message ends with its log.
+            RuntimeError: it does not answer; the message ends with its log.
         """
         if self._holder is not None:
             return
@@ -152,7 +151,7 @@ class Postgres:
         """
         if self._holder is None:
             return
-        self._holder.communicate(b"QUIT\n" if crash else b"INT\n", timeout=60)
+        self._holder.communicate(b"QUIT\n" if crash else b"INT\n", timeout=NET)
         self._holder = None
 
     def close(self) -> None:
@@ -200,11 +199,14 @@ class Postgres:
         return psycopg.connect(host=str(self._folder), port=PORT, user=ADMIN, dbname=ADMIN, autocommit=True)
 
     def _wait_until_ready(self) -> None:
-        end = time.monotonic() + SECONDS_TO_START
-        while True:
-            try:
-                return self._admin().close()
-            except psycopg.OperationalError as error:
-                if time.monotonic() > end:
-                    raise RuntimeError(f"PostgreSQL does not answer:\n{self._log.read_text()}") from error
-                time.sleep(0.02)
+        try:
+            until(self._answers)
+        except TimeoutError as error:
+            raise RuntimeError(f"PostgreSQL does not answer:\n{self._log.read_text()}") from error
+
+    def _answers(self) -> bool:
+        try:
+            self._admin().close()
+        except psycopg.OperationalError:
+            return False
+        return True

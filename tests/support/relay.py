@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.waiting import NET
+
 EVIL = "evil.localhost"
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "accept-encoding"})
 KEY_FORM = re.compile(r'<form class="mfa-webauthn".*?</form>', re.S)
@@ -66,7 +68,7 @@ class Relay:
         parts = urlsplit(self.portal)
         if self.address is not None:
             headers = {**headers, "X-Forwarded-For": self.address}
-        line = HTTPConnection("127.0.0.1", parts.port or 80, timeout=20)
+        line = HTTPConnection("127.0.0.1", parts.port or 80, timeout=NET)
         try:
             line.request(method, path, body or None, {**headers, "Host": parts.netloc})
             answer: HTTPResponse = line.getresponse()

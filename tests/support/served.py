@@ -18,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from mfa_gate import Account, Level
 from mfa_gate.testing import SoftwareKey, enrol_key
 from tests.conftest import MakePortal
+from tests.support.browser import page_in
 from tests.support.portal import Portal
 
 HOST = "login.localhost"  # browsers look for it on this machine without asking anybody, and let passkeys belong to it
@@ -313,6 +314,4 @@ class Window:
 
 def window_in(chromium: Chromium, served: Served, **options: Any) -> Window:
     """A fresh window, of a person whose browser speaks French unless `locale` says something else."""
-    context = chromium.new_context(**{"locale": "fr-FR", **options})
-    context.set_default_timeout(15_000)
-    return Window(context.new_page(), served.url)
+    return Window(page_in(chromium, **{"locale": "fr-FR", **options}), served.url)

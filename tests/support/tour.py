@@ -106,7 +106,7 @@ def violations(page: Page) -> list[str]:
 def is_told(page: Page) -> bool:
     """The focus comes with the first picture that the browser draws, a moment after the page is there."""
     try:
-        page.wait_for_function(TOLD, timeout=1000)
+        page.wait_for_function(TOLD)
     except TimeoutError:
         return False
     return True

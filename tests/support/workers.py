@@ -34,6 +34,7 @@ from tests.red.defences import take_out_from_environment
 from tests.support.desks import STAFF
 from tests.support.portal import BASE_URL, Browser, Portal, make_portal
 from tests.support.readers import records
+from tests.support.waiting import NET
 
 HERE = "127.0.0.1"
 ADDRESS_HEADER = "X-Test-Address"
@@ -128,7 +129,7 @@ class Workers:
         barrier = threading.Barrier(len(calls) + (after is not None))
 
         def send(number: int, call: Call) -> None:
-            connection = http.client.HTTPConnection(HERE, self._ports[number % len(self._ports)], timeout=60)
+            connection = http.client.HTTPConnection(HERE, self._ports[number % len(self._ports)], timeout=NET)
             connection.connect()
             barrier.wait()
             answers[number] = _send(connection, call)
@@ -148,7 +149,7 @@ class Workers:
         return [answer for answer in answers if answer is not None]
 
     def send(self, call: Call, worker: int = 0) -> Answer:
-        return _send(http.client.HTTPConnection(HERE, self._ports[worker], timeout=60), call)
+        return _send(http.client.HTTPConnection(HERE, self._ports[worker], timeout=NET), call)
 
     def close(self) -> None:
         self._origin.end(self._processes)
@@ -270,7 +271,7 @@ def _sends_notices(portal: Portal) -> None:
     @portal.gate.public
     def one() -> dict[str, int]:
         parts = portal.app.extensions["mfa_gate"]
-        parts.mail = Mail(HERE, "portail@example.org", port=int(request.form["port"]), security="none")
+        parts.mail = Mail(HERE, "portail@example.org", port=int(request.form["port"]), security="none", timeout=NET)
         return dict(one_pass(parts))
 
 

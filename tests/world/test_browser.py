@@ -21,7 +21,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from mfa_gate import Account, Level
 from mfa_gate.testing import Clock
 from tests.conftest import MakePortal
-from tests.support.browser import launch
+from tests.support.browser import launch, page_in
 from tests.support.portal import Portal
 
 pytestmark = pytest.mark.browser
@@ -165,9 +165,8 @@ class Tab:
 
 
 def tab_in(chromium: Chromium, served: Served, **options: Any) -> Tab:
-    context = chromium.new_context(**{"locale": "fr-FR", "viewport": {"width": 1200, "height": 800}, **options})
-    context.set_default_timeout(15_000)
-    return Tab(context.new_page(), served.url)
+    usual = {"locale": "fr-FR", "viewport": {"width": 1200, "height": 800}}
+    return Tab(page_in(chromium, **{**usual, **options}), served.url)
 
 
 def read_qr(tab: Tab, folder: Path) -> str:

@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from mfa_gate import Account
 from tests.support.breaking import Fault, breaking, kept
-from tests.support.browser import launch
+from tests.support.browser import launch, page_in
 from tests.support.portal import Portal
 from tests.unit.factors.test_totp import scan
 
@@ -320,10 +320,10 @@ def test_every_letter_prints_on_exactly_one_a4_page(make: MakePortal, chromium: 
         done = write(portal, csv, folder)
         assert done.exit_code == 0, done.output
         for file in sorted((folder / "letters").iterdir()):
-            page = chromium.new_page()
+            page = page_in(chromium)
             page.goto(file.as_uri())
             pdf = page.pdf(prefer_css_page_size=True, print_background=True)
-            page.close()
+            page.context.close()
             assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1, file
             sizes = {tuple(float(part) for part in box.split()) for box in re.findall(rb"/MediaBox\s*\[([^]]*)\]", pdf)}
             ((_, _, width, height),) = sizes

@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from mfa_gate import Account
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
-from tests.support.browser import launch
+from tests.support.browser import launch, page_in
 from tests.support.portal import Browser, Portal
 
 MakePortal = Callable[..., Portal]
@@ -49,11 +49,11 @@ def chromium() -> Iterator[Chromium]:
 
 def scan(chromium: Chromium, svg: str, folder: Path) -> str:
     """Show an inline SVG in Chromium, take a picture of it, and let zbarimg read that."""
-    page = chromium.new_page(viewport={"width": 500, "height": 500})
+    page = page_in(chromium, viewport={"width": 500, "height": 500})
     page.set_content(f"<body style='margin:0;background:#777'><div style='width:480px'>{svg}</div>")
     picture = folder / "qr.png"
     page.screenshot(path=str(picture))
-    page.close()
+    page.context.close()
     read = subprocess.run(["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", picture], capture_output=True)
     return read.stdout.decode().removesuffix("\n")
 
