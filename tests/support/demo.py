@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -15,8 +16,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from mfa_gate.testing import totp_code
+from tests.support.waiting import NET
+
 ROOT = Path(__file__).parent.parent.parent
 HTML = "text/html,application/xhtml+xml"
+
+
+def lasting_code(secret: str) -> str:
+    """The code of the next half minute, for a portal that goes by the real clock: it is taken for a minute from now."""
+    return totp_code(secret, time.time() + 30)
 
 
 class Demo:
@@ -67,7 +76,7 @@ class Demo:
     def stop(self) -> tuple[int, str]:
         """Interrupt it as Ctrl-C does; its exit status and what it said last."""
         self._process.terminate()
-        said, _ = self._process.communicate(timeout=20)
+        said, _ = self._process.communicate(timeout=NET)
         return self._process.returncode, said
 
 
@@ -111,7 +120,7 @@ class Http:
         sent = {"Accept": HTML, **{name.replace("_", "-"): value for name, value in headers.items()}}
         asked = urllib.request.Request(self.url + path, data, sent, method=method)  # noqa: S310  (loopback)
         try:
-            with self._opener.open(asked, timeout=30) as answer:
+            with self._opener.open(asked, timeout=NET) as answer:
                 return Answer(answer.status, answer.headers, answer.read().decode())
         except urllib.error.HTTPError as answer:
             return Answer(answer.code, answer.headers, answer.read().decode())

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from mfa_gate.testing import totp_code
-from tests.support.browser import launch
-from tests.support.demo import ROOT, Demo
+from tests.support.browser import launch, page_in
+from tests.support.demo import ROOT, Demo, lasting_code
 from tests.support.virtual_key import VirtualKey
 
 IMAGES = ROOT / "docs" / "images"
@@ -48,13 +46,7 @@ class Camera:
     folder: Path
 
     def person(self, viewport: dict[str, int], **options: Any) -> Page:
-        context: BrowserContext = self.browser.new_context(
-            base_url=self.demo.url,
-            locale="fr-FR",
-            viewport=viewport,
-            **options,  # type: ignore[arg-type]
-        )
-        return context.new_page()
+        return page_in(self.browser, base_url=self.demo.url, locale="fr-FR", viewport=viewport, **options)
 
     def take(self, page: Page, name: str, **options: Any) -> None:
         file = IMAGES / f"{name}.png"
@@ -119,7 +111,7 @@ def signing_in(camera: Camera) -> tuple[Path, Path]:
     page = camera.person(WIDE)
     page.goto("/patients?q=martin")
     enter(page, account)
-    page.fill("#code", totp_code(account["totp_secret"], time.time()))
+    page.fill("#code", lasting_code(account["totp_secret"]))
     page.click("main form button")
     page.locator(".list").wait_for()
     camera.take(page, "search")

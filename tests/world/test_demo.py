@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import pytest
 
 from demo_app import create_app, nir
 from demo_app.accounts import provide
-from mfa_gate.testing import SoftwareKey, totp_code
-from tests.support.demo import Demo, Http
+from mfa_gate.testing import SoftwareKey
+from tests.support.demo import Demo, Http, lasting_code
 from tests.support.statements import statements
 from tests.unit.request.test_first_factor import shape
 
@@ -41,7 +40,7 @@ def inside(demo: Demo) -> Http:
     http, account = Http(demo.url), demo.enrolled
     http.get("/patients?q=1")
     assert http.password(account).location == f"{demo.url}/mfa/challenge"
-    answer = http.step("challenge", code=totp_code(account["totp_secret"], time.time()))
+    answer = http.step("challenge", code=lasting_code(account["totp_secret"]))
     assert answer.status == 303, answer.text
     return http
 
@@ -118,7 +117,7 @@ def test_a_new_account_is_activated_enrolled_and_reads_a_record(demo: Demo, http
     scan = http.step("enrol", action="begin")
     secret = re.findall("secret=([A-Z2-7]{32})", scan.text)[0]
     fields = {"action": "complete", "enrolment": scan.hidden("enrolment"), "label": "Test"}
-    done = http.step("enrol", code=totp_code(secret, time.time()), **fields)
+    done = http.step("enrol", code=lasting_code(secret), **fields)
     assert f'href="{http.url}/patients?q=martin"' in done.text
     number = a_record(http)
     assert nir.is_valid(number)
@@ -212,7 +211,7 @@ def test_signing_out_of_the_portal_ends_the_gates_session_too(demo: Demo) -> Non
     scan = http.step("enrol", action="begin")
     secret = re.findall("secret=([A-Z2-7]{32})", scan.text)[0]
     fields = {"action": "complete", "enrolment": scan.hidden("enrolment")}
-    http.step("enrol", code=totp_code(secret, time.time()), **fields)
+    http.step("enrol", code=lasting_code(secret), **fields)
     thief = Http(demo.url)
     for cookie in http.jar:
         thief.jar.set_cookie(cookie)

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from playwright.sync_api import Dialog, sync_playwright
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from mfa_gate.testing import SoftwareKey, enrol_key, enrol_totp, prove_by_key, totp_code
-from tests.support.browser import launch
-from tests.support.demo import ROOT
+from mfa_gate.testing import SoftwareKey, enrol_key, enrol_totp, prove_by_key
+from tests.support.browser import launch, page_in
+from tests.support.demo import ROOT, lasting_code
 from tests.support.portal import KEYS
 from tests.support.served import Quiet
 
@@ -118,7 +117,7 @@ def test_flask_login_bridge(load: Load) -> None:
     client = example.app.test_client()
     send(client, "/login", email=EMAIL, password=PASSWORD)
     assert get(client, "/about").text == "You are nobody."
-    code = totp_code(secret, example.gate.clock())
+    code = lasting_code(secret)
     assert send(client, "/mfa/challenge", code=code).status_code == 303
     assert get(client, "/").text == "Hello Anne Martin"
     assert get(client, "/about").text == "You are signed in."
@@ -153,7 +152,7 @@ def test_the_script_of_the_json_portal_signs_in_in_a_browser(load: Load, monkeyp
         asked.append(dialog.message)
         if found := re.search(r"then type: ([A-Z2-7]{32})$", dialog.message):
             secret = found.group(1)
-        typed = totp_code(secret, time.time()) if secret else code
+        typed = lasting_code(secret) if secret else code
         dialog.accept(typed if dialog.type == "prompt" else None)
 
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=Quiet)
@@ -167,7 +166,7 @@ def test_the_script_of_the_json_portal_signs_in_in_a_browser(load: Load, monkeyp
     serving.start()
     try:
         with sync_playwright() as running, launch(running) as browser:
-            page = browser.new_page()
+            page = page_in(browser)
             page.on("dialog", answer)
             page.goto(url)
             page.fill("[name=email]", EMAIL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
@@ -17,10 +16,8 @@ from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, bu
 import pytest
 
 from mfa_gate.settings import NAMES
-from mfa_gate.testing import totp_code
-from tests.support.demo import ROOT
+from tests.support.demo import ROOT, lasting_code
 from tests.support.installed import checkout, environment
-from tests.support.postbox import free_port
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MARK = "--- next ---"
@@ -76,10 +73,10 @@ class Stay(HTTPRedirectHandler):
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Type the commands as they stand into a fresh shell, in an empty folder, with nothing set but PATH and HOME."""
-    home, folder, port = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("readme"), free_port()
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("readme")
     checkout(home)
-    # the port is the only thing that differs: 5000 may be taken where the tests run
-    variables = {**environment(home), "FLASK_RUN_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    # the port is the only thing that differs, any that is free: 5000 may be taken where the tests run
+    variables = {**environment(home), "FLASK_RUN_PORT": "0", "PYTHONUNBUFFERED": "1"}
     (folder / "app.py").write_text(APP, encoding="utf-8")
     commands = [line for line in SHELL.splitlines() if line]
     *typed, last = commands
@@ -91,12 +88,12 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     lines = []
     for line in shell.stdout:
         lines.append(line)
-        if "Running on" in line:
+        if found := re.search(r"Running on http://[\w.]+:(\d+)", line):
             break
     else:
         raise AssertionError("".join(lines))
     try:
-        yield Reader(dict(zip(commands, "".join(lines).split(f"{MARK}\n"), strict=True)), port)
+        yield Reader(dict(zip(commands, "".join(lines).split(f"{MARK}\n"), strict=True)), int(found.group(1)))
     finally:
         shell.terminate()
         shell.wait()
@@ -121,7 +118,7 @@ def test_the_bare_app_lets_anne_in_with_password_letter_and_phone(reader: Reader
     assert reader.step("activate", code=code.group(0))[1] == f"{BASE_URL}/mfa/enrol"
     scan = reader.step("enrol", action="begin")[2]
     secret, enrolment = re.findall(r"secret=([A-Z2-7]{32})", scan)[0], re.findall(r'enrolment" value="(\w+)"', scan)[0]
-    typed = totp_code(secret, time.time())
+    typed = lasting_code(secret)
     codes = reader.step("enrol", action="complete", enrolment=enrolment, code=typed)[2]
     assert len(set(re.findall(r"<code>(\w{4}-\w{4}-\w{4}-\w{4})</code>", codes))) == 10
     assert f'href="{BASE_URL}/"' in codes
