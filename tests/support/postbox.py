@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -17,6 +18,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from mfa_gate import Mail
 from mfa_gate.cli.notices import one_pass
 from tests.support.portal import Portal
+from tests.support.waiting import NET
 
 
 @dataclass
@@ -49,22 +51,40 @@ class Postbox:
         return self.data
 
 
+class _Listening(Controller):
+    """Serves a socket that listens already, so that nobody else can take its port."""
+
+    def __init__(self, box: Postbox, listens: socket.socket) -> None:
+        super().__init__(box, ready_timeout=NET)
+        self._listens = listens
+
+    def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self._listens)
+
+    def _trigger_server(self) -> None:
+        with socket.create_connection(self._listens.getsockname(), NET) as line:
+            line.recv(1024)
+
+
 @contextmanager
 def open_postbox() -> Iterator[Postbox]:
-    box = Postbox(free_port())
-    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+    listens = socket.create_server(("127.0.0.1", 0))
+    box = Postbox(listens.getsockname()[1])
+    controller = _Listening(box, listens)
     controller.start()
     yield box
     controller.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def dead_port() -> Iterator[int]:
+    """A port that refuses each call: it is taken, so that nobody else can listen there, and does not listen."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
-def by_mail(portal: Portal, port: int, timeout: float = 5.0) -> None:
+def by_mail(portal: Portal, port: int, timeout: float = NET) -> None:
     portal.app.extensions["mfa_gate"].mail = Mail(
         "127.0.0.1", "portail@example.org", port=port, security="none", timeout=timeout
     )

@@ -19,6 +19,7 @@ from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.testing import SoftwareKey
 from tests.support.portal import BASE_URL, Portal
+from tests.support.waiting import NET
 
 MakePortal = Callable[..., Portal]
 LISTED = ["123456", "pw-anne", "motdepasse", "pâquerette"]
@@ -148,32 +149,32 @@ def service() -> Iterator[Service]:
 
 class TestService:
     def test_it_is_asked_for_five_digits_with_padding(self, service: Service) -> None:
-        assert LeakedRange(service.url).has("motdepasse")
+        assert LeakedRange(service.url, NET).has("motdepasse")
         path, headers = service.asked[0]
         assert path == f"/range/{sha1('motdepasse')[:5]}"
         assert (headers["Add-Padding"], headers["User-Agent"]) == ("true", "mfa-gate")
 
     def test_what_only_pads_an_answer_is_no_leak(self, service: Service) -> None:
         service.answer = lambda prefix: f"{sha1('fine')[5:]}:0".encode()
-        assert not LeakedRange(service.url).has("fine")
+        assert not LeakedRange(service.url, NET).has("fine")
 
     def test_an_answer_is_asked_for_once_an_hour(self, service: Service) -> None:
-        asked = LeakedRange(service.url)
+        asked = LeakedRange(service.url, NET)
         assert [asked.has("motdepasse") for _ in range(3)] == [True] * 3
         assert len(service.asked) == 1
 
     @pytest.mark.parametrize("body", [b"<html>", b"\xff\xfe", b"ABC:1", b"0" * 35 + b":x", b"{}"])
     def test_another_answer_changes_nothing(self, service: Service, body: bytes) -> None:
         service.answer = lambda prefix: body
-        assert not Leaked(service=LeakedRange(service.url)).has("motdepasse")
+        assert not Leaked(service=LeakedRange(service.url, NET)).has("motdepasse")
 
     @pytest.mark.parametrize("status", [404, 429, 500, 503])
     def test_a_refusal_changes_nothing(self, service: Service, status: int) -> None:
         service.status = status
-        assert not Leaked(service=LeakedRange(service.url)).has("motdepasse")
+        assert not Leaked(service=LeakedRange(service.url, NET)).has("motdepasse")
 
     def test_an_outage_changes_nothing_and_leaves_the_file(self, file: Path) -> None:
-        nobody = LeakedRange("http://127.0.0.1:1", timeout=0.2)
+        nobody = LeakedRange("http://127.0.0.1:1")
         assert not Leaked(service=nobody).has("motdepasse")
         assert Leaked(LeakedFile(file), nobody).has("motdepasse")
 
