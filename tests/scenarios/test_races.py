@@ -13,6 +13,8 @@ from mfa_gate.factors import totp
 from mfa_gate.keyring import Keyring
 from mfa_gate.testing import totp_code
 from tests.support.portal import KEYS, Browser, Portal
+from tests.support.postgres import WAITS_FOR_A_LOCK
+from tests.support.waiting import until
 from tests.support.workers import Answer, Call, Workers, call
 
 MakePortal = Callable[..., Portal]
@@ -401,13 +403,24 @@ def test_keys_are_rotated_while_people_sign_in(
         signed_in.append(worker.browser().sign_in(secret).status_code)
 
     really, meanwhile = Keyring.seal, threading.Thread(target=sign_in)
+    store, begun = worker.app.extensions["mfa_gate"].services.store, threading.Event()
+    really_begin = store.begin
+
+    def begin() -> Any:
+        begun.set()
+        return really_begin()
+
+    def held_up() -> bool:
+        # the rotation has SQLite's one lock, so whoever begins waits for it; PostgreSQL says who waits
+        return begun.is_set() if "sqlite" in portal.gate_settings.database_url else bool(portal.sql(WAITS_FOR_A_LOCK))
 
     def seal(self: Keyring, plain: bytes, context: str, key_id: str | None = None) -> str:
         if context.startswith("totp") and not meanwhile.ident:
             meanwhile.start()
-            meanwhile.join(0.5)  # long enough to get through, where nothing holds it up
+            until(lambda: not meanwhile.is_alive() or held_up())
         return really(self, plain, context, key_id)
 
+    monkeypatch.setattr(store, "begin", begin)
     monkeypatch.setattr(Keyring, "seal", seal)
     done = rotated.app.test_cli_runner().invoke(args=["mfa", "keys", "rotate"])
     meanwhile.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from mfa_gate.web.request_context import RequestContext
 from tests.support.owners import CHANGES, RENAME, Change, by_key, enrol, everything, id_of_key, named, said, with_codes
 from tests.support.passkeys import PLAIN, begin, credentials, key_of, refused, send, sign_in
 from tests.support.portal import Browser, Portal
+from tests.support.postgres import WAITS_FOR_A_LOCK
+from tests.support.waiting import NET, until
 
 MakePortal = Callable[..., Portal]
 BACK = ("sign_count_went_back", "success", None)
@@ -252,15 +254,20 @@ def aside() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def in_the_middle_of_leaving(monkeypatch: pytest.MonkeyPatch, start: Callable[[], Future[Any]]) -> list[Future[Any]]:
-    """Start something once, between the first row that a sign-out locks and its last one, and let it get through."""
+def in_the_middle_of_leaving(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, start: Callable[[], Future[Any]]
+) -> list[Future[Any]]:
+    """Start something once, between the first row that a sign-out locks and its last one, and let it get through.
+
+    Or as far as it gets: until it waits for one of these rows.
+    """
     started: list[Future[Any]] = []
     real_release, real_abandon = activations.release, authenticators.abandon_enrolments
 
     def meanwhile() -> None:
         if not started:
             started.append(start())
-            wait(started, timeout=0.3)  # long enough to get through, where nothing holds it up
+            until(lambda: started[0].done() or portal.sql(WAITS_FOR_A_LOCK))
 
     def release(*args: Any) -> None:
         meanwhile()
@@ -288,9 +295,9 @@ def test_a_sign_out_and_a_new_activation_code_wait_for_each_other_in_one_order(
     portal: Portal, monkeypatch: pytest.MonkeyPatch, aside: ThreadPoolExecutor
 ) -> None:
     browser, _ = enrolling(portal)
-    issued = in_the_middle_of_leaving(monkeypatch, lambda: aside.submit(portal.activation_code))
+    issued = in_the_middle_of_leaving(portal, monkeypatch, lambda: aside.submit(portal.activation_code))
     assert browser.api("POST", "sign-out").status_code == 200
-    code = issued[0].result(30)
+    code = issued[0].result(NET)
     assert browser.state == "anonymous"
     browser.password()
     assert browser.api("POST", "activation/verify", {"code": code}).status_code == 200
@@ -304,10 +311,10 @@ def test_a_sign_out_and_the_end_of_an_enrolment_wait_for_each_other_in_one_order
     tab, token = browser.copy(), browser.token
     confirm = {"json": body, "headers": {"X-MFA-CSRF": token}}
     done = in_the_middle_of_leaving(
-        monkeypatch, lambda: aside.submit(tab.api, "POST", "totp/enrol/complete", **confirm)
+        portal, monkeypatch, lambda: aside.submit(tab.api, "POST", "totp/enrol/complete", **confirm)
     )
     assert browser.api("POST", "sign-out").status_code == 200
-    assert done[0].result(30).status_code in (200, 401, 409)
+    assert done[0].result(NET).status_code in (200, 401, 409)
     assert portal.sql("SELECT * FROM mfa_sessions") == []
 
 
@@ -333,7 +340,7 @@ def test_many_sign_outs_beside_it_all_get_through(portal: Portal, aside: ThreadP
                 return 200
             return tab.api("POST", "totp/enrol/complete", body, headers=headers).status_code  # noqa: B023
 
-        codes = [future.result(30) for future in (aside.submit(leave), aside.submit(other))]
+        codes = [future.result(NET) for future in (aside.submit(leave), aside.submit(other))]
         assert codes[0] in (200, 401)  # the code, or the new authenticator, may have ended that session first
         assert codes[1] in (200, 401, 409)
         with portal.app.app_context():

@@ -37,6 +37,8 @@ SETTINGS = {
     "port": str(PORT),
 }
 END_CONNECTIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+# of two transactions one is held up by the other: only another one that ends lets it go on
+WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 # The server lives as long as the pipe from the tests: told how to stop, or, if they were killed, by its end.
 HOLD = """
 folder=$1; shift
