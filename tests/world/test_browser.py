@@ -6,6 +6,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -297,8 +298,10 @@ def test_a_policy_that_is_broken_would_be_heard(chromium: Chromium, served: Serv
     """The walk above listens to the right thing: an inline script on a page of the gate is refused, and said so."""
     tab = tab_in(chromium, served)
     tab.open("/mfa/sign-out")
-    tab.page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = 1'}))")
-    tab.page.wait_for_function("true")
+    with tab.page.expect_console_message(lambda message: "Content Security Policy" in message.text):
+        tab.page.evaluate(
+            "document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = 1'}))"
+        )
     assert tab.page.evaluate("window.ran") is None
     assert [text for text in tab.complaints if "Content Security Policy" in text]
 
@@ -360,8 +363,11 @@ def test_an_image_of_a_guarded_page_does_not_become_the_wanted_page(chromium: Ch
         lambda: f'{LOGIN}<img src="/patients/66"><link rel="prefetch" href="/patients/67">{FETCH}'
     )
     tab = tab_in(chromium, served)
-    tab.open("/patients/17")
-    tab.page.wait_for_load_state("networkidle")
+    with ExitStack() as answered:
+        for number in (66, 67, 68):
+            end = f"/patients/{number}"
+            answered.enter_context(tab.page.expect_response(lambda answer, end=end: answer.url.endswith(end)))
+        tab.open("/patients/17")
     tab.sign_in()
     tab.fill(code=served.portal.code(secret))
     tab.press()
