@@ -16,6 +16,7 @@ from tests.conftest import MakePortal
 from tests.support.browser import launch
 from tests.support.served import NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
+from tests.support.waiting import NET
 
 pytestmark = [pytest.mark.browser, pytest.mark.world]
 
@@ -208,7 +209,7 @@ def test_a_double_click_draws_new_codes_once(
 
     def takes_until_clicked() -> factor.Codes:
         begun.set()
-        clicked.wait(10)
+        clicked.wait(NET)
         return really()
 
     monkeypatch.setattr(factor, "begin", takes_until_clicked)
@@ -219,7 +220,7 @@ def test_a_double_click_draws_new_codes_once(
     middle = button["x"] + button["width"] / 2, button["y"] + button["height"] / 2
     try:
         window.page.mouse.click(*middle)
-        assert begun.wait(10)
+        assert begun.wait(NET)
         window.page.mouse.click(*middle)
     finally:
         clicked.set()

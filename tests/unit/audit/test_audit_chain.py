@@ -144,7 +144,7 @@ def test_a_record_is_verified_while_others_write(portal: Portal, make: Any) -> N
     finally:
         over.set()
         for writer in writers:
-            writer.join(30)
+            writer.join()
     log_of(portal).verify()
 
 

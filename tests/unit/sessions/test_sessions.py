@@ -576,7 +576,7 @@ def test_many_threads_each_see_their_own_session(portal: Portal) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert wrong == []
 
 

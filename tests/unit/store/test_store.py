@@ -96,7 +96,7 @@ def test_a_session_moves_once_only(store: Store) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert sorted(won) == [False, True]
     (there,) = (SessionRow._make(found) for target in new if (found := store.reader.session(target.id_hash)))
     with store.begin() as tx:
@@ -130,7 +130,7 @@ def test_many_writers_wait_for_each_other(store: Store) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert failed == []
     with store.begin() as tx:
         assert all(accounts.find(tx, f"{name}9") for name in "abcdef")
@@ -190,7 +190,7 @@ def _upgrade_at_once(url: str) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert failed == []
     engine = create_engine(url)
     assert {"mfa_sessions", "mfa_schema"} <= set(inspect(engine).get_table_names())
