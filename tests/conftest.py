@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mfa_gate.store import Store
 from mfa_gate.testing import Clock
@@ -21,6 +22,11 @@ from tests.red.defences import take_out_from_environment
 from tests.support.events import incomplete
 from tests.support.portal import Browser, Portal, make_portal
 from tests.support.postgres import Postgres
+from tests.support.waiting import NET
+
+# Hypothesis would have an example end in 0.2 seconds, and examples be drawn at some speed
+settings.register_profile("any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 BACKENDS = ("sqlite", "postgresql")
 DIFFERS = frozenset(
@@ -145,6 +151,18 @@ def quick_recovery_codes(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     """Draw recovery codes at a thirtieth of their cost, except where that is what is looked at."""
     if request.node.get_closest_marker("full_cost") is None:
         monkeypatch.setattr("mfa_gate.factors.recovery._COST", 2**10)
+
+
+@pytest.fixture
+def usual_patience() -> None:
+    """For a test that looks at how long a writer waits for another under SQLite."""
+
+
+@pytest.fixture(autouse=True)
+def patient_writers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a writer wait for the others of a crowd however long they take on this machine."""
+    if "usual_patience" not in request.fixturenames:
+        monkeypatch.setattr("mfa_gate.store.engine.BUSY_TIMEOUT", int(NET * 1000))
 
 
 @pytest.fixture(autouse=True)

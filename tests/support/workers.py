@@ -29,6 +29,7 @@ from mfa_gate.cli.notices import one_pass
 from mfa_gate.durations import DAY
 from mfa_gate.factors import recovery, totp, webauthn
 from mfa_gate.limits.rules import LimitPolicy, Rule
+from mfa_gate.store import engine
 from mfa_gate.testing import Clock
 from tests.red.defences import take_out_from_environment
 from tests.support.desks import STAFF
@@ -244,7 +245,9 @@ class _Quiet(WSGIRequestHandler):
 def serve(database_url: str, folder: Path, policy: str) -> None:
     """Be one worker until killed; prints the process and its port first."""
     take_out_from_environment()
-    recovery._COST = 2**10  # type: ignore[misc]  # as in the process of the tests: see conftest.py
+    # as in the process of the tests: see conftest.py
+    recovery._COST = 2**10  # type: ignore[misc]
+    engine.BUSY_TIMEOUT = int(NET * 1000)  # type: ignore[misc]
     clock = SharedClock(folder / "clock")
     desk = DeskPolicy(lambda account: account.group == "desk", spoken=True)
     portal = make_portal(database_url, folder / "instance", clock, limits=POLICIES[policy], desk=desk)

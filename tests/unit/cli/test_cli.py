@@ -20,6 +20,7 @@ from mfa_gate.exc import ConfigurationError
 from mfa_gate.keyring import Keyring
 from mfa_gate.store import Store
 from tests.support.portal import KEYS, Browser, Portal, make_portal
+from tests.support.waiting import NET
 
 MakePortal = Callable[..., Portal]
 APP = """
@@ -160,8 +161,9 @@ def test_a_portal_does_not_start_on_a_store_of_another_version(
 
 
 def test_of_several_workers_that_upgrade_at_once_one_does_it_and_none_fails(empty_url: str) -> None:
-    script = "import sys; from mfa_gate.store import Store; Store(sys.argv[1]).upgrade()"
-    command = [sys.executable, "-c", script, empty_url]
+    script = "import sys; from mfa_gate.store import Store, engine; engine.BUSY_TIMEOUT = int(sys.argv[2]); "
+    script += "Store(sys.argv[1]).upgrade()"
+    command = [sys.executable, "-c", script, empty_url, str(int(NET * 1000))]  # as here: see conftest.py
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [(process.communicate()[1], process.returncode) for process in started] == [("", 0)] * 3
     store = Store(empty_url)

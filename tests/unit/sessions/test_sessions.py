@@ -491,7 +491,11 @@ def test_signing_out_drops_the_cookie(anne: Browser) -> None:
 
 
 @pytest.mark.abuse("A21")
-@settings(max_examples=250, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=250,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.one_of(
         st.binary(max_size=300),

@@ -136,6 +136,7 @@ def test_many_writers_wait_for_each_other(store: Store) -> None:
         assert all(accounts.find(tx, f"{name}9") for name in "abcdef")
 
 
+@pytest.mark.usefixtures("usual_patience")
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_sqlite_is_set_up_as_it_must_be(store: Store) -> None:
     with store.begin() as tx:
