@@ -22,6 +22,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.support.waiting import NET
+
 ROOT: Final = Path(__file__).parent.parent.parent
 DECIDES: Final = ("assurance", "sessions/session", "request/guard", "flows", "factors")
 READS: Final = ("harvest", "reads", "request/metering")
@@ -99,7 +101,7 @@ def tried(folder: Path, names: Sequence[str], seconds: float) -> Iterator[tuple[
     own = [f"--mutants={folder / 'names'}", f"--seconds={seconds}", f"--basetemp={folder / 'tmp'}"]
     own.append(f"--learnt={folder / 'learnt'}")
     with subprocess.Popen(
-        [*command, *chosen, *own, "--capture=sys", "--timeout", "20", "tests"],
+        [*command, *chosen, *own, "--capture=sys", "--timeout", str(NET), "tests"],
         cwd=folder / "mutants",
         env={**os.environ, "PYTHONPATH": str(folder / "mutants")},
         stdout=subprocess.PIPE,

@@ -24,12 +24,13 @@ from typing import Any, Final
 import pytest
 
 from tests.mutants.altered import lines_altered
+from tests.support.waiting import until
 
 AT_ONCE: Final = os.cpu_count() or 2
 SLOW: Final = 8.0  # seconds of a test that is not asked
 FEW: Final = 6.0  # seconds of tests that are not enough
 WARM: Final = 60  # tests that are run before all forks
-HANGS: Final = 240.0  # seconds after which a mutant has made something hang
+HANGS: Final = 600.0  # seconds after which a mutant has made something hang
 UNDER: Final = "MUTANT_UNDER_TEST"
 PASSKEYS: Final = (
     "passkeys passkeys_bodies passkeys_challenge passkeys_kept passkeys_others passkeys_races passkeys_refused "
@@ -122,14 +123,15 @@ class Mutating:
 
     def _reap(self, running: dict[int, tuple[str, list[int], Any, float]]) -> None:
         """Wait for one of them to end; what hangs is ended, and noticed by that."""
-        pid, _ = os.waitpid(-1, os.WNOHANG)
-        if pid not in running:
+
+        def ended() -> int:
             for hanging, (*_, begun) in running.items():
                 if time.monotonic() - begun > HANGS:
                     os.kill(hanging, signal.SIGKILL)
-            time.sleep(0.01)
-            return
-        name, chosen, answer, _ = running.pop(pid)
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            return pid if pid in running else 0
+
+        name, chosen, answer, _ = running.pop(until(ended, 2 * HANGS))
         answer.seek(0)
         told = answer.read()
         place = pickle.loads(told) if told else -1  # noqa: S301  (our own child's)
