@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from mfa_gate.store import Store
 from mfa_gate.testing import Clock
 from tests.red.defences import take_out_from_environment
 from tests.support.events import incomplete
-from tests.support.portal import Browser, Portal, make_portal
+from tests.support.portal import Browser, MakePortal, Portal, make_portal
 from tests.support.postgres import Postgres
 
 BACKENDS = ("sqlite", "postgresql")
@@ -83,9 +83,6 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
         spare.append(url)
     else:
         server.drop_database(url)
-
-
-MakePortal = Callable[..., Portal]
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from mfa_gate.exc import ConfigurationError
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 ALPHABET = set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")  # Crockford's base 32
 WRONG = (422, "wrong_activation_code")
 DAY = 86_400

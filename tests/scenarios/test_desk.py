@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from mfa_gate import Account, ConfigurationError, DeskPolicy
-from tests.conftest import MakePortal
 from tests.support.breaking import Fault, breaking, kept
 from tests.support.desks import STAFF, WHY, Desk, code_in, open_desk
 from tests.support.owners import with_codes
-from tests.support.portal import JSON, Portal
+from tests.support.portal import JSON, MakePortal, Portal
 
 
 @pytest.fixture

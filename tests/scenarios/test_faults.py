@@ -16,8 +16,7 @@ from mfa_gate.limits.limiter import Limiter
 from mfa_gate.store import Store
 from mfa_gate.store.reader import Reader
 from mfa_gate.testing import Clock
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, hidden, make_portal, stored
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal, hidden, make_portal, stored
 from tests.support.postgres import Postgres
 
 LOGIN = f"{BASE_URL}/login"

@@ -25,13 +25,12 @@ from mfa_gate.sessions.devices import Devices
 from mfa_gate.sessions.session import Sessions
 from mfa_gate.store import outbox
 from mfa_gate.web import desk_pages as web_desk
-from tests.conftest import MakePortal
 from tests.scenarios import test_faults
 from tests.scenarios.test_faults import Broken, says_so
-from tests.scenarios.test_notices import link_of
 from tests.support.breaking import Fault, State, breaking, kept, state_of
 from tests.support.desks import WHY, Desk, open_desk
-from tests.support.portal import Browser, Portal
+from tests.support.notices import link_of
+from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.web import STEPS, Step
 
 pytestmark = [pytest.mark.abuse("A34"), pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]

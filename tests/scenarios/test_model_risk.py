@@ -15,12 +15,11 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from mfa_gate.risk import RiskPolicy
 from tests.scenarios.test_model import CHOSEN, NAME, VIEWS, WHICH, Sequences, StoredCredential
+from tests.support.agents import CHROME, FIREFOX
 from tests.support.model import Lineage
 from tests.support.networks import ABROAD, HOME, PHONE, Networks
 from tests.support.portal import Browser
 
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 ADDRESS = st.sampled_from(["192.0.2.1", HOME, PHONE, ABROAD])
 AGENT = st.sampled_from(["", FIREFOX, CHROME])
 Place = tuple[str, str]

@@ -26,10 +26,9 @@ from tests.support.owners import (
     said,
     with_codes,
 )
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, hidden
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal, hidden
 from tests.support.web import Page
 
-MakePortal = Callable[..., Portal]
 PHR_600 = 'Bearer error="insufficient_user_authentication", acr_values="phr", max_age="600"'
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 

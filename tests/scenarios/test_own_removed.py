@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -28,10 +27,9 @@ from tests.support.owners import (
     said,
     with_codes,
 )
-from tests.support.portal import BASE_URL, JSON, Portal
+from tests.support.portal import BASE_URL, JSON, MakePortal, Portal
 from tests.support.web import Page
 
-MakePortal = Callable[..., Portal]
 BOTH = pytest.mark.parametrize("remove", [REMOVE, PAGE_REMOVE], ids=named)
 
 

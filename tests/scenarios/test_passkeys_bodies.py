@@ -6,7 +6,6 @@ import html
 import json
 import os
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,10 +13,9 @@ from werkzeug.test import TestResponse
 
 from mfa_gate.testing.software_key import Tampered
 from tests.support.passkeys import PLAIN, STEPS, WAYS, Trial, answer_to, begin, credentials, key_of, send
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 from tests.unit.factors.test_webauthn_malformed import mutate, mutated
 
-MakePortal = Callable[..., Portal]
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 MUTATED = 200  # of each kind; tests/test_webauthn_malformed.py does many more on the factor alone
 SEED = int(os.environ.get("MFA_GATE_SEED", random.randrange(2**32)))

@@ -10,9 +10,8 @@ import pytest
 from mfa_gate.exc import ConfigurationError
 from mfa_gate.testing.software_key import SoftwareKey, StoredCredential, Tampered, cbor, cose_key, new_private, to_text
 from tests.support.passkeys import PLAIN, begin, challenges, complete, credentials, refused, send, sign_in
-from tests.support.portal import KEYS, Browser, Portal
+from tests.support.portal import KEYS, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 NEW = "new:" + "B" * 43
 BACK = ("sign_count_went_back", "success", None)
 

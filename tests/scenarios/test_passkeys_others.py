@@ -28,9 +28,7 @@ from tests.support.passkeys import (
     session_of,
     sign_in,
 )
-from tests.support.portal import Browser, Portal, hidden
-
-MakePortal = Callable[..., Portal]
+from tests.support.portal import Browser, MakePortal, Portal, hidden
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from mfa_gate.factors import recovery, webauthn
 from mfa_gate.testing import enrol_key
 from mfa_gate.testing.software_key import Tampered
 from tests.support.passkeys import PLAIN, UNLIMITED, begin, challenges, complete, credentials, key_of, send, sign_in
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.workers import Answer, Workers, call
 
-MakePortal = Callable[..., Portal]
 StartWorkers = Callable[..., Workers]
 ROUNDS = 2
 CROWD = 20

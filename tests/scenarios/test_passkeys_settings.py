@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ import pytest
 from mfa_gate.exc import ConfigurationError
 from mfa_gate.testing import enrol_key, enrol_totp
 from tests.support.passkeys import LENIENT, PLAIN, UNLIMITED, complete, credentials, key_of, refused, sign_in
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 ALL = ("webauthn", "totp", "recovery")
 

@@ -12,9 +12,8 @@ import pytest
 from mfa_gate import Account, GroupPolicy, Level, Policy
 from mfa_gate.durations import DAY
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
-from tests.unit.cli.test_import import SECRET, take, written
+from tests.support.imports import SECRET, take, written
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal
 
 START = datetime.fromtimestamp(1_700_000_000, UTC)
 UNTIL = START + timedelta(days=30)

@@ -12,10 +12,9 @@ import pytest
 from mfa_gate.factors import totp
 from mfa_gate.keyring import Keyring
 from mfa_gate.testing import totp_code
-from tests.support.portal import KEYS, Browser, Portal
+from tests.support.portal import KEYS, Browser, MakePortal, Portal
 from tests.support.workers import Answer, Call, Workers, call
 
-MakePortal = Callable[..., Portal]
 ROUNDS = 4
 CROWD = 20
 StartWorkers = Callable[..., Workers]

@@ -11,14 +11,13 @@ import pytest
 
 from mfa_gate import DeskPolicy
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
 from tests.scenarios.test_races import CROWD, StartWorkers, start, won
 from tests.support.desks import WHY, Desk, code_in, open_desk
-from tests.support.portal import Browser, Portal
+from tests.support.devices import known, only_device_of
+from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.postbox import Postbox
 from tests.support.workers import Answer, Call, Workers, call
 from tests.unit.notices.test_notices_send import postbox
-from tests.unit.sessions.test_devices import known, only_device_of
 
 __all__ = ["postbox", "start"]  # fixtures
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)

@@ -10,8 +10,8 @@ import pytest
 from mfa_gate.harvest import State
 from tests.scenarios.test_races import StartWorkers, start
 from tests.support.portal import Browser, Portal
+from tests.support.readers import morning
 from tests.support.workers import Answer, Workers, call
-from tests.unit.reads.test_reads import morning
 
 __all__ = ["start"]
 QUOTA = 70

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,10 +23,9 @@ from tests.support.owners import (
     try_code,
     with_codes,
 )
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, hidden
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal, hidden
 from tests.support.web import Page, dump, everything_logged
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 WRONG = (422, "wrong_code")
 

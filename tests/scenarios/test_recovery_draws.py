@@ -25,9 +25,8 @@ from tests.support.owners import (
     try_code,
     with_codes,
 )
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 PER_DAY = 10
 RENEWED = ("recovery_codes_renewed", "success", None)

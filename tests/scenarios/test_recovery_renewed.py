@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.support.owners import (
@@ -16,10 +14,9 @@ from tests.support.owners import (
     try_code,
     with_codes,
 )
-from tests.support.portal import Portal
+from tests.support.portal import MakePortal, Portal
 from tests.support.web import Page
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 WRONG = (422, "wrong_code")
 

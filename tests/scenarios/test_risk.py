@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,15 +16,13 @@ from mfa_gate.risk import RiskPolicy
 from mfa_gate.risk.features import CHAINS, LEVELS
 from mfa_gate.risk.reasons import REASONS
 from mfa_gate.testing import SoftwareKey
+from tests.support.agents import CHROME
 from tests.support.networks import ABROAD, HOME, PHONE, Networks
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal
 from tests.support.statements import statements
 from tests.support.web import engine_of
 
-MakePortal = Callable[..., Portal]
-
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:{0}.0) Gecko/20100101 Firefox/{0}.0"
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ from mfa_gate.testing.software_key import SoftwareKey
 from mfa_gate.web.request_context import RequestContext
 from tests.support.owners import CHANGES, RENAME, Change, by_key, enrol, everything, id_of_key, named, said, with_codes
 from tests.support.passkeys import PLAIN, begin, credentials, key_of, refused, send, sign_in
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 BACK = ("sign_count_went_back", "success", None)
 POSTGRESQL = pytest.mark.parametrize("backend", ["postgresql"])
 

@@ -11,9 +11,8 @@ from werkzeug.test import TestResponse
 from mfa_gate.exc import ConfigurationError
 from tests.support.owners import RENEW, add_app, by_app, client_at_login, enrol, redeem, said
 from tests.support.passkeys import begin, key_of
-from tests.support.portal import JSON, PAGE, Browser, Portal
+from tests.support.portal import JSON, PAGE, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 
 

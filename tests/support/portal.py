@@ -295,6 +295,9 @@ def make_portal(
     return portal
 
 
+MakePortal = Callable[..., Portal]  # the fixture `make`: another portal on the store of this test
+
+
 def gate_clock(gate: MFAGate) -> Clock:
     clock = gate.clock
     assert isinstance(clock, Clock)

@@ -17,8 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from mfa_gate import Account, Level
 from mfa_gate.testing import SoftwareKey, enrol_key
-from tests.conftest import MakePortal
-from tests.support.portal import Portal
+from tests.support.portal import MakePortal, Portal
 
 HOST = "login.localhost"  # browsers look for it on this machine without asking anybody, and let passkeys belong to it
 NAMES = {"fr": "anne", "en": "bob"}  # who reads which language

@@ -20,9 +20,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from mfa_gate import Account, Level
 from mfa_gate.testing import Clock
-from tests.conftest import MakePortal
 from tests.support.browser import launch
-from tests.support.portal import Portal
+from tests.support.portal import MakePortal, Portal
 
 pytestmark = pytest.mark.browser
 

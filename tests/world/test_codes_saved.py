@@ -12,8 +12,8 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Download, Page, Request, sync_playwright
 
 from mfa_gate.factors import recovery as factor
-from tests.conftest import MakePortal
 from tests.support.browser import launch
+from tests.support.portal import MakePortal
 from tests.support.served import NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
 

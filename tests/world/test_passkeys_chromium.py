@@ -13,8 +13,8 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
 from tests.support.browser import launch
+from tests.support.portal import MakePortal
 from tests.support.served import (
     HOST,
     KEY_BUTTON,

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import MakePortal
 from tests.support.browser import launch
+from tests.support.portal import MakePortal
 from tests.support.served import KEY_BUTTON, KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
 

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Frame, Page, sync_playwright
 
-from tests.conftest import MakePortal
 from tests.support.browser import launch
+from tests.support.portal import MakePortal
 from tests.support.served import HOST, KEYS_AND_APPS, Served, Window, html_app, listening, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling
 

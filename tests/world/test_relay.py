@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import MakePortal
 from tests.support.browser import launch
+from tests.support.portal import MakePortal
 from tests.support.relay import Relay, relaying
 from tests.support.served import KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey

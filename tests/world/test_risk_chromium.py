@@ -12,9 +12,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
 from tests.support.browser import launch
 from tests.support.networks import ABROAD, HOME, Networks
+from tests.support.portal import MakePortal
 from tests.support.relay import relaying
 from tests.support.served import KEY_BUTTON, KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
 from tests.support.virtual_key import VirtualKey

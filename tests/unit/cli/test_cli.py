@@ -19,9 +19,8 @@ from flask import Flask
 from mfa_gate.exc import ConfigurationError
 from mfa_gate.keyring import Keyring
 from mfa_gate.store import Store
-from tests.support.portal import KEYS, Browser, Portal, make_portal
+from tests.support.portal import KEYS, Browser, MakePortal, Portal, make_portal
 
-MakePortal = Callable[..., Portal]
 APP = """
 from flask import Flask
 from mfa_gate import Account, MFAGate

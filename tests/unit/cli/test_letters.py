@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,9 @@ from playwright.sync_api import sync_playwright
 from mfa_gate import Account
 from tests.support.breaking import Fault, breaking, kept
 from tests.support.browser import launch
-from tests.support.portal import Portal
-from tests.unit.factors.test_totp import scan
+from tests.support.portal import MakePortal, Portal
+from tests.support.qr import scan
 
-MakePortal = Callable[..., Portal]
 SUPPORT = "0800 12 34 56 (8 h – 18 h)"
 MONTH = 30 * 86_400
 

@@ -6,7 +6,7 @@ import base64
 import html
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -19,9 +19,9 @@ from mfa_gate import Account
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
 from tests.support.browser import launch
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
+from tests.support.qr import scan
 
-MakePortal = Callable[..., Portal]
 START = 1_700_000_010  # on a step's first second
 WRONG = 422
 
@@ -45,17 +45,6 @@ def apart(portal: Portal) -> Browser:
 def chromium() -> Iterator[Chromium]:
     with sync_playwright() as running, launch(running) as browser:
         yield browser
-
-
-def scan(chromium: Chromium, svg: str, folder: Path) -> str:
-    """Show an inline SVG in Chromium, take a picture of it, and let zbarimg read that."""
-    page = chromium.new_page(viewport={"width": 500, "height": 500})
-    page.set_content(f"<body style='margin:0;background:#777'><div style='width:480px'>{svg}</div>")
-    picture = folder / "qr.png"
-    page.screenshot(path=str(picture))
-    page.close()
-    read = subprocess.run(["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", picture], capture_output=True)
-    return read.stdout.decode().removesuffix("\n")
 
 
 def by_oathtool(uri: str, at: float) -> str:

@@ -20,8 +20,8 @@ import pytest
 from mfa_gate import Account, ConfigurationError, Mail, Unavailable, Webhook
 from mfa_gate.flows.account_lifecycle import NOTICE_RETENTION
 from mfa_gate.flows.owner_notices import CLAIM_SECONDS
-from tests.scenarios.test_notices import elsewhere, waiting
 from tests.support.breaking import Fault, breaking, kept
+from tests.support.notices import elsewhere, waiting
 from tests.support.portal import Portal
 from tests.support.postbox import Postbox, by_mail, free_port, open_postbox, send
 

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import LimitPolicy, Rule
 from mfa_gate.exc import Unavailable
+from tests.support.answers import shape
 from tests.support.portal import JSON, PAGE, Browser, Portal
 from tests.support.statements import statements
 from tests.support.web import dump, engine_of, rows
@@ -319,15 +320,6 @@ def test_a_portal_can_set_other_limits(portal: Portal) -> None:
 
 
 # --- nothing tells whether a user is known ---------------------------------------------------------------------------
-
-VARY = ("Set-Cookie", "Date", "Content-Length")
-
-
-def shape(answer: TestResponse) -> tuple[int, str, dict[str, str], list[str]]:
-    """What an answer tells, apart from the values of cookies and tokens."""
-    headers = {name: value for name, value in answer.headers.items() if name not in VARY}
-    cookies = [cookie.partition("=")[0] + cookie.partition(";")[2] for cookie in answer.headers.getlist("Set-Cookie")]
-    return answer.status_code, answer.text, headers, cookies
 
 
 class Counted:

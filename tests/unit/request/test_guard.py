@@ -14,8 +14,7 @@ from flask import make_response, request
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, Level
-from tests.conftest import MakePortal
-from tests.support.portal import ADDRESS, BASE_URL, JSON, PAGE, Browser, Portal, hidden
+from tests.support.portal import ADDRESS, BASE_URL, JSON, PAGE, Browser, MakePortal, Portal, hidden
 
 LOGIN = f"{BASE_URL}/login"
 CHALLENGE = f"{BASE_URL}/mfa/challenge"

@@ -12,8 +12,7 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import Account, ConfigurationError, MFAGate
 from mfa_gate.testing import Clock
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, stored
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal, stored
 
 LOGIN = f"{BASE_URL}/login"
 CHALLENGE = f"{BASE_URL}/mfa/challenge"

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from mfa_gate.store import reader
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, PAGE, Browser, Portal, stored
+from tests.support.portal import BASE_URL, JSON, PAGE, Browser, MakePortal, Portal, stored
 from tests.support.statements import statements as all_statements
 
 HOUR = 3600

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import MakePortal
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.agents import FIREFOX
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 from tests.support.web import dump
 
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/19.1 Mobile/15E148 Safari/604.1"
