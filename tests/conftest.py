@@ -20,7 +20,10 @@ from mfa_gate.testing import Clock
 from tests.red.defences import take_out_from_environment
 from tests.support.events import incomplete
 from tests.support.portal import Browser, MakePortal, Portal, make_portal
+from tests.support.postbox import Postbox, open_postbox
 from tests.support.postgres import Postgres
+from tests.support.races import StartWorkers
+from tests.support.workers import Workers
 
 BACKENDS = ("sqlite", "postgresql")
 DIFFERS = frozenset(
@@ -111,6 +114,27 @@ def portal(make: MakePortal) -> Portal:
 @pytest.fixture
 def browser(portal: Portal) -> Browser:
     return portal.browser()
+
+
+@pytest.fixture
+def start_workers(database_url: str, portal: Portal, tmp_path: Path) -> Iterator[StartWorkers]:
+    """Start worker processes on the store and by the clock of this test's portal."""
+    started: list[Workers] = []
+
+    def start(policy: str = "default") -> Workers:
+        made = Workers(database_url, tmp_path / f"workers{len(started)}", portal.clock, policy)
+        started.append(made)
+        return made
+
+    yield start
+    for workers in started:
+        workers.close()
+
+
+@pytest.fixture
+def postbox() -> Iterator[Postbox]:
+    with open_postbox() as box:
+        yield box
 
 
 def _make_tables(url: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from tests.support.agents import CHROME, FIREFOX
 from tests.support.desks import WHY, Desk, open_desk
 from tests.support.networks import ABROAD, HOME, Networks
 from tests.support.portal import Browser, MakePortal, Portal
-from tests.support.postbox import Postbox, by_mail, open_postbox, send
+from tests.support.postbox import Postbox, by_mail, send
 
 UNUSUAL = " right password came from a place and a browser unlike its owner"
 MAILBOX = "security@portal.example"
@@ -35,12 +34,6 @@ def desk(make: MakePortal, tmp_path: Path) -> Desk:
         browser.step("sign-out")
         portal.clock.advance(DAY)
     return desk
-
-
-@pytest.fixture
-def postbox() -> Iterator[Postbox]:
-    with open_postbox() as box:
-        yield box
 
 
 def from_(portal: Portal, address: str, agent: str) -> Browser:

@@ -22,11 +22,11 @@ from mfa_gate.testing.software_key import (
     to_text,
 )
 from mfa_gate.testing.software_maker import Maker
+from tests.support.bad_keys import BAD_KEYS
 from tests.support.ceremonies import bent_answer
+from tests.support.malformed import JUNK, NEVER_READ, NEVER_WRITTEN, spellings
 from tests.support.passkeys import PLAIN, STEPS, WAYS, Trial, answer_to, begin, complete, key_of
 from tests.support.portal import BASE_URL, MakePortal, Portal
-from tests.unit.factors.test_webauthn_malformed import JUNK, NEVER_READ, NEVER_WRITTEN, spellings
-from tests.unit.factors.test_webauthn_registration import BAD_KEYS
 
 pytestmark = [pytest.mark.abuse("A28"), pytest.mark.parametrize("backend", ["sqlite"])]
 EVERY = [-7, -8, -257, -48, -49, -50]

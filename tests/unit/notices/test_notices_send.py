@@ -23,16 +23,10 @@ from mfa_gate.flows.owner_notices import CLAIM_SECONDS
 from tests.support.breaking import Fault, breaking, kept
 from tests.support.notices import elsewhere, waiting
 from tests.support.portal import Portal
-from tests.support.postbox import Postbox, by_mail, free_port, open_postbox, send
+from tests.support.postbox import Postbox, by_mail, free_port, send
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 HOUR = 3600.0
-
-
-@pytest.fixture
-def postbox() -> Iterator[Postbox]:
-    with open_postbox() as box:
-        yield box
 
 
 @dataclass
