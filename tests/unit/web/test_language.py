@@ -16,9 +16,9 @@ from babel.messages.pofile import read_po
 import demo_app
 import mfa_gate
 from mfa_gate import Account
+from tests.support.pages import PAGES, show
 from tests.support.portal import BASE_URL, JSON, Browser, Portal
 from tests.support.web import Page
-from tests.unit.web.test_pages import PAGES, show
 
 SOURCES = Path(mfa_gate.__file__).parent
 DEMO = Path(demo_app.__file__).parent
