@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import sync_playwright
 
 from mfa_gate.store import Store
 from mfa_gate.testing import Clock
 from tests.red.defences import take_out_from_environment
+from tests.support.browser import launch
 from tests.support.events import incomplete
 from tests.support.portal import Browser, MakePortal, Portal, make_portal
 from tests.support.postbox import Postbox, open_postbox
@@ -117,6 +120,19 @@ def browser(portal: Portal) -> Browser:
 
 
 @pytest.fixture
+def secret(portal: Portal) -> str:
+    """The secret of anne's app, her only authenticator."""
+    return portal.enrolled()
+
+
+@pytest.fixture
+def anne(browser: Browser, secret: str) -> Browser:
+    """Anne's browser, signed in."""
+    browser.sign_in(secret)
+    return browser
+
+
+@pytest.fixture
 def start_workers(database_url: str, portal: Portal, tmp_path: Path) -> Iterator[StartWorkers]:
     """Start worker processes on the store and by the clock of this test's portal."""
     started: list[Workers] = []
@@ -135,6 +151,13 @@ def start_workers(database_url: str, portal: Portal, tmp_path: Path) -> Iterator
 def postbox() -> Iterator[Postbox]:
     with open_postbox() as box:
         yield box
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """Chromium, for one module alone: while it runs there is an event loop in this thread, which async views meet."""
+    with sync_playwright() as running, launch(running) as browser:
+        yield browser
 
 
 def _make_tables(url: str) -> None:

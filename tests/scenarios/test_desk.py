@@ -287,7 +287,7 @@ def test_a_letter_whose_code_could_not_be_kept_is_not_left_for_the_printer(desk:
             assert len(list(desk.letters.iterdir())) <= codes, at
 
 
-# --- codes that are told, which takes two --------------------------------------------------------------------------
+# --- codes that are spoken, which takes two --------------------------------------------------------------------------
 
 
 def test_a_code_is_told_once_to_who_asked_when_another_has_approved(desk: Desk) -> None:

@@ -27,18 +27,6 @@ def portal(make: MakePortal) -> Portal:
     return make(PROPAGATE_EXCEPTIONS=False)
 
 
-@pytest.fixture
-def secret(portal: Portal) -> str:
-    return portal.enrolled()
-
-
-@pytest.fixture
-def anne(browser: Browser, secret: str) -> Browser:
-    """Anne's browser, signed in."""
-    browser.sign_in(secret)
-    return browser
-
-
 # --- each part -------------------------------------------------------------------------------------------------------
 
 # what can be done at the gate, and whether it lets somebody further in

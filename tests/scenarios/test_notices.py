@@ -1,4 +1,4 @@
-"""What owners are told, on the page at the next sign-in and behind the link of a mail."""
+"""What owners are notified of, on the page at the next sign-in and behind the link of a mail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def text_of(answer: object) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)))  # type: ignore[attr-defined]
 
 
-# --- what is told ----------------------------------------------------------------------------------------------------
+# --- what is notified ------------------------------------------------------------------------------------------------
 
 
 def test_a_sign_in_from_an_unknown_browser_is_told_and_one_from_a_known_browser_is_not(portal: Portal) -> None:

@@ -1,4 +1,4 @@
-"""Races of passkeys and recovery codes: what is asked once is answered once, and whoever takes rights away wins."""
+"""Races of passkeys and recovery codes: what is asked once is answered once, and the removal of rights wins."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.support.races import (
     issue_anew,
     lock,
     remove_authenticators,
+    unlock,
     won,
 )
 from tests.support.workers import call
@@ -85,7 +86,7 @@ def test_of_twenty_parallel_completions_of_one_registration_exactly_one_enrols(
 def test_of_twenty_new_keys_in_one_activation_session_exactly_one_is_the_first(
     portal: Portal, start_workers: StartWorkers
 ) -> None:
-    """The others were asked in a session that has risen since, under an id that they do not know."""
+    """The others were asked in a session that was elevated since, under an id that they do not know."""
     workers = start_workers("none")
     browser = portal.browser()
     browser.activate()
@@ -285,7 +286,7 @@ def test_a_key_that_its_owner_removes_elsewhere_signs_nobody_in_who_was_asked_fo
 
 @pytest.mark.abuse("A61")
 def test_a_lock_beside_twenty_sign_ins_by_key_leaves_no_session(portal: Portal, start_workers: StartWorkers) -> None:
-    """Truly parallel: whoever was first, once both are done nobody is inside."""
+    """Truly parallel: no matter who was first: once both are done nobody is inside."""
     key = portal.key(counting=False)
     workers = start_workers("none")
     for _ in range(ROUNDS):
@@ -297,8 +298,7 @@ def test_a_lock_beside_twenty_sign_ins_by_key_leaves_no_session(portal: Portal, 
         answers = workers.race(calls, after=lambda: lock(portal))
         assert all(answer.status in (200, 401, 403) for answer in answers), answers
         assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
-        with portal.app.app_context():
-            portal.gate.unlock("anne", "round over")
+        unlock(portal)
 
 
 @pytest.mark.abuse("A61")

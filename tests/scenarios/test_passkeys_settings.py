@@ -240,7 +240,7 @@ def test_related_origins_are_told_to_anybody_and_exactly(make: MakePortal, signe
     assert answer.status_code == 200
     assert answer.mimetype == "application/json"
     assert answer.json == {"origins": RELATED}
-    assert browser.get("/.well-known/webauthn").mimetype == "application/json"  # whatever a browser says it likes
+    assert browser.get("/.well-known/webauthn").mimetype == "application/json"  # for every Accept header
 
 
 def test_without_related_origins_there_is_no_such_file(make: MakePortal) -> None:

@@ -1,4 +1,4 @@
-"""Whatever days, sessions, proofs, clocks and purges come in whatever order: no account gets past its ceiling."""
+"""With any days, sessions, proofs, clocks and purges in any order, no account gets past its ceiling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEPS = 250
 
 @dataclass
 class Walk:
-    """Somebody who holds password and key, and does whatever the seed says.
+    """Somebody who holds password and key, and does what the seed says.
 
     Attributes:
         day: the latest that was seen, as a clock that goes back begins none anew.

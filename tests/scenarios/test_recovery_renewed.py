@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.html_page import Page
 from tests.support.owners import (
     by_code,
     by_key,
@@ -15,7 +16,6 @@ from tests.support.owners import (
     with_codes,
 )
 from tests.support.portal import MakePortal, Portal
-from tests.support.web import Page
 
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 WRONG = (422, "wrong_code")

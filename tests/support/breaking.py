@@ -33,7 +33,7 @@ class Fault:
     Attributes:
         at: the number of it, from 1; 0 for none.
         commit_at: or the number of the commit.
-        done: it fails only after it was done, so that nobody is told; of commits.
+        done: it fails only after it was done, so that the caller does not know; of commits.
         happen: what goes wrong; by default an error of the driver.
         asked: how much was asked so far.
         commits, reads: which of it were commits, and reads beside transactions, which are tried again once.

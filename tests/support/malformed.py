@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mfa_gate.testing.software_key import cbor, from_text, to_text
-from tests.support.ceremonies import Answer, bent_answer
+from tests.support.ceremonies import Answer, tampered_answer
 
 
 def read_members(answer: Answer) -> list[str]:
@@ -26,8 +26,8 @@ def text_of(answer: Answer, path: str) -> str:
 
 
 def changed_at(answer: Answer, path: str, value: Any) -> Answer:
-    changed = bent_answer(answer, path, value)
-    return bent_answer(changed, "rawId", value) if path == "id" else changed
+    changed = tampered_answer(answer, path, value)
+    return tampered_answer(changed, "rawId", value) if path == "id" else changed
 
 
 def spellings(text: str) -> list[str]:

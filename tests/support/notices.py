@@ -1,4 +1,4 @@
-"""For the tests of notices: what an account has not been shown, the link of its mails, a sign-in that is told."""
+"""For the tests of notices: what an account has not been shown, the link of its mails, a sign-in that is notified."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Portal:
             done = tx.execute(text(statement), values)
             return list(done) if done.returns_rows else []
 
-    def told(self) -> None:
+    def mark_notices_shown(self) -> None:
         """Every owner has been shown what happened, so that the next sign-in leads on to the wanted page."""
         self.sql("UPDATE mfa_outbox SET shown_at = 0 WHERE shown_at IS NULL")
 
@@ -317,7 +317,7 @@ def add_callbacks(portal: Portal) -> None:
         portal.opened.append(account.id)
 
     @gate.identity
-    def visitor() -> str | None:
+    def signed_in_account() -> str | None:
         return session.get("user")
 
 

@@ -39,6 +39,11 @@ def lock(portal: Portal) -> None:
         portal.gate.lock("anne", "lost phone")
 
 
+def unlock(portal: Portal) -> None:
+    with portal.app.app_context():
+        portal.gate.unlock("anne", "found")
+
+
 def forget(portal: Portal) -> None:
     with portal.app.app_context():
         portal.gate.forget("anne")

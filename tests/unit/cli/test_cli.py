@@ -1,4 +1,4 @@
-"""`flask mfa ...`: what the operators of a portal type, and what they are told."""
+"""`flask mfa ...`: what the operators of a portal type, and what is printed for them."""
 
 from __future__ import annotations
 

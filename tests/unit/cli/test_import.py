@@ -217,7 +217,7 @@ def test_each_wrong_line_is_told_and_the_good_ones_are_kept(portal: Portal, tmp_
     document = json.loads(done.stdout)
     assert (document["imported"], document["already"]) == (2, 0)
     assert [wrong["line"] for wrong in document["wrong"]] == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17]
-    assert not any(row.split(",")[1] in done.output for row in rows if len(row.split(",")[1]) > 3), "a secret was told"
+    assert not any(row.split(",")[1] in done.output for row in rows if len(row.split(",")[1]) > 3), "a secret is out"
     assert seeds(portal) == 2
 
 

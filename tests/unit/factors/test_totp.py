@@ -6,19 +6,16 @@ import base64
 import html
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import sync_playwright
 
 from mfa_gate import Account
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
-from tests.support.browser import launch
 from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.qr import scan
 
@@ -33,18 +30,12 @@ def prove(browser: Browser, code: str, account: str = "anne") -> Any:
 
 
 def apart(portal: Portal) -> Browser:
-    """A browser long after whatever was tried before, so that no wait is left over."""
+    """A browser long after all earlier tries, so that no wait is left over."""
     portal.clock.advance(86_400)
     return portal.browser()
 
 
 # --- the picture -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
 
 
 def by_oathtool(uri: str, at: float) -> str:

@@ -13,12 +13,7 @@ import pytest
 
 from mfa_gate.exc import WrongAssertion
 from mfa_gate.factors import cose
-from mfa_gate.factors.webauthn import (
-    asserted_id,
-    begin_authentication,
-    complete_authentication,
-    complete_registration,
-)
+from mfa_gate.factors.webauthn import asserted_id, begin_authentication, complete_authentication, complete_registration
 from mfa_gate.testing.software_key import SoftwareKey, Tampered, cbor, from_text, to_text
 from tests.support.ceremonies import (
     EVERY,
@@ -27,11 +22,11 @@ from tests.support.ceremonies import (
     RP,
     Answer,
     assertion,
-    bent_answer,
     reason,
     refused_assertion,
     register,
     registration,
+    tampered_answer,
 )
 from tests.support.malformed import (
     JUNK,
@@ -148,7 +143,7 @@ def test_a_missing_member_is_a_refusal() -> None:
 )
 def test_client_data_that_is_no_object_is_a_refusal(text: bytes) -> None:
     for answer, complete in ceremonies():
-        word = reason(complete, bent_answer(answer, "response.clientDataJSON", to_text(text)))
+        word = reason(complete, tampered_answer(answer, "response.clientDataJSON", to_text(text)))
         assert word in ("malformed", "type")
 
 

@@ -1,4 +1,4 @@
-"""The limiter: how many guesses are ever evaluated, whatever a stranger does and whoever signs in meanwhile."""
+"""The limiter: how many guesses are ever evaluated, no matter what a stranger does and who signs in meanwhile."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ def test_a_recipient_who_is_refused(portal: Portal, postbox: Postbox, refusal: s
     elsewhere(portal, portal.enrolled())
     postbox.recipient = refusal
     assert send(portal) == {"sent": 0, "later": int("451" in refusal), "given_up": int("550" in refusal)}
-    assert waiting(portal) == ["new_device"]  # said at the next sign-in whatever the mail does
+    assert waiting(portal) == ["new_device"]  # said at the next sign-in no matter what becomes of the mail
     assert (("notice_undeliverable", "failure", "recipient_refused") in portal.events()) is ("550" in refusal)
 
 

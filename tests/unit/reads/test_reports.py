@@ -1,4 +1,4 @@
-"""Reports of who was read by whom, held against what a portal's own access log says."""
+"""Reports of who was read by whom, compared with what a portal's own access log says."""
 
 from __future__ import annotations
 

@@ -385,7 +385,7 @@ def test_the_answer_to_a_right_password_tells_nothing_of_authenticators(
 def test_the_store_learns_neither_names_nor_passwords_nor_addresses(portal: Portal, browser: Browser) -> None:
     wrong(browser, "some.body@portal.example")
     browser.post("/login", {"email": "anne", "password": "a-secret-password"})
-    held = dump(portal)
+    dumped = dump(portal)
     for secret in ("some.body", "a-secret-password", browser.address):
-        assert secret not in held
+        assert secret not in dumped
     assert rows(portal)["mfa_counters"]

@@ -185,10 +185,10 @@ def test_a_cookie_that_is_not_ours_is_a_strangers(portal: Portal, value: str) ->
 @pytest.mark.abuse("A27")
 def test_the_store_knows_neither_the_token_nor_the_typed_name(portal: Portal) -> None:
     browser, _ = known(portal)
-    held = (device_cookie(browser) or "").rpartition(".")[0]
+    token = (device_cookie(browser) or "").rpartition(".")[0]
     rows = repr(portal.sql("SELECT * FROM mfa_devices") + portal.sql("SELECT name_hash FROM mfa_sessions"))
-    assert held[:22] in rows
-    assert held[22:44] not in rows
+    assert token[:22] in rows
+    assert token[22:44] not in rows
     assert "anne" not in rows.replace("'anne'", "", 1)  # the account's id is there, once
 
 

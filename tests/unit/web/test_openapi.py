@@ -102,7 +102,7 @@ def test_the_document_is_open_to_whoever_asks(portal: Portal, browser: Browser, 
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
 
 
-# --- kept to, whatever is sent ---------------------------------------------------------------------------------------
+# --- kept to, for every input ----------------------------------------------------------------------------------------
 
 
 class Person:

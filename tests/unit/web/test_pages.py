@@ -10,9 +10,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account
+from tests.support.html_page import Page
 from tests.support.pages import PAGES, retype, scan, show
 from tests.support.portal import BASE_URL, JSON, Browser, Portal, hidden
-from tests.support.web import Page, dump, everything_logged
+from tests.support.web import dump, everything_logged
 
 
 @pytest.fixture
@@ -256,10 +257,10 @@ def test_a_label_is_inert_where_it_is_shown_stored_and_logged(portal: Portal, br
         sent = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"]), "label": text}
         assert browser.step("enrol", action="complete", **sent).status_code == 200
         assert_inert(browser.get("/mfa/authenticators"))
-    held = dump(portal)
+    dumped = dump(portal)
     for character in "\r\n\u202e\u2066\u2069\u200f":
-        assert character not in held.replace("\\u202e", "\u202e")
-        assert repr(character)[1:-1] not in held
+        assert character not in dumped.replace("\\u202e", "\u202e")
+        assert repr(character)[1:-1] not in dumped
         assert not [line for line in lines if character in line]
 
 

@@ -112,7 +112,7 @@ def test_ending_all_others_makes_strangers_of_all_other_browsers(portal: Portal)
     tablet.step("sign-out")
     desk = signed_in(portal, secret)
     assert end(desk, "end-others") == 303
-    portal.told()
+    portal.mark_notices_shown()
     for browser, is_known in ((desk, True), (phone, False), (tablet, False)):
         portal.clock.advance(30)
         browser.step("sign-out")
