@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import sync_playwright
 
 from mfa_gate.store import Store
 from mfa_gate.testing import Clock
 from tests.red.defences import take_out_from_environment
+from tests.support.browser import launch
 from tests.support.events import incomplete
-from tests.support.portal import Browser, Portal, make_portal
+from tests.support.portal import Browser, MakePortal, Portal, make_portal
+from tests.support.postbox import Postbox, open_postbox
 from tests.support.postgres import Postgres
+from tests.support.races import StartWorkers
 from tests.support.waiting import NET
+from tests.support.workers import Workers
 
 # Hypothesis would have an example end in 0.2 seconds, and examples be drawn at some speed
 settings.register_profile("any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -91,9 +97,6 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
         server.drop_database(url)
 
 
-MakePortal = Callable[..., Portal]
-
-
 @pytest.fixture
 def make(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakePortal]:
     """Make portals (workers of one portal) on this test's store."""
@@ -120,6 +123,47 @@ def portal(make: MakePortal) -> Portal:
 @pytest.fixture
 def browser(portal: Portal) -> Browser:
     return portal.browser()
+
+
+@pytest.fixture
+def secret(portal: Portal) -> str:
+    """The secret of anne's app, her only authenticator."""
+    return portal.enrolled()
+
+
+@pytest.fixture
+def anne(browser: Browser, secret: str) -> Browser:
+    """Anne's browser, signed in."""
+    browser.sign_in(secret)
+    return browser
+
+
+@pytest.fixture
+def start_workers(database_url: str, portal: Portal, tmp_path: Path) -> Iterator[StartWorkers]:
+    """Start worker processes on the store and by the clock of this test's portal."""
+    started: list[Workers] = []
+
+    def start(policy: str = "default") -> Workers:
+        made = Workers(database_url, tmp_path / f"workers{len(started)}", portal.clock, policy)
+        started.append(made)
+        return made
+
+    yield start
+    for workers in started:
+        workers.close()
+
+
+@pytest.fixture
+def postbox() -> Iterator[Postbox]:
+    with open_postbox() as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """Chromium, for one module alone: while it runs there is an event loop in this thread, which async views meet."""
+    with sync_playwright() as running, launch(running) as browser:
+        yield browser
 
 
 def _make_tables(url: str) -> None:

@@ -23,7 +23,7 @@ def main(names: list[str]) -> int:
     wanted = names or sorted(defences(), key=lambda name: (int(row_of(name)[1:]), name))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         missed = [name for name, line, red in pool.map(run, wanted) if print(line, flush=True) or not red]  # type: ignore[func-returns-value]
-    print(f"{len(wanted) - len(missed)} of {len(wanted)} defences are held by a test.")
+    print(f"{len(wanted) - len(missed)} of {len(wanted)} defences are covered by a test.")
     if missed:
         print(f"Nothing goes red without: {', '.join(missed)}")
     return 1 if missed else 0

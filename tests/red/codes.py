@@ -137,7 +137,7 @@ def enrolments_of_all_sign_ins(patch: Patch) -> None:
 
 
 def state_kept_by_the_session(patch: Patch) -> None:
-    """A session at the activation stays there, whatever another one did."""
+    """A session at the activation stays there, no matter what another one did."""
     really = Flow.progress_in
 
     def progress(self: Flow, tx: Any, session: Any) -> Progress:
@@ -286,11 +286,11 @@ def count_after_the_check(patch: Patch) -> None:
     really = totp_flow.TOTP._match
 
     def count(self: Limiter, tx: Any, scopes: Any, now: float, **_: Any) -> Attempt:
-        held = tuple(self._counter(scope) for scope in scopes)
-        self._lock_and_read(tx, held, now)
-        if max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in held) > 0:
+        found = tuple(self._counter(scope) for scope in scopes)
+        self._lock_and_read(tx, found, now)
+        if max(counter.rule.retry_after(counter.failures, counter.streak, now) for counter in found) > 0:
             raise TooManyAttempts(retry_after=5)
-        under_way.attempt = Attempt(held, now)
+        under_way.attempt = Attempt(found, now)
         return under_way.attempt
 
     def match(self: Any, *args: Any) -> Any:
@@ -315,13 +315,13 @@ def counters_without_a_lock(patch: Patch) -> None:
 
     @contextmanager
     def unlocked(self: Connections) -> Iterator[Transaction]:
-        held = self.engine.raw_connection()
+        connection = self.engine.raw_connection()
         try:
-            tx = Transaction(self.engine, held)
+            tx = Transaction(self.engine, connection)
             yield tx
             tx.driver.commit()
         finally:
-            held.close()
+            connection.close()
 
     hold = counters._HOLD._statement.with_for_update(read=True, key_share=True)
     patch.setattr(counters, "_HOLD", Statement(hold))

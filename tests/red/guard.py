@@ -53,7 +53,7 @@ def pending_without_an_end(patch: Patch) -> None:
 
 
 def same_id_at_each_rise(patch: Patch) -> None:
-    """The session rises, and its old cookie with it."""
+    """The session is elevated, and its old cookie with it."""
 
     def move(
         self: Sessions,
@@ -205,7 +205,7 @@ def a_password_will_do_where_policy_says_so(patch: Patch) -> None:
 
 
 def groups_that_need_no_second_factor(patch: Patch) -> None:
-    """As a policy that asks nothing of some, whatever they have enrolled."""
+    """As a policy that asks nothing of some, no matter what they have enrolled."""
     decide = Guard._decide
 
     def by_group(self: Guard, context: Any, required: Requirement) -> Any:
@@ -323,12 +323,12 @@ def the_portals_session_opens_at_the_password(patch: Patch) -> None:
 def the_form_is_told_in_events(patch: Patch) -> None:
     record = Audit.record
 
-    def told(self: Audit, *args: Any, **kwargs: Any) -> None:
+    def recorded(self: Audit, *args: Any, **kwargs: Any) -> None:
         sent = (request.get_json(silent=True) or request.form.to_dict()) if has_request_context() else {}
         record(self, *args, **kwargs, sent=sent)
 
     takes_any_value(patch, "sent")
-    patch.setattr(Audit, "record", told)
+    patch.setattr(Audit, "record", recorded)
 
 
 def disabled_accounts_stay_in(patch: Patch) -> None:

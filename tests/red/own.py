@@ -54,7 +54,7 @@ def rights_are_looked_at_when_it_begins_only(patch: Patch) -> None:
 
 
 def two_proofs_are_two_factors(patch: Patch) -> None:
-    """Counted by their number, whatever they are."""
+    """Counted by their number, of any kind."""
     levels_by(patch, lambda proofs: max(METHODS[proof.amr].level for proof in proofs))
 
 

@@ -52,7 +52,7 @@ IN_TIME = "ends_at > :now"
 
 
 def challenges_are_believed(patch: Patch) -> None:
-    """As if they travelled in a signed cookie: whoever brings one back has been asked."""
+    """As if they travelled in a signed cookie: bringing one back is proof of having been asked."""
     patch.setattr(credentials, "take_challenge", lambda *_: True)
 
 
@@ -134,7 +134,7 @@ def any_user_handle(patch: Patch) -> None:
 
 
 def any_outer_id(patch: Patch) -> None:
-    """At a registration the id outside is not held against the one that the key made."""
+    """At a registration the id outside is not compared with the one that the key made."""
 
     def forgiving(rp: Any, challenge: bytes, answer: Any) -> Any:
         data = from_text(answer["response"]["authenticatorData"])
@@ -192,7 +192,7 @@ def lenient_base64(patch: Patch) -> None:
 
 
 def one_credential_for_several(patch: Patch) -> None:
-    """Whoever brings a credential that somebody has already is told that it is enrolled."""
+    """A person who brings a credential that somebody has already learns that it is enrolled."""
     real = credentials.add
     patch.setattr(credentials, "add", lambda *args: real(*args) or True)
 
@@ -265,7 +265,7 @@ def switched_off_methods_are_offered(patch: Patch) -> None:
 
 
 def an_account_without_a_method_that_is_on_is_let_in(patch: Patch) -> None:
-    """What is switched off is not asked for, so whoever has nothing else enrols anew."""
+    """What is switched off is not asked for, so a person with nothing else enrols anew."""
     real = authenticators.amr
 
     def amr_of_what_is_on(tx: Any, account_id: str) -> frozenset[str]:

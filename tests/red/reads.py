@@ -75,11 +75,11 @@ def a_crowd_reads_what_it_likes(patch: Patch) -> None:
 
 
 def a_session_that_ended_meanwhile_reads_on(patch: Patch) -> None:
-    hold = reading_states.lock_row
+    lock_row = reading_states.lock_row
 
     def alive(*args: Any) -> Any:
-        held = hold(*args)
-        return held and held._replace(is_there=True)
+        locked = lock_row(*args)
+        return locked and locked._replace(is_there=True)
 
     patch.setattr(reading_states, "lock_row", alive)
 

@@ -34,7 +34,7 @@ def changes_go_by_what_was_read(patch: Patch) -> None:
 
 
 def counts_are_held_against_what_was_read(patch: Patch) -> None:
-    """Whether one went back is told by the count that was stored when the answer was looked at."""
+    """Whether one went back is decided by the count that was stored when the answer was looked at."""
     real, used = webauthn.complete_authentication, credentials.used
     read: list[int] = []
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import MakePortal
 from tests.red.defences import defences
+from tests.support.portal import MakePortal
 
 # it is for a race alone, and lets nothing be stored
 NOTHING_WORKS = {"A6d"}

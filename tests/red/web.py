@@ -30,8 +30,8 @@ Patch = pytest.MonkeyPatch
 def any_field_is_taken(patch: Patch) -> None:
     real = inputs.read
 
-    def read(asked: Any, visitor: Any, *names: str) -> Any:
-        return real(asked, visitor, *names, "admin", "code", "sealed_form", "next", "photo", "f1")
+    def read(asked: Any, context: Any, *names: str) -> Any:
+        return real(asked, context, *names, "admin", "code", "sealed_form", "next", "photo", "f1")
 
     patch.setattr(inputs, "read", read)
 
@@ -247,7 +247,7 @@ def one_token_for_all(patch: Patch) -> None:
 
 
 def any_origin(patch: Patch) -> None:
-    patch.setattr(inputs, "_check_origin", lambda asked, visitor: None)
+    patch.setattr(inputs, "_check_origin", lambda asked, context: None)
 
 
 def forms_of_any_origin_are_kept(patch: Patch) -> None:

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from mfa_gate.exc import ConfigurationError
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 ALPHABET = set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")  # Crockford's base 32
 WRONG = (422, "wrong_activation_code")
 DAY = 86_400
@@ -146,7 +145,7 @@ def test_a_code_that_is_redeemed_in_one_session_opens_no_other(portal: Portal) -
 
 @pytest.mark.abuse("A4")
 def test_every_reason_for_a_refusal_is_told_in_the_same_words(portal: Portal) -> None:
-    """Mistyped, another account's, taken, replaced, out of time: whoever guesses learns nothing."""
+    """Mistyped, another account's, taken, replaced, out of time: a guesser learns nothing."""
     of_bob = portal.activation_code("bob")
     replaced = portal.activation_code()
     taken = portal.activation_code()
@@ -244,7 +243,7 @@ def test_whoever_is_signed_in_stays_so_after_the_half_hour_of_a_code(portal: Por
     browser.password()
     assert browser.prove(key).status_code == 200
     assert browser.api("POST", "activation/verify", {"code": code}).status_code == 200
-    portal.told()
+    portal.mark_notices_shown()
     portal.clock.advance(HALF_AN_HOUR - 1)
     assert browser.get("/").text == "home of anne"
     portal.clock.advance(2)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
-from tests.conftest import MakePortal
+from tests.support.agents import CHROME, FIREFOX
 from tests.support.desks import WHY, Desk, open_desk
 from tests.support.networks import ABROAD, HOME, Networks
-from tests.support.portal import Browser, Portal
-from tests.support.postbox import Postbox, by_mail, open_postbox, send
+from tests.support.portal import Browser, MakePortal, Portal
+from tests.support.postbox import Postbox, by_mail, send
 
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 UNUSUAL = " right password came from a place and a browser unlike its owner"
 MAILBOX = "security@portal.example"
 
@@ -37,12 +34,6 @@ def desk(make: MakePortal, tmp_path: Path) -> Desk:
         browser.step("sign-out")
         portal.clock.advance(DAY)
     return desk
-
-
-@pytest.fixture
-def postbox() -> Iterator[Postbox]:
-    with open_postbox() as box:
-        yield box
 
 
 def from_(portal: Portal, address: str, agent: str) -> Browser:

@@ -1,4 +1,4 @@
-"""Pages and API are two faces of the same flows: one story, told over each, leaves the same in store and events."""
+"""Pages and API are two faces of the same flows: one course, taken over each, leaves the same in store and events."""
 
 from __future__ import annotations
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from mfa_gate import Account, ConfigurationError, DeskPolicy
-from tests.conftest import MakePortal
 from tests.support.breaking import Fault, breaking, kept
 from tests.support.desks import STAFF, WHY, Desk, code_in, open_desk
 from tests.support.owners import with_codes
-from tests.support.portal import JSON, Portal
+from tests.support.portal import JSON, MakePortal, Portal
 
 
 @pytest.fixture
@@ -288,7 +287,7 @@ def test_a_letter_whose_code_could_not_be_kept_is_not_left_for_the_printer(desk:
             assert len(list(desk.letters.iterdir())) <= codes, at
 
 
-# --- codes that are told, which takes two --------------------------------------------------------------------------
+# --- codes that are spoken, which takes two --------------------------------------------------------------------------
 
 
 def test_a_code_is_told_once_to_who_asked_when_another_has_approved(desk: Desk) -> None:

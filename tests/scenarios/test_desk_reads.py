@@ -9,9 +9,8 @@ import pytest
 
 from mfa_gate.durations import DAY
 from mfa_gate.harvest import State
-from tests.conftest import MakePortal
 from tests.support.desks import WHY, Desk, open_desk
-from tests.support.portal import JSON, Browser
+from tests.support.portal import JSON, Browser, MakePortal
 from tests.support.readers import PACE, records, works
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import logging
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ import pytest
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
 from mfa_gate.testing.software_key import Tampered
-from tests.support.portal import KEYS, Browser, Portal, hidden
+from tests.support.portal import KEYS, Browser, MakePortal, Portal, hidden
 
-MakePortal = Callable[..., Portal]
 NONE = "0" * 32  # an enrolment that was never begun
 
 

@@ -11,20 +11,14 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import Account, ConfigurationError, Unavailable
 from mfa_gate.audit.record import Audit
-from mfa_gate.keyring import Keyring
 from mfa_gate.limits.limiter import Limiter
-from mfa_gate.store import Store
-from mfa_gate.store.reader import Reader
 from mfa_gate.testing import Clock
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, hidden, make_portal, stored
+from tests.support.answers import closed_and_says_so, says_so
+from tests.support.breaking import OWN_PARTS, Broken, raise_broken, write_out
+from tests.support.portal import BASE_URL, Browser, MakePortal, Portal, hidden, make_portal, stored
 from tests.support.postgres import Postgres
 
 LOGIN = f"{BASE_URL}/login"
-
-
-class Broken(Exception):
-    """Nothing that anybody expects."""
 
 
 @pytest.fixture
@@ -33,48 +27,8 @@ def portal(make: MakePortal) -> Portal:
     return make(PROPAGATE_EXCEPTIONS=False)
 
 
-@pytest.fixture
-def secret(portal: Portal) -> str:
-    return portal.enrolled()
-
-
-@pytest.fixture
-def anne(browser: Browser, secret: str) -> Browser:
-    """Anne's browser, signed in."""
-    browser.sign_in(secret)
-    return browser
-
-
-def says_so(answer: TestResponse) -> bool:
-    """Whether it is the gate's own page or problem document about something that does not work."""
-    if answer.status_code != 503:
-        return False
-    if answer.mimetype == "application/problem+json":
-        return bool(answer.json["code"] == "unavailable") and answer.headers["Cache-Control"] == "no-store"
-    return (
-        answer.mimetype == "text/html" and "unavailable" in answer.text and "Content-Security-Policy" in answer.headers
-    )
-
-
-def closed_and_says_so(browser: Browser, path: str) -> bool:
-    return says_so(browser.get(path)) and says_so(browser.open("GET", path, headers=JSON))
-
-
 # --- each part -------------------------------------------------------------------------------------------------------
 
-PARTS: dict[str, tuple[Any, str]] = {
-    "reader": (Reader, "session"),
-    "transactions": (Store, "begin"),
-    "unsigning": (Keyring, "unsign"),
-    "signing": (Keyring, "sign"),
-    "sealing": (Keyring, "seal"),
-    "opening": (Keyring, "open"),
-    "hashing": (Keyring, "hash"),
-    "comparing": (Keyring, "matches"),
-    "limiter": (Limiter, "count"),
-    "limiter's successes": (Limiter, "succeeded"),
-    "events": (Audit, "record"),
-}
 # what can be done at the gate, and whether it lets somebody further in
 WORK: dict[str, Callable[[Browser, str], TestResponse]] = {
     "a guarded page": lambda browser, secret: browser.get("/"),
@@ -90,7 +44,7 @@ WORK: dict[str, Callable[[Browser, str], TestResponse]] = {
 
 
 @pytest.mark.abuse("A34")
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", OWN_PARTS)
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "half way"])
 def test_a_part_that_raises_keeps_everything_closed_until_it_works_again(
     portal: Portal,
@@ -108,7 +62,7 @@ def test_a_part_that_raises_keeps_everything_closed_until_it_works_again(
         portal.clock.advance(660 if signed_in else 30)
         opened = list(portal.opened)
         with monkeypatch.context() as patch:
-            patch.setattr(*PARTS[part], _raise)
+            patch.setattr(*OWN_PARTS[part], raise_broken)
             answer = work(browser, secret)
         if answer.status_code >= 500:
             assert says_so(answer), f"{name}: {answer.status_code} {answer.text[:200]}"
@@ -124,10 +78,6 @@ def test_a_part_that_raises_keeps_everything_closed_until_it_works_again(
     assert browser.get("/bank").text == "bank form"
 
 
-def _raise(*args: Any, **kwargs: Any) -> Any:
-    raise Broken("a part of the gate does not work")
-
-
 @pytest.mark.abuse("A34")
 @pytest.mark.parametrize("path", ["/", "/bank", "/patients/1"])
 @pytest.mark.parametrize("part", ["reader", "unsigning"])
@@ -136,7 +86,7 @@ def test_a_guarded_page_is_closed_while_nobody_can_say_who_is_there(
 ) -> None:
     assert anne.get(path).status_code == 200
     with monkeypatch.context() as patch:
-        patch.setattr(*PARTS[part], _raise)
+        patch.setattr(*OWN_PARTS[part], raise_broken)
         portal.app.extensions["mfa_gate"].services.sessions._named.cache_clear()  # as in another process
         assert closed_and_says_so(anne, path)
     assert anne.get(path).status_code == 200
@@ -148,7 +98,7 @@ def test_a_session_that_cannot_be_noted_as_in_use_is_closed_for_now(
 ) -> None:
     portal.clock.advance(61)
     with monkeypatch.context() as patch:
-        patch.setattr(*PARTS["transactions"], _raise)
+        patch.setattr(*OWN_PARTS["transactions"], raise_broken)
         assert closed_and_says_so(anne, "/")
     assert anne.get("/").status_code == 200
 
@@ -161,7 +111,7 @@ def test_a_step_up_that_cannot_be_worked_out_is_closed_for_now(
     anne.get("/")
     portal.clock.advance(30)
     with monkeypatch.context() as patch:
-        patch.setattr(*PARTS["transactions"], _raise)
+        patch.setattr(*OWN_PARTS["transactions"], raise_broken)
         assert closed_and_says_so(anne, "/bank")
         assert says_so(anne.post("/bank", {"iban": "FR76"}))
 
@@ -174,7 +124,7 @@ def test_an_identity_callback_that_raises_closes_the_gate(
     portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(portal.gate.portal, "identity", _raise)
+        patch.setattr(portal.gate.portal, "identity", raise_broken)
         assert closed_and_says_so(anne, "/")
     assert anne.get("/").text == "home of anne"
 
@@ -188,7 +138,7 @@ def test_an_account_loader_that_raises_closes_the_gate_and_ends_nothing(
     token = half.token
     portal.clock.advance(61)
     with monkeypatch.context() as patch:
-        patch.setattr(portal.gate.portal, "account_loader", _raise)
+        patch.setattr(portal.gate.portal, "account_loader", raise_broken)
         assert closed_and_says_so(anne, "/")
         sent = {"csrf_token": token, "code": portal.code(secret)}
         assert says_so(half.post("/mfa/challenge", sent))
@@ -231,7 +181,7 @@ def test_a_signed_out_callback_that_raises_still_ends_the_gates_session(
 ) -> None:
     thief = anne.copy()
     with monkeypatch.context() as patch:
-        patch.setattr(portal.gate.portal, "signed_out", _raise)
+        patch.setattr(portal.gate.portal, "signed_out", raise_broken)
         assert says_so(anne.step("sign-out"))
         assert anne.gate_cookie is None
         # the portal still names somebody whom the gate does not know: closed, and says so
@@ -269,7 +219,7 @@ def test_views_of_the_portal_that_ask_the_gate_say_so_too(
 ) -> None:
     """A public page that shows whose session it is, the portal's own sign-out, and its login view."""
     with monkeypatch.context() as patch:
-        patch.setattr(*PARTS["reader"], _unavailable)
+        patch.setattr(*OWN_PARTS["reader"], _unavailable)
         assert says_so(anne.get("/open"))
         assert says_so(anne.password())
     assert anne.get("/open").status_code == 200
@@ -284,7 +234,7 @@ def test_context_processors_of_the_portal_do_not_break_the_page_that_says_so(
     browser = portal.browser()
     browser.sign_in(portal.enrolled())
     with monkeypatch.context() as patch:
-        patch.setattr(*PARTS["reader"], _unavailable)
+        patch.setattr(*OWN_PARTS["reader"], _unavailable)
         assert closed_and_says_so(browser, "/")
         assert says_so(browser.get("/mfa/challenge"))
     assert browser.get("/").text == "home of anne"
@@ -295,14 +245,6 @@ def _unavailable(*args: Any, **kwargs: Any) -> Any:
 
 
 # --- the store -------------------------------------------------------------------------------------------------------
-
-
-def write_out(portal: Portal) -> None:
-    """The tests' server is fast because it writes late: before a crash, what is committed must be on the disk."""
-    engine = create_engine(portal.app.config["MFA_GATE_DATABASE_URL"], isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("CHECKPOINT"))
-    engine.dispose()
 
 
 @pytest.mark.abuse("A34")
@@ -437,7 +379,7 @@ def test_a_fault_in_the_middle_of_a_proof_spends_and_opens_nothing(
     browser.password()
     for broken in ((Limiter, "succeeded"), (Audit, "record")):
         with monkeypatch.context() as patch:
-            patch.setattr(*broken, _raise)
+            patch.setattr(*broken, raise_broken)
             token = hidden(browser.get("/mfa/challenge"), "csrf_token")
             answer = browser.post("/mfa/challenge", {"csrf_token": token, "code": portal.code(secret)})
             assert says_so(answer)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pyotp
 import pytest
-from werkzeug.test import TestResponse
 
-from mfa_gate import Unavailable
 from mfa_gate.audit import record as audit
 from mfa_gate.audit.chain import Head
 from mfa_gate.desk import Desk as HelpDesk
@@ -25,148 +21,14 @@ from mfa_gate.sessions.devices import Devices
 from mfa_gate.sessions.session import Sessions
 from mfa_gate.store import outbox
 from mfa_gate.web import desk_pages as web_desk
-from tests.conftest import MakePortal
-from tests.scenarios import test_faults
-from tests.scenarios.test_faults import Broken, says_so
-from tests.scenarios.test_notices import link_of
-from tests.support.breaking import Fault, State, breaking, kept, state_of
-from tests.support.desks import WHY, Desk, open_desk
-from tests.support.portal import Browser, Portal
-from tests.support.web import STEPS, Step
+from tests.support.breaking import OWN_PARTS, Fault, State, kept, raise_broken, state_of
+from tests.support.portal import MakePortal
+from tests.support.repeatable import DRAWS_CODES, ONCE, ONE_ANSWER, WORK
 
 pytestmark = [pytest.mark.abuse("A34"), pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
 
-Do = Callable[[Browser], TestResponse | None]
 
-
-@dataclass
-class Work:
-    """Something that can be done at the gate, ready to be done again and again from the same start.
-
-    Attributes:
-        portal: where.
-        browser: who does it; nobody's where the portal itself does.
-        do: an answer, or, where the portal calls the gate, None or `Unavailable`.
-    """
-
-    portal: Portal
-    browser: Browser
-    do: Do
-
-    def again(self) -> Browser:
-        """The browser as it was."""
-        browser = self.browser.copy()
-        browser.one = self.browser.one
-        return browser
-
-    def passes(self, browser: Browser, fault: Fault | None = None) -> bool:
-        """Do it; False where the answer is that something does not work, and it is said as it should be."""
-        with breaking(self.portal, fault or Fault()):
-            try:
-                answer = self.do(browser)
-            except (Unavailable, Broken):
-                return False
-        if answer is None or answer.status_code < 400:
-            return True
-        assert answer.status_code < 500 or says_so(answer), f"{answer.status_code} {answer.text[:300]}"
-        return False
-
-
-Ready = Callable[[MakePortal, Path], Work]
-
-
-def _step(step: Step) -> Ready:
-    def ready(make: MakePortal, folder: Path) -> Work:
-        portal = make(PROPAGATE_EXCEPTIONS=False)
-        browser = portal.browser()
-        fields = step.fields(portal, browser)
-        token = browser.token
-        return Work(portal, browser, lambda browser: step.send(browser, token, **step.packed(fields)))
-
-    return ready
-
-
-def _password(make: MakePortal, folder: Path) -> Work:
-    portal = make(PROPAGATE_EXCEPTIONS=False)
-    portal.enrolled()
-    return Work(portal, portal.browser(), lambda browser: browser.password())
-
-
-def _not_me(make: MakePortal, folder: Path) -> Work:
-    portal = make(PROPAGATE_EXCEPTIONS=False)
-    portal.enrolled()
-    link = link_of(portal)
-    return Work(portal, portal.browser(), lambda browser: browser.post("/mfa/not-me", {"link": link}))
-
-
-def _called(call: Callable[[Portal], Any]) -> Ready:
-    """What the portal calls by itself."""
-
-    def ready(make: MakePortal, folder: Path) -> Work:
-        portal = make(PROPAGATE_EXCEPTIONS=False)
-        portal.browser().sign_in(portal.enrolled())
-        portal.activation_code()
-
-        def do(_browser: Browser) -> None:
-            with portal.app.app_context():
-                call(portal)
-
-        return Work(portal, portal.browser(), do)
-
-    return ready
-
-
-def _at_desk(who: str, prepare: Callable[[Desk], dict[str, str]]) -> Ready:
-    """A button at the desk, about anne or about what was asked for her."""
-
-    def ready(make: MakePortal, folder: Path) -> Work:
-        desk = open_desk(lambda **config: make(PROPAGATE_EXCEPTIONS=False, **config), folder)
-        fields = prepare(desk)
-        browser = desk.at(who)
-        path = "/mfa/desk" if fields["action"] == "approve" else f"/mfa/desk/accounts/{desk.subject('anne')}"
-        sent = {"csrf_token": browser.token, **fields}
-        return Work(desk.portal, browser, lambda browser: browser.post(path, sent))
-
-    return ready
-
-
-def _approved(desk: Desk) -> dict[str, str]:
-    request = desk.asked()
-    assert desk.at("sue").step("desk", action="approve", request=request).status_code == 303
-    return {"action": "speak", "request": request, "reason": WHY}
-
-
-WORK: dict[str, Ready] = {
-    **{step.name: _step(step) for step in STEPS},
-    "password": _password,
-    "not me by mail": _not_me,
-    "gate.end_sessions": _called(lambda portal: portal.gate.end_sessions("anne")),
-    "gate.password_changed": _called(lambda portal: portal.gate.password_changed("anne")),
-    "gate.lock": _called(lambda portal: portal.gate.lock("anne", "test")),
-    "gate.unlock": _called(lambda portal: portal.gate.unlock("anne", "test")),
-    "gate.forget": _called(lambda portal: portal.gate.forget("anne")),
-    "gate.issue_activation": _called(lambda portal: portal.gate.issue_activation("anne", reason="test")),
-    "desk letter": _at_desk("abe", lambda _: {"action": "letter", "reason": WHY}),
-    "desk lock": _at_desk("abe", lambda _: {"action": "lock", "reason": WHY}),
-    "desk end sessions": _at_desk("abe", lambda _: {"action": "end_sessions", "reason": WHY}),
-    "desk reset": _at_desk("sue", lambda _: {"action": "reset", "reason": WHY}),
-    "desk ask": _at_desk("abe", lambda _: {"action": "ask", "reason": WHY}),
-    "desk approve": _at_desk("sue", lambda desk: {"action": "approve", "request": desk.asked()}),
-    "desk speak": _at_desk("abe", _approved),
-}
 every_work = pytest.mark.parametrize("name", WORK)
-# begun with an empty account: what is enrolled first gets recovery codes, which are drawn after it
-DRAWS_CODES = {"confirmation page", "new key page", "api totp/enrol/complete", "api webauthn/enrol/complete"}
-# the first of their transactions takes the challenge out of the store
-ONE_ANSWER = {"key page", "new key page", "api webauthn/verify/complete", "api webauthn/enrol/complete"}
-# what can be done once with what was sent
-ONCE = {
-    *DRAWS_CODES,
-    *ONE_ANSWER,
-    *("challenge page", "challenge", "api totp/verify", "recovery page", "api recovery/verify"),
-    *("activation page", "activation", "api activation/verify", "desk approve", "desk speak"),
-    *("remove page", "api remove", "sign-out page", "sign-out", "api sign-out"),
-}
 
 
 @every_work
@@ -217,7 +79,7 @@ def test_what_was_done_and_not_heard_of_is_done_once(make: MakePortal, tmp_path:
 
 # what steps are made of: our own parts, and what they take from libraries
 PARTS: dict[str, tuple[Any, str]] = {
-    **test_faults.PARTS,
+    **OWN_PARTS,
     "devices shown": (Devices, "show"),
     "devices admitted": (Devices, "admit"),
     "sessions opened": (Sessions, "open"),
@@ -259,7 +121,7 @@ def test_a_part_that_raises_is_said_and_leaves_nothing_half_done(make: MakePorta
             put_back()
             browser = work.again()
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(*where, _raise)
+                patch.setattr(*where, raise_broken)
                 passed = work.passes(browser)
             now = state_of(portal)
             assert now in (before, after, almost(name, before, after)), f"{part}: {differs(now, after)}"
@@ -267,10 +129,6 @@ def test_a_part_that_raises_is_said_and_leaves_nothing_half_done(make: MakePorta
             if now == before and name not in ONE_ANSWER:
                 assert work.passes(browser), part
                 assert state_of(portal) == after, part
-
-
-def _raise(*args: Any, **kwargs: Any) -> Any:
-    raise Broken("a part of the gate does not work")
 
 
 def almost(name: str, before: State, after: State) -> State:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakePortal
-from tests.scenarios.test_faults_anywhere import ONCE, WORK
 from tests.support.breaking import kept, state_of
-from tests.support.portal import Portal
+from tests.support.portal import MakePortal, Portal
+from tests.support.repeatable import ONCE, WORK
 
 HOUR = 3600.0
 # a code of an app is good for the half minute it is made for, and the one before and after it

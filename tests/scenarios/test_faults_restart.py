@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from mfa_gate.testing import Clock
-from tests.conftest import MakePortal
-from tests.scenarios.test_faults import closed_and_says_so, write_out
-from tests.scenarios.test_faults_anywhere import ONCE, ONE_ANSWER, WORK, Work
-from tests.support.breaking import Fault, kept, state_of
-from tests.support.portal import Portal, make_portal
+from tests.support.answers import closed_and_says_so
+from tests.support.breaking import Fault, kept, state_of, write_out
+from tests.support.portal import MakePortal, Portal, make_portal
 from tests.support.postgres import Postgres
+from tests.support.repeatable import ONCE, ONE_ANSWER, WORK, Work
 
 STEPS = (
     "password",

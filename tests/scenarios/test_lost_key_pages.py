@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mfa_gate.testing import SoftwareKey
+from tests.support.html_page import Page
 from tests.support.owners import (
     PAGE_REMOVE,
     PAGE_RENAME,
@@ -30,7 +31,6 @@ from tests.support.owners import (
     with_codes,
 )
 from tests.support.portal import BASE_URL, Browser, Portal, hidden
-from tests.support.web import Page
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 

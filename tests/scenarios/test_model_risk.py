@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from mfa_gate.risk import RiskPolicy
-from tests.scenarios.test_model import CHOSEN, EXAMPLES, MORE, NAME, VIEWS, WHICH, Sequences, StoredCredential
+from tests.support.agents import CHROME, FIREFOX
 from tests.support.model import Lineage
 from tests.support.networks import ABROAD, HOME, PHONE, Networks
 from tests.support.portal import Browser
+from tests.support.sequences import CHOSEN, EXAMPLES, MORE, NAME, VIEWS, WHICH, Client
+from tests.support.sequences_desk import Sequences
 
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 ADDRESS = st.sampled_from(["192.0.2.1", HOME, PHONE, ABROAD])
 AGENT = st.sampled_from(["", FIREFOX, CHROME])
 Place = tuple[str, str]
@@ -48,40 +48,41 @@ class Moving(Sequences):
         """What is unusual may be refused at any time."""
         return False
 
+    @rule(which=WHICH, name=NAME, right=st.booleans())
     def password(self, which: int, name: str, right: bool) -> None:
         super().password(which, name, right)
-        held = self.held[which]
-        if held.lineage is not None:
-            self.proven.setdefault(held.lineage, place_of(held.browser))
+        client = self.clients[which]
+        if client.lineage is not None:
+            self.proven.setdefault(client.lineage, place_of(client.browser))
 
-    def rises(self, held: StoredCredential, lineage: Lineage) -> None:
-        super().rises(held, lineage)
-        self.proven[lineage] = place_of(held.browser)
+    def elevate(self, client: Client, lineage: Lineage) -> None:
+        super().elevate(client, lineage)
+        self.proven[lineage] = place_of(client.browser)
         if self.model.is_in(lineage):
             self.shown[lineage.account].add(self.proven[lineage][0])
 
-    def counts(self, held: StoredCredential, lineage: Lineage) -> bool:
+    def counts(self, client: Client, lineage: Lineage) -> bool:
         """Whether a session counts where it is: in its own browser, and where its owner has been."""
-        (network, agent), here = self.proven[lineage], place_of(held.browser)
+        (network, agent), here = self.proven[lineage], place_of(client.browser)
         return here[1] == agent and (here[0] == network or here[0] in self.shown[lineage.account])
 
     @rule(which=WHICH, address=ADDRESS, agent=AGENT)
     def move(self, which: int, address: str, agent: str) -> None:
-        held = self.held[which]
-        held.browser.address = address
-        held.browser.client.environ_base["HTTP_USER_AGENT"] = agent
-        lineage = self.lives(held)
-        if lineage is None or self.counts(held, lineage):
+        client = self.clients[which]
+        client.browser.address = address
+        client.browser.client.environ_base["HTTP_USER_AGENT"] = agent
+        lineage = self.lives(client)
+        if lineage is None or self.counts(client, lineage):
             return
         counted["while signed in" if self.model.is_in(lineage) else "before"] += 1
         counted["while enrolling"] += self.now < lineage.enrols_until and not self.model.of(lineage).authenticators
         for view in VIEWS:
-            answer = held.browser.get(view, headers={"Accept": "application/json"})
+            answer = client.browser.get(view, headers={"Accept": "application/json"})
             assert answer.status_code in (401, 403), f"a session opened {view} elsewhere"
         for step in ("totp/enrol/begin", "webauthn/enrol/begin", "recovery/renew"):
-            assert held.browser.api("POST", step).status_code in (401, 403), f"a session came to {step} elsewhere"
+            assert client.browser.api("POST", step).status_code in (401, 403), f"a session came to {step} elsewhere"
         for listed in ("sessions", "authenticators", "notices"):
-            assert held.browser.api("GET", listed).status_code == 401, f"a session lists {listed} elsewhere"
+            assert client.browser.api("GET", listed).status_code == 401, f"a session lists {listed} elsewhere"
 
     @rule(which=WHICH, name=NAME, by_key=st.booleans(), address=ADDRESS, agent=AGENT)
     def sign_in_and_move(self, which: int, name: str, by_key: bool, address: str, agent: str) -> None:
@@ -95,7 +96,7 @@ class Moving(Sequences):
         self.issue(name)
         self.password(which, name, True)
         self.redeem(which, name)
-        before = self.held[which].browser.address, place_of(self.held[which].browser)[1]
+        before = self.clients[which].browser.address, place_of(self.clients[which].browser)[1]
         self.move(which, address, agent)
         if back:
             self.move(which, *before)

@@ -1,4 +1,4 @@
-"""No downgrade and no creeping up (P4): where a key is asked for nothing weaker serves; levels rise by a code only."""
+"""No downgrade and no creeping up (P4): where a key is asked for nothing weaker serves; only a code raises levels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mfa_gate import AttestationPolicy, Level
 from mfa_gate.testing import SoftwareKey
 from mfa_gate.testing.software_key import to_text
 from mfa_gate.testing.software_maker import Maker
+from tests.support.html_page import Page
 from tests.support.owners import (
     add_app,
     authenticators,
@@ -26,10 +27,8 @@ from tests.support.owners import (
     said,
     with_codes,
 )
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, hidden
-from tests.support.web import Page
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal, hidden
 
-MakePortal = Callable[..., Portal]
 PHR_600 = 'Bearer error="insufficient_user_authentication", acr_values="phr", max_age="600"'
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 

@@ -1,4 +1,4 @@
-"""What owners are told, on the page at the next sign-in and behind the link of a mail."""
+"""What owners are notified of, on the page at the next sign-in and behind the link of a mail."""
 
 from __future__ import annotations
 
@@ -10,43 +10,16 @@ import pytest
 
 from mfa_gate.flows.owner_notices import FREEZE, LINK_LIFETIME
 from mfa_gate.testing import SoftwareKey
+from tests.support.notices import elsewhere, link_of, waiting
 from tests.support.owners import id_of_key
 from tests.support.portal import BASE_URL, JSON, Browser, Portal
-
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
-
-
-def waiting(portal: Portal, account: str = "anne") -> list[str]:
-    """The kinds that an account has not been shown, oldest first."""
-    rows = portal.sql(
-        "SELECT kind FROM mfa_outbox JOIN mfa_accounts USING (subject) "
-        "WHERE mfa_accounts.id = :id AND shown_at IS NULL ORDER BY mfa_outbox.id",
-        id=account,
-    )
-    return [row[0] for row in rows]
-
-
-def link_of(portal: Portal, account: str = "anne") -> str:
-    """The token that a mail of this moment would carry."""
-    parts = portal.app.extensions["mfa_gate"]
-    ((subject,),) = portal.sql("SELECT subject FROM mfa_accounts WHERE id = :id", id=account)
-    return str(parts.notices._link(subject, portal.clock()))
 
 
 def text_of(answer: object) -> str:
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)))  # type: ignore[attr-defined]
 
 
-def elsewhere(portal: Portal, secret: str) -> Browser:
-    """Signed in from a browser that was not known."""
-    portal.clock.advance(30)
-    browser = portal.browser("198.51.100.66")
-    browser.client.environ_base["HTTP_USER_AGENT"] = FIREFOX
-    assert browser.sign_in(secret).status_code == 303
-    return browser
-
-
-# --- what is told ----------------------------------------------------------------------------------------------------
+# --- what is notified ------------------------------------------------------------------------------------------------
 
 
 def test_a_sign_in_from_an_unknown_browser_is_told_and_one_from_a_known_browser_is_not(portal: Portal) -> None:

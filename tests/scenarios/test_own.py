@@ -10,18 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.owners import (
-    authenticators,
-    by_app,
-    by_key,
-    enrol,
-    everything,
-    id_of,
-    said,
-    with_codes,
-)
+from tests.support.html_page import Page
+from tests.support.owners import authenticators, by_app, by_key, enrol, everything, id_of, said, with_codes
 from tests.support.portal import BASE_URL, Browser, Portal, hidden
-from tests.support.web import Page
 
 AGE = 300  # seconds that a proof lets its session change authenticators
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.html_page import Page
 from tests.support.owners import (
     MFA_300,
     PHR_300,
@@ -25,7 +26,6 @@ from tests.support.owners import (
     said,
 )
 from tests.support.portal import BASE_URL, Browser, Portal, hidden
-from tests.support.web import Page
 
 AGE = 300  # seconds that a proof lets its session change authenticators
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 
 from mfa_gate.testing import SoftwareKey
+from tests.support.html_page import Page
 from tests.support.owners import (
     PAGE_REMOVE,
     REMOVE,
@@ -28,10 +28,8 @@ from tests.support.owners import (
     said,
     with_codes,
 )
-from tests.support.portal import BASE_URL, JSON, Portal
-from tests.support.web import Page
+from tests.support.portal import BASE_URL, JSON, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 BOTH = pytest.mark.parametrize("remove", [REMOVE, PAGE_REMOVE], ids=named)
 
 
@@ -89,7 +87,7 @@ def test_a_session_that_has_enrolled_it_ends_too(portal: Portal, is_key: bool) -
 
 
 def test_a_session_that_was_raised_by_it_on_the_way_ends_too(portal: Portal) -> None:
-    """Signed in by the app, stepped up by the key that is removed: whoever holds the key may be in it."""
+    """Signed in by the app, stepped up by the key that is removed: the holder of the key may be in it."""
     secret, gone, kept = enrol(portal, "app", "key", "key")
     raised = by_app(portal, secret)
     assert raised.prove(gone).status_code == 200
@@ -273,7 +271,7 @@ def test_a_removal_is_an_event_with_its_id(portal: Portal, remove: Change) -> No
     assert [method for _, method, _ in authenticators(portal)] == ["pop"]
 
 
-# --- what a browser is told -------------------------------------------------------------------------------------------
+# --- what a browser is signalled -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("over", ["the page", "the API"])

@@ -42,7 +42,7 @@ HAVE = pytest.mark.parametrize("have", [("app",), ("key",), ("app", "key")], ids
 
 
 def assert_refused(answer: Any, change: Change, code: str, step: str) -> None:
-    """A program is told the code, a person sent to the step."""
+    """A program gets the code, a person is sent to the step."""
     if change.page:
         assert (answer.status_code, answer.location) == (303, f"{BASE_URL}/mfa/{step}")
     else:
@@ -374,7 +374,7 @@ def test_the_owner_with_app_and_activation_code_may_do_each_of_these(portal: Por
 @pytest.mark.abuse("A56")
 @pytest.mark.parametrize("change", [RENEW, REMOVE], ids=named)
 def test_an_activation_code_that_let_something_be_changed_is_spent(portal: Portal, change: Change) -> None:
-    """Single use (P5): whoever reads the letter afterwards holds nothing."""
+    """Single use (P5): a later reader of the letter gets nothing."""
     secret, _ = enrol(portal, "app", "app")
     with_codes(portal)
     owner = by_app(portal, secret)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support.owners import by_app, by_key, client_at_login, enrol, said
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 
 

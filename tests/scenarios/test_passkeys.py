@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -26,9 +25,8 @@ from tests.support.passkeys import (
     session_of,
     sign_in,
 )
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 sqlite_alone = pytest.mark.parametrize("backend", ["sqlite"])
 
 

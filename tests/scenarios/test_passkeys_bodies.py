@@ -6,18 +6,16 @@ import html
 import json
 import os
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
 from mfa_gate.testing.software_key import Tampered
+from tests.support.malformed import mutate, mutated
 from tests.support.passkeys import PLAIN, STEPS, WAYS, Trial, answer_to, begin, credentials, key_of, send
-from tests.support.portal import JSON, Browser, Portal
-from tests.unit.factors.test_webauthn_malformed import mutate, mutated
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 MUTATED = 200  # of each kind; tests/test_webauthn_malformed.py does many more on the factor alone
 SEED = int(os.environ.get("MFA_GATE_SEED", random.randrange(2**32)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -24,9 +23,7 @@ from tests.support.passkeys import (
     session_of,
     sign_in,
 )
-from tests.support.portal import Browser, Portal
-
-MakePortal = Callable[..., Portal]
+from tests.support.portal import Browser, MakePortal, Portal
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 from mfa_gate.exc import ConfigurationError
 from mfa_gate.testing.software_key import SoftwareKey, StoredCredential, Tampered, cbor, cose_key, new_private, to_text
 from tests.support.passkeys import PLAIN, begin, challenges, complete, credentials, refused, send, sign_in
-from tests.support.portal import KEYS, Browser, Portal
+from tests.support.portal import KEYS, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 NEW = "new:" + "B" * 43
 BACK = ("sign_count_went_back", "success", None)
 
@@ -137,9 +136,9 @@ def named_by_check_and_in_the_way_of_a_rotation(portal: Portal, make: MakePortal
 
 def public_key_put_by_hand(portal: Portal, key: SoftwareKey) -> None:
     """The thief puts a key of his own in the place of anne's, under her credential's id."""
-    ((id_, held),) = key.credentials.items()
+    ((id_, stored),) = key.credentials.items()
     private = new_private(-7)
-    key.credentials[id_] = StoredCredential(private, -7, held.rp_id, held.user_handle)
+    key.credentials[id_] = StoredCredential(private, -7, stored.rp_id, stored.user_handle)
     portal.sql(
         "UPDATE mfa_webauthn_credentials SET public_key = :key",
         key=to_text(cbor(cose_key(private.public_key(), -7))),
@@ -158,9 +157,9 @@ def attested_by_hand(portal: Portal, key: SoftwareKey) -> None:
 
 
 def credential_id_put_by_hand(portal: Portal, key: SoftwareKey) -> None:
-    ((_, held),) = key.credentials.items()
+    ((_, stored),) = key.credentials.items()
     key.credentials.clear()
-    key.credentials[b"another id"] = held
+    key.credentials[b"another id"] = stored
     portal.sql("UPDATE mfa_webauthn_credentials SET credential_id = :id", id=to_text(b"another id"))
 
 

@@ -23,14 +23,13 @@ from tests.support.passkeys import (
     complete,
     credentials,
     key_of,
+    ready,
     refused,
     send,
     session_of,
     sign_in,
 )
-from tests.support.portal import Browser, Portal, hidden
-
-MakePortal = Callable[..., Portal]
+from tests.support.portal import Browser, MakePortal, Portal, hidden
 
 
 @pytest.fixture
@@ -164,14 +163,14 @@ def test_a_removal_that_waits_for_a_proof_is_not_sent_on_by_the_key_of_another_p
     mine = next(row.authenticator_id for row in credentials(portal) if row.label == "test")
     asked = browser.step("authenticators", action="remove", id=mine)
     assert asked.status_code == 401
-    held = hidden(asked, "sealed_form")
+    sealed = hidden(asked, "sealed_form")
     for name, tampered in two.dresses().items():
         answer = json.dumps(two.by_bob(browser, tampered))
-        sent = browser.step("challenge", method="webauthn", answer=answer, sealed_form=held)
+        sent = browser.step("challenge", method="webauthn", answer=answer, sealed_form=sealed)
         assert sent.status_code == 422, name
-        assert hidden(sent, "sealed_form") == held
+        assert hidden(sent, "sealed_form") == sealed
     assert len(credentials(portal)) == 2
-    proven = browser.step("challenge", method="webauthn", answer=json.dumps(two.by_anne(browser)), sealed_form=held)
+    proven = browser.step("challenge", method="webauthn", answer=json.dumps(two.by_anne(browser)), sealed_form=sealed)
     assert proven.status_code == 200
     assert f'value="{mine}"' in proven.text
 
@@ -316,12 +315,7 @@ def test_a_registration_that_was_used_enrols_nothing_more(portal: Portal, accoun
 def test_an_answer_is_not_good_again_by_wrapping_it_anew(portal: Portal, step: str) -> None:
     """The same signature over the same bytes, in another cover."""
     key: SoftwareKey = key_of(counting=False)
-    browser = portal.browser()
-    if step == "enrol":
-        browser.activate()
-    else:
-        enrol_key(portal.app, portal.people["anne"], key)
-        browser.password()
+    browser = ready(portal, step, key)
     answer = answer_to(step, key, begin(browser, step))
     assert send(browser, step, answer).status_code == 200
     begin(browser, step)

@@ -1,10 +1,8 @@
-"""Races of passkeys and recovery codes: what is asked once is answered once, and whoever takes rights away wins."""
+"""Races of passkeys and recovery codes: what is asked once is answered once, and the removal of rights wins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -12,38 +10,27 @@ from mfa_gate.factors import recovery, webauthn
 from mfa_gate.testing import enrol_key
 from mfa_gate.testing.software_key import Tampered
 from tests.support.passkeys import PLAIN, UNLIMITED, begin, challenges, complete, credentials, key_of, send, sign_in
-from tests.support.portal import Browser, Portal
-from tests.support.workers import Answer, Workers, call
+from tests.support.portal import Browser, MakePortal, Portal
+from tests.support.races import (
+    CROWD,
+    StartWorkers,
+    end_sessions,
+    forget,
+    in_the_middle,
+    issue_anew,
+    lock,
+    remove_authenticators,
+    unlock,
+    won,
+)
+from tests.support.workers import call
 
-MakePortal = Callable[..., Portal]
-StartWorkers = Callable[..., Workers]
 ROUNDS = 2
-CROWD = 20
 
 
 @pytest.fixture
 def portal(make: MakePortal) -> Portal:
     return make(**PLAIN)
-
-
-@pytest.fixture
-def start(database_url: str, portal: Portal, tmp_path: Path) -> Iterator[StartWorkers]:
-    """Start worker processes on the store and by the clock of this test's portal."""
-    started: list[Workers] = []
-
-    def workers(policy: str = "none") -> Workers:
-        made = Workers(database_url, tmp_path / f"workers{len(started)}", portal.clock, policy)
-        started.append(made)
-        return made
-
-    yield workers
-    for workers_started in started:
-        workers_started.close()
-
-
-def won(answers: list[Answer]) -> list[Answer]:
-    assert all(answer.status < 500 for answer in answers), [answer.body for answer in answers if answer.status >= 500]
-    return [answer for answer in answers if answer.status == 200]
 
 
 def elsewhere(browser: Browser, number: int = CROWD) -> list[Browser]:
@@ -57,11 +44,11 @@ def elsewhere(browser: Browser, number: int = CROWD) -> list[Browser]:
 @pytest.mark.abuse("A6")
 @pytest.mark.parametrize(("policy", "signed_in"), [("default", False), ("none", False), ("none", True)])
 def test_of_twenty_parallel_uses_of_one_challenge_exactly_one_succeeds(
-    portal: Portal, start: StartWorkers, policy: str, signed_in: bool
+    portal: Portal, start_workers: StartWorkers, policy: str, signed_in: bool
 ) -> None:
     """And only one is so much as looked at: the challenge is spent before the answer is read."""
     key = portal.key(counting=False)
-    workers = start(policy)
+    workers = start_workers(policy)
     for round_ in range(1, ROUNDS + 1):
         portal.clock.advance(3600)
         workers.set_clock()
@@ -79,9 +66,9 @@ def test_of_twenty_parallel_uses_of_one_challenge_exactly_one_succeeds(
 
 @pytest.mark.abuse("A6")
 def test_of_twenty_parallel_completions_of_one_registration_exactly_one_enrols(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
-    workers = start()
+    workers = start_workers("none")
     for round_ in range(1, ROUNDS + 1):
         browser = portal.browser()
         browser.activate()
@@ -97,10 +84,10 @@ def test_of_twenty_parallel_completions_of_one_registration_exactly_one_enrols(
 
 @pytest.mark.abuse("A6")
 def test_of_twenty_new_keys_in_one_activation_session_exactly_one_is_the_first(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
-    """The others were asked in a session that has risen since, under an id that they do not know."""
-    workers = start()
+    """The others were asked in a session that was elevated since, under an id that they do not know."""
+    workers = start_workers("none")
     browser = portal.browser()
     browser.activate()
     browsers = elsewhere(browser, 8)
@@ -111,9 +98,11 @@ def test_of_twenty_new_keys_in_one_activation_session_exactly_one_is_the_first(
 
 
 @pytest.mark.abuse("A6")
-def test_of_one_credential_enrolled_for_two_people_at_once_one_has_it(portal: Portal, start: StartWorkers) -> None:
+def test_of_one_credential_enrolled_for_two_people_at_once_one_has_it(
+    portal: Portal, start_workers: StartWorkers
+) -> None:
     """No challenge is shared here: the store's unique index decides."""
-    workers = start()
+    workers = start_workers("none")
     for round_ in range(1, ROUNDS + 1):
         id_ = bytes([round_]) * 32
         calls = []
@@ -132,13 +121,13 @@ def test_of_one_credential_enrolled_for_two_people_at_once_one_has_it(portal: Po
 
 @pytest.mark.abuse("A6")
 def test_of_twenty_parallel_uses_of_one_recovery_code_exactly_one_succeeds(
-    make: MakePortal, start: StartWorkers
+    make: MakePortal, start_workers: StartWorkers
 ) -> None:
     portal = make(limits=UNLIMITED)
     browser = portal.browser()
     browser.activate()
     codes = complete(browser, "enrol", key_of()).json["recovery_codes"]
-    workers = start()
+    workers = start_workers("none")
     for spent, code in enumerate(codes[:ROUNDS], start=1):
         crowd = [portal.browser(f"198.51.100.{place}") for place in range(1, CROWD + 1)]
         for one in crowd:
@@ -151,10 +140,10 @@ def test_of_twenty_parallel_uses_of_one_recovery_code_exactly_one_succeeds(
 
 
 def test_of_twenty_challenges_asked_at_once_by_one_sign_in_no_more_than_eight_stay_open(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
     portal.key()
-    workers = start()
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         browser = portal.browser()
         browser.password()
@@ -164,10 +153,12 @@ def test_of_twenty_challenges_asked_at_once_by_one_sign_in_no_more_than_eight_st
         browser.step("sign-out")
 
 
-def test_of_two_keys_that_count_in_parallel_the_highest_count_stays(portal: Portal, start: StartWorkers) -> None:
+def test_of_two_keys_that_count_in_parallel_the_highest_count_stays(
+    portal: Portal, start_workers: StartWorkers
+) -> None:
     """Answers may come in any order; what is stored never falls."""
     key = portal.key()
-    workers = start()
+    workers = start_workers("none")
     calls = []
     for place in range(1, 9):
         browser = portal.browser(f"198.51.100.{place}")
@@ -178,43 +169,6 @@ def test_of_two_keys_that_count_in_parallel_the_highest_count_stays(portal: Port
 
 
 # --- rights that are taken away meanwhile ------------------------------------------------------------------------
-
-
-def lock(portal: Portal) -> None:
-    with portal.app.app_context():
-        portal.gate.lock("anne", "lost key")
-
-
-def forget(portal: Portal) -> None:
-    with portal.app.app_context():
-        portal.gate.forget("anne")
-
-
-def end_sessions(portal: Portal) -> None:
-    with portal.app.app_context():
-        portal.gate.end_sessions("anne")
-
-
-def remove_authenticators(portal: Portal) -> None:
-    portal.sql("DELETE FROM mfa_authenticators WHERE account_id = 'anne'")
-
-
-def issue_anew(portal: Portal) -> None:
-    portal.activation_code()
-
-
-def in_the_middle(
-    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, happens: Callable[[Portal], None], portal: Portal
-) -> None:
-    """Let something happen right after an answer has been found right, before the session rises by it."""
-    really = getattr(module, name)
-
-    def check(*args: Any, **kwargs: Any) -> Any:
-        found = really(*args, **kwargs)
-        happens(portal)
-        return found
-
-    monkeypatch.setattr(module, name, check)
 
 
 def nobody_is_inside(portal: Portal, browser: Browser) -> bool:
@@ -331,10 +285,10 @@ def test_a_key_that_its_owner_removes_elsewhere_signs_nobody_in_who_was_asked_fo
 
 
 @pytest.mark.abuse("A61")
-def test_a_lock_beside_twenty_sign_ins_by_key_leaves_no_session(portal: Portal, start: StartWorkers) -> None:
-    """Truly parallel: whoever was first, once both are done nobody is inside."""
+def test_a_lock_beside_twenty_sign_ins_by_key_leaves_no_session(portal: Portal, start_workers: StartWorkers) -> None:
+    """Truly parallel: no matter who was first: once both are done nobody is inside."""
     key = portal.key(counting=False)
-    workers = start()
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         calls = []
         for place in range(1, CROWD + 1):
@@ -344,13 +298,12 @@ def test_a_lock_beside_twenty_sign_ins_by_key_leaves_no_session(portal: Portal, 
         answers = workers.race(calls, after=lambda: lock(portal))
         assert all(answer.status in (200, 401, 403) for answer in answers), answers
         assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
-        with portal.app.app_context():
-            portal.gate.unlock("anne", "round over")
+        unlock(portal)
 
 
 @pytest.mark.abuse("A61")
-def test_a_lock_beside_the_enrolment_of_a_key_leaves_no_session(portal: Portal, start: StartWorkers) -> None:
-    workers = start()
+def test_a_lock_beside_the_enrolment_of_a_key_leaves_no_session(portal: Portal, start_workers: StartWorkers) -> None:
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         browser = portal.browser()
         browser.activate()
@@ -362,9 +315,9 @@ def test_a_lock_beside_the_enrolment_of_a_key_leaves_no_session(portal: Portal, 
 
 
 def test_a_removal_beside_a_sign_in_by_the_same_key_leaves_no_session_of_it(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
-    workers = start()
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         removed, kept = key_of(counting=False), key_of(counting=False)
         enrol_key(portal.app, portal.people["anne"], removed)

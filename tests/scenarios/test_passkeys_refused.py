@@ -22,13 +22,12 @@ from mfa_gate.testing.software_key import (
     to_text,
 )
 from mfa_gate.testing.software_maker import Maker
-from tests.support.ceremonies import bent_answer
+from tests.support.bad_keys import BAD_KEYS
+from tests.support.ceremonies import tampered_answer
+from tests.support.malformed import JUNK, NEVER_READ, NEVER_WRITTEN, changed_at, spellings
 from tests.support.passkeys import PLAIN, STEPS, WAYS, Trial, answer_to, begin, complete, key_of
-from tests.support.portal import BASE_URL, Portal
-from tests.unit.factors.test_webauthn_malformed import JUNK, NEVER_READ, NEVER_WRITTEN, spellings
-from tests.unit.factors.test_webauthn_registration import BAD_KEYS
+from tests.support.portal import BASE_URL, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 pytestmark = [pytest.mark.abuse("A28"), pytest.mark.parametrize("backend", ["sqlite"])]
 EVERY = [-7, -8, -257, -48, -49, -50]
 
@@ -175,11 +174,11 @@ def test_a_passkey_that_is_no_longer_eligible_for_backup_is_refused(portal: Port
 @pytest.mark.parametrize("algorithm", [-7, -8, -257])
 def test_a_signature_by_another_key_under_this_credential_is_refused(portal: Portal, algorithm: int) -> None:
     trial = Trial(portal, "verify", key_of(algorithm=algorithm))
-    ((id_, held),) = trial.key.credentials.items()
+    ((id_, stored),) = trial.key.credentials.items()
     options = begin(trial.browser, "verify")
     thief = key_of(algorithm=algorithm)
     thief.credentials[id_] = StoredCredential(
-        new_private(algorithm, rsa_bits=3072), algorithm, held.rp_id, held.user_handle
+        new_private(algorithm, rsa_bits=3072), algorithm, stored.rp_id, stored.user_handle
     )
     assert trial.refused(thief.assert_(options)) == "signature"
     assert trial.passes()
@@ -279,7 +278,7 @@ def test_an_attestation_object_of_bad_cbor_is_refused(portal: Portal, junk: byte
     whole = [junk, *(cbor({**made, name: "?"}).replace(b"\x61?", junk) for name in made)]
     for raw in [*whole, cbor({**made, "authData": data[:-77] + junk})]:
         answer = answer_to("enrol", trial.key, begin(trial.browser, "enrol"))
-        trial.refused(bent_answer(answer, "response.attestationObject", to_text(raw)))
+        trial.refused(tampered_answer(answer, "response.attestationObject", to_text(raw)))
     assert trial.passes()
 
 
@@ -312,11 +311,6 @@ MEMBERS = {
 }
 
 
-def put(answer: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    changed = bent_answer(answer, path, value)
-    return bent_answer(changed, "rawId", value) if path == "id" else changed
-
-
 @pytest.mark.parametrize(("step", "path"), [(step, path) for step in STEPS for path in MEMBERS[step]])
 def test_each_member_is_written_in_one_way(portal: Portal, step: str, path: str) -> None:
     """Padding, blanks, line ends, other alphabets, spare bits: base64url has one spelling for some bytes."""
@@ -326,7 +320,7 @@ def test_each_member_is_written_in_one_way(portal: Portal, step: str, path: str)
     for place in range(number):
         answer = answer_to(step, trial.key, begin(trial.browser, step))
         good = answer[outer][inner] if inner else answer[outer]
-        trial.refused(put(answer, path, spellings(good)[place]))
+        trial.refused(changed_at(answer, path, spellings(good)[place]))
     assert trial.passes()
 
 
@@ -339,7 +333,7 @@ def test_each_member_is_a_text_and_there(portal: Portal, step: str, path: str) -
         if isinstance(value, bytes) or (path == "response.userHandle" and value is None):
             continue
         answer = answer_to(step, trial.key, begin(trial.browser, step))
-        trial.refused(put(answer, path, value))
+        trial.refused(changed_at(answer, path, value))
     answer = answer_to(step, trial.key, begin(trial.browser, step))
     if path != "response.userHandle":
         del (answer["response"] if inner else answer)[inner or outer]
@@ -359,7 +353,7 @@ def test_what_is_around_the_members_is_as_browsers_write_it(portal: Portal, step
 
 @pytest.mark.parametrize("step", STEPS)
 def test_nothing_that_is_refused_is_told_apart_by_its_answer(portal: Portal, step: str) -> None:
-    """One body, one set of headers, whatever the cause."""
+    """One body, one set of headers, for every cause."""
     trial = Trial(portal, step)
     told = set()
     for _, _, tampered in COMMON:

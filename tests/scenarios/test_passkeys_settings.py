@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ import pytest
 from mfa_gate.exc import ConfigurationError
 from mfa_gate.testing import enrol_key, enrol_totp
 from tests.support.passkeys import LENIENT, PLAIN, UNLIMITED, complete, credentials, key_of, refused, sign_in
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 ALL = ("webauthn", "totp", "recovery")
 
@@ -242,7 +240,7 @@ def test_related_origins_are_told_to_anybody_and_exactly(make: MakePortal, signe
     assert answer.status_code == 200
     assert answer.mimetype == "application/json"
     assert answer.json == {"origins": RELATED}
-    assert browser.get("/.well-known/webauthn").mimetype == "application/json"  # whatever a browser says it likes
+    assert browser.get("/.well-known/webauthn").mimetype == "application/json"  # for every Accept header
 
 
 def test_without_related_origins_there_is_no_such_file(make: MakePortal) -> None:

@@ -1,4 +1,4 @@
-"""Policies and roll-outs as people meet them: at views, at enrolments, and in what an operator is told."""
+"""Policies and roll-outs as people meet them: at views, at enrolments, and in what an operator sees."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 from mfa_gate import Account, GroupPolicy, Level, Policy
 from mfa_gate.durations import DAY
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
-from tests.unit.cli.test_import import SECRET, take, written
+from tests.support.imports import SECRET, take, written
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal
 
 START = datetime.fromtimestamp(1_700_000_000, UTC)
 UNTIL = START + timedelta(days=30)
@@ -40,7 +39,7 @@ def signed_in(portal: Portal, secret: str, account: str = "anne") -> Browser:
     portal.clock.advance(30)
     browser = portal.browser()
     assert browser.sign_in(secret, account).status_code == 303
-    portal.told()
+    portal.mark_notices_shown()
     return browser
 
 
@@ -162,7 +161,7 @@ def test_the_challenge_offers_what_counts(with_policy: Any) -> None:
     browser.activate()
     browser.add_key()
     browser.step("sign-out")
-    portal.told()
+    portal.mark_notices_shown()
     browser.password()
     assert browser.api("GET", "session").json["allowed_methods"] == ["webauthn"]
 
@@ -374,7 +373,7 @@ def test_a_locked_account_is_not_let_in_by_observing(with_policy: Any) -> None:
     assert code(browser)[0] == 401
 
 
-# --- what an operator is told ------------------------------------------------------------------------------------
+# --- what an operator sees -------------------------------------------------------------------------------------------
 
 
 def run(portal: Portal, *args: str) -> Any:

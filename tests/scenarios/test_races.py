@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +12,27 @@ import pytest
 from mfa_gate.factors import totp
 from mfa_gate.keyring import Keyring
 from mfa_gate.testing import totp_code
-from tests.support.portal import KEYS, Browser, Portal
+from tests.support.portal import KEYS, MakePortal, Portal
 from tests.support.postgres import WAITS_FOR_A_LOCK
+from tests.support.races import (
+    CROWD,
+    StartWorkers,
+    client_at_login,
+    crowd,
+    end_sessions,
+    forget,
+    in_the_middle,
+    issue_anew,
+    lock,
+    remove_authenticators,
+    reset,
+    unlock,
+    won,
+)
 from tests.support.waiting import until
-from tests.support.workers import Answer, Call, Workers, call
+from tests.support.workers import Call, Workers, call
 
-MakePortal = Callable[..., Portal]
 ROUNDS = 4
-CROWD = 20
-StartWorkers = Callable[..., Workers]
-
-
-@pytest.fixture
-def start(database_url: str, portal: Portal, tmp_path: Path) -> Iterator[StartWorkers]:
-    """Start worker processes on the store and by the clock of this test's portal."""
-    started: list[Workers] = []
-
-    def workers(policy: str = "default") -> Workers:
-        made = Workers(database_url, tmp_path / f"workers{len(started)}", portal.clock, policy)
-        started.append(made)
-        return made
-
-    yield workers
-    for workers_started in started:
-        workers_started.close()
-
-
-def client_at_login(portal: Portal, account: str, number: int) -> Browser:
-    """A browser of its own address, with the right password typed."""
-    browser = portal.browser(f"198.51.100.{number}")
-    browser.password(account)
-    return browser
-
-
-def crowd(portal: Portal, account: str = "anne", number: int = CROWD) -> list[Browser]:
-    return [client_at_login(portal, account, place) for place in range(1, number + 1)]
-
-
-def won(answers: list[Answer]) -> list[Answer]:
-    assert all(answer.status < 500 for answer in answers), answers
-    return [answer for answer in answers if answer.status == 200]
 
 
 # --- single use --------------------------------------------------------------------------------------------------
@@ -60,11 +41,11 @@ def won(answers: list[Answer]) -> list[Answer]:
 @pytest.mark.abuse("A6")
 @pytest.mark.parametrize("policy", ["default", "none"])
 def test_of_twenty_parallel_uses_of_one_totp_code_exactly_one_succeeds(
-    portal: Portal, start: StartWorkers, policy: str
+    portal: Portal, start_workers: StartWorkers, policy: str
 ) -> None:
     """With the limiter in front, and without it, so that all twenty reach the step to be spent."""
     secret = portal.enrolled()
-    workers = start(policy)
+    workers = start_workers(policy)
     for _ in range(ROUNDS):
         portal.clock.advance(86_400)
         workers.set_clock()
@@ -78,11 +59,11 @@ def test_of_twenty_parallel_uses_of_one_totp_code_exactly_one_succeeds(
 
 @pytest.mark.abuse("A6")
 def test_of_twenty_parallel_uses_of_one_totp_code_in_one_session_exactly_one_succeeds(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
     """A double click, twenty times over, in a step-up and in a sign-in."""
     secret = portal.enrolled()
-    workers = start("none")
+    workers = start_workers("none")
     for signed_in in (False, True):
         portal.clock.advance(300)
         workers.set_clock()
@@ -97,9 +78,9 @@ def test_of_twenty_parallel_uses_of_one_totp_code_in_one_session_exactly_one_suc
 
 @pytest.mark.abuse("A6")
 def test_of_twenty_parallel_uses_of_one_activation_code_exactly_one_succeeds(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
-    workers = start()
+    workers = start_workers()
     for _ in range(ROUNDS):
         code = portal.activation_code()
         browsers = crowd(portal)
@@ -116,9 +97,9 @@ def test_of_twenty_parallel_uses_of_one_activation_code_exactly_one_succeeds(
 
 @pytest.mark.abuse("A6")
 def test_of_twenty_parallel_confirmations_of_one_enrolment_exactly_one_succeeds(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
-    workers = start("none")
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         browser = portal.browser()
         browser.activate()
@@ -133,9 +114,9 @@ def test_of_twenty_parallel_confirmations_of_one_enrolment_exactly_one_succeeds(
 
 
 def test_of_twenty_enrolments_begun_at_once_in_one_session_one_can_be_confirmed(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
-    workers = start("none")
+    workers = start_workers("none")
     browser = portal.browser()
     browser.activate()
     answers = workers.race([call(browser, "totp/enrol/begin")] * CROWD)
@@ -185,11 +166,11 @@ def wrong_code(portal: Portal, secret: str) -> str:
 @pytest.mark.abuse("A15")
 @pytest.mark.parametrize(("policy", "limit"), [("five", 5), ("default", 3)])
 def test_fifty_parallel_guesses_never_evaluate_more_than_the_limit(
-    portal: Portal, start: StartWorkers, policy: str, limit: int
+    portal: Portal, start_workers: StartWorkers, policy: str, limit: int
 ) -> None:
     """Five of a day under a rule of five; under the rules as they are, the three that cost no wait."""
     secret = portal.enrolled()
-    workers = start(policy)
+    workers = start_workers(policy)
     for round_ in range(1, ROUNDS):
         portal.clock.advance(86_400)
         workers.set_clock()
@@ -202,13 +183,13 @@ def test_fifty_parallel_guesses_never_evaluate_more_than_the_limit(
 
 
 @pytest.mark.abuse("A15")
-def test_parallel_guesses_of_one_source_never_exceed_its_hour(portal: Portal, start: StartWorkers) -> None:
+def test_parallel_guesses_of_one_source_never_exceed_its_hour(portal: Portal, start_workers: StartWorkers) -> None:
     """Ninety wrong activation codes at one moment, each in a session of its own, all from one address."""
     portal.activation_code()
     browsers = [portal.browser("198.51.100.1") for _ in range(90)]
     for browser in browsers:
         browser.password()
-    workers = start()
+    workers = start_workers()
     answers = workers.race([call(browser, "activation/verify", code="0000-0000-0000-0000") for browser in browsers])
     assert [answer.status for answer in answers].count(422) == 60
     assert [answer.status for answer in answers].count(429) == 30
@@ -237,55 +218,14 @@ def test_a_worker_that_is_killed_in_the_check_leaves_the_attempt_counted(
 # --- the lock wins -----------------------------------------------------------------------------------------------
 
 
-def lock(portal: Portal) -> None:
-    with portal.app.app_context():
-        portal.gate.lock("anne", "lost phone")
-
-
-def forget(portal: Portal) -> None:
-    with portal.app.app_context():
-        portal.gate.forget("anne")
-
-
-def end_sessions(portal: Portal) -> None:
-    with portal.app.app_context():
-        portal.gate.end_sessions("anne")
-
-
-def reset(portal: Portal) -> None:
-    portal.app.extensions["mfa_gate"].life.reset("anne", "lost phone")
-
-
-def remove_authenticator(portal: Portal) -> None:
-    portal.sql("DELETE FROM mfa_authenticators WHERE account_id = 'anne'")
-
-
-def issue_anew(portal: Portal) -> None:
-    portal.activation_code()
-
-
-def in_the_middle(
-    monkeypatch: pytest.MonkeyPatch, name: str, happens: Callable[[Portal], None], portal: Portal
-) -> None:
-    """Let something happen between the count and the settling: right after the code has been found right."""
-    really = getattr(totp, name)
-
-    def check(*args: Any, **kwargs: Any) -> int:
-        step: int = really(*args, **kwargs)
-        happens(portal)
-        return step
-
-    monkeypatch.setattr(totp, name, check)
-
-
 @pytest.mark.abuse("A61")
-@pytest.mark.parametrize("happens", [lock, forget, end_sessions, reset, remove_authenticator])
+@pytest.mark.parametrize("happens", [lock, forget, end_sessions, reset, remove_authenticators])
 def test_a_sign_in_does_not_complete_once_its_rights_are_gone(
     portal: Portal, monkeypatch: pytest.MonkeyPatch, happens: Callable[[Portal], None]
 ) -> None:
     secret = portal.enrolled()
     browser = client_at_login(portal, "anne", 1)
-    in_the_middle(monkeypatch, "complete", happens, portal)
+    in_the_middle(monkeypatch, totp, "complete", happens, portal)
     answer = browser.api("POST", "totp/verify", json={"code": portal.code(secret)})
     assert answer.status_code in (401, 403, 422)
     assert portal.opened == []
@@ -303,7 +243,7 @@ def test_a_step_up_does_not_complete_once_its_rights_are_gone(
     browser.sign_in(secret)
     portal.clock.advance(900)
     assert browser.get("/bank").status_code == 303
-    in_the_middle(monkeypatch, "complete", happens, portal)
+    in_the_middle(monkeypatch, totp, "complete", happens, portal)
     answer = browser.api("POST", "totp/verify", json={"code": portal.code(secret)})
     assert answer.status_code in (401, 403)
     assert browser.get("/bank").status_code != 200
@@ -319,7 +259,7 @@ def test_a_step_up_does_not_complete_at_an_account_that_is_being_reset(
     browser = portal.browser()
     browser.sign_in(secret)
     portal.clock.advance(900)
-    in_the_middle(monkeypatch, "complete", reset, portal)
+    in_the_middle(monkeypatch, totp, "complete", reset, portal)
     assert browser.api("POST", "totp/verify", json={"code": portal.code(secret)}).json["code"] == "wrong_code"
     assert browser.get("/").status_code != 200
     assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
@@ -333,7 +273,7 @@ def test_an_enrolment_does_not_complete_once_its_rights_are_gone(
     browser = portal.browser()
     browser.activate()
     begun = browser.begin_enrolment()
-    in_the_middle(monkeypatch, "confirm", happens, portal)
+    in_the_middle(monkeypatch, totp, "confirm", happens, portal)
     assert browser.confirm(begun).status_code in (401, 403, 409)
     assert portal.opened == []
     assert portal.sql("SELECT id FROM mfa_authenticators") == []
@@ -354,17 +294,16 @@ def test_a_locked_account_begins_and_proves_nothing(portal: Portal) -> None:
     bob = portal.browser()
     assert bob.password("bob").status_code == 403
     assert bob.api("POST", "activation/verify", json={"code": code}).status_code == 401
-    with portal.app.app_context():
-        portal.gate.unlock("anne", "found")
+    unlock(portal)
     portal.clock.advance(60)
     assert portal.browser().sign_in(secret).status_code == 303
 
 
 @pytest.mark.abuse("A61")
-def test_a_lock_beside_twenty_sign_ins_leaves_no_session(portal: Portal, start: StartWorkers) -> None:
-    """Truly parallel: whoever was first, once both are done nobody is inside."""
+def test_a_lock_beside_twenty_sign_ins_leaves_no_session(portal: Portal, start_workers: StartWorkers) -> None:
+    """Truly parallel: no matter who was first: once both are done nobody is inside."""
     secret = portal.enrolled()
-    workers = start("none")
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         portal.clock.advance(300)
         workers.set_clock()
@@ -374,13 +313,12 @@ def test_a_lock_beside_twenty_sign_ins_leaves_no_session(portal: Portal, start: 
         answers = workers.race(calls, after=lambda: lock(portal))
         assert all(answer.status in (200, 401, 403, 422) for answer in answers)
         assert portal.sql("SELECT id_hash FROM mfa_sessions") == []
-        with portal.app.app_context():
-            portal.gate.unlock("anne", "round over")
+        unlock(portal)
 
 
 @pytest.mark.abuse("A61")
-def test_a_lock_beside_an_enrolment_leaves_no_session(portal: Portal, start: StartWorkers) -> None:
-    workers = start("none")
+def test_a_lock_beside_an_enrolment_leaves_no_session(portal: Portal, start_workers: StartWorkers) -> None:
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         browser = portal.browser()
         browser.activate()

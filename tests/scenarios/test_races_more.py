@@ -11,16 +11,13 @@ import pytest
 
 from mfa_gate import DeskPolicy
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
-from tests.scenarios.test_races import CROWD, StartWorkers, start, won
 from tests.support.desks import WHY, Desk, code_in, open_desk
-from tests.support.portal import Browser, Portal
+from tests.support.devices import known, only_device_of
+from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.postbox import Postbox
+from tests.support.races import CROWD, StartWorkers, won
 from tests.support.workers import Answer, Call, Workers, call
-from tests.unit.notices.test_notices_send import postbox
-from tests.unit.sessions.test_devices import known, only_device_of
 
-__all__ = ["postbox", "start"]  # fixtures
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
 ROUNDS = 3
@@ -71,13 +68,13 @@ def replays(portal: Portal) -> int:
 
 @pytest.mark.abuse("A42")
 def test_twenty_sign_ins_at_once_in_one_browser_rotate_one_device_and_raise_no_alarm(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
     key, first = portal.key("bob"), portal.browser()
     portal.sql("DELETE FROM mfa_devices")
     first.password("bob")
     assert first.prove(key).status_code == 200
-    answers = start("none").race([ready(only_device_of(first), key) for _ in range(CROWD)])
+    answers = start_workers("none").race([ready(only_device_of(first), key) for _ in range(CROWD)])
     assert len(won(answers)) == CROWD
     assert portal.sql("SELECT count(*) FROM mfa_devices") == [(1,)]
     assert replays(portal) == 0
@@ -85,7 +82,7 @@ def test_twenty_sign_ins_at_once_in_one_browser_rotate_one_device_and_raise_no_a
 
 @pytest.mark.abuse("A42")
 def test_a_copied_token_that_comes_twenty_times_at_once_ends_its_series_once(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
     """Each of them signs in all the same, as a stranger: the copy is no proof, and neither is it a barrier."""
     key, owner = portal.key("bob"), portal.browser()
@@ -99,7 +96,7 @@ def test_a_copied_token_that_comes_twenty_times_at_once_ends_its_series_once(
         owner.step("sign-out")
         owner.password("bob")
         owner.prove(key)
-    answers = start("none").race([touched(copy, key) for copy in copies])
+    answers = start_workers("none").race([touched(copy, key) for copy in copies])
     assert len(won(answers)) == CROWD
     assert replays(portal) == 1
     assert owner.state == "anonymous"
@@ -107,10 +104,10 @@ def test_a_copied_token_that_comes_twenty_times_at_once_ends_its_series_once(
 
 @pytest.mark.abuse("A15")
 def test_fifty_parallel_guesses_from_a_known_device_never_evaluate_more_than_its_lane(
-    portal: Portal, start: StartWorkers
+    portal: Portal, start_workers: StartWorkers
 ) -> None:
     owner, secret = known(portal)
-    workers = start("five")
+    workers = start_workers("five")
     thieves = [only_device_of(owner) for _ in range(50)]
     for thief in thieves:
         thief.password()
@@ -124,12 +121,14 @@ def test_fifty_parallel_guesses_from_a_known_device_never_evaluate_more_than_its
 
 
 @pytest.mark.abuse("A52")
-def test_senders_that_run_at_once_send_each_notice_once(portal: Portal, start: StartWorkers, postbox: Postbox) -> None:
+def test_senders_that_run_at_once_send_each_notice_once(
+    portal: Portal, start_workers: StartWorkers, postbox: Postbox
+) -> None:
     for name in ("anne", "bob"):
         secret = portal.enrolled(name)
         portal.browser().sign_in(secret, name)
     browser = portal.browser()
-    workers = start("none")
+    workers = start_workers("none")
     answers = workers.race([Call(browser, "/pass", {"port": str(postbox.port)}, "")] * 8)
     assert statuses(answers) == {200: 8}
     assert sorted(mail["To"] for mail in postbox.mails) == ["anne@portal.example", "bob@portal.example"]
@@ -137,10 +136,10 @@ def test_senders_that_run_at_once_send_each_notice_once(portal: Portal, start: S
 
 
 @pytest.mark.abuse("A49")
-def test_what_workers_write_at_once_is_one_record_that_holds(portal: Portal, start: StartWorkers) -> None:
+def test_what_workers_write_at_once_is_one_record_that_holds(portal: Portal, start_workers: StartWorkers) -> None:
     """Each process has chains of its own, and none of them forks."""
     key = portal.key("bob")
-    workers = start("none")
+    workers = start_workers("none")
     for _ in range(ROUNDS):
         browsers = [portal.browser(f"198.51.100.{number}") for number in range(CROWD)]
         assert len(won(workers.race([ready(browser, key) for browser in browsers]))) == CROWD

@@ -1,4 +1,4 @@
-"""Whatever days, sessions, proofs, clocks and purges come in whatever order: no account gets past its ceiling."""
+"""With any days, sessions, proofs, clocks and purges in any order, no account gets past its ceiling."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from mfa_gate.durations import DAY
 from mfa_gate.harvest import HarvestPolicy
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.readers import open_records, opens
 
 POLICY = HarvestPolicy(
@@ -23,7 +22,7 @@ STEPS = 250
 
 @dataclass
 class Walk:
-    """Somebody who holds password and key, and does whatever the seed says.
+    """Somebody who holds password and key, and does what the seed says.
 
     Attributes:
         day: the latest that was seen, as a clock that goes back begins none anew.

@@ -6,8 +6,7 @@ import pytest
 
 from mfa_gate.durations import DAY
 from mfa_gate.harvest import HarvestPolicy
-from tests.conftest import MakePortal
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.readers import open_records, opens, works
 
 POLICY = HarvestPolicy(crowd=2, together=30)

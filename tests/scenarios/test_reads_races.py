@@ -8,12 +8,11 @@ import threading
 import pytest
 
 from mfa_gate.harvest import State
-from tests.scenarios.test_races import StartWorkers, start
 from tests.support.portal import Browser, Portal
+from tests.support.races import StartWorkers
+from tests.support.readers import morning
 from tests.support.workers import Answer, Workers, call
-from tests.unit.reads.test_reads import morning
 
-__all__ = ["start"]
 QUOTA = 70
 READERS, EACH = 4, 4  # at once, and records of each
 
@@ -38,31 +37,33 @@ def shown(answers: list[Answer]) -> int:
 @pytest.mark.abuse("A54")
 @pytest.mark.parametrize("left", [1, 7, 19])
 def test_of_fifty_parallel_reads_at_the_edge_of_a_quota_only_what_is_left_is_shown(
-    portal: Portal, start: StartWorkers, left: int
+    portal: Portal, start_workers: StartWorkers, left: int
 ) -> None:
     browser = reader(portal, QUOTA - left)
-    answers = start().race([call(browser, f"/records/{number}") for number in range(50)])
+    answers = start_workers().race([call(browser, f"/records/{number}") for number in range(50)])
     assert 0 < shown(answers) <= left
     assert portal.sql("SELECT count(*) FROM mfa_reads")[0][0] == shown(answers)
 
 
 @pytest.mark.abuse("A54")
-def test_one_record_read_fifty_times_at_once_is_charged_once(portal: Portal, start: StartWorkers) -> None:
+def test_one_record_read_fifty_times_at_once_is_charged_once(portal: Portal, start_workers: StartWorkers) -> None:
     browser = reader(portal)
-    answers = start().race([call(browser, "/records/4711")] * 50)
+    answers = start_workers().race([call(browser, "/records/4711")] * 50)
     assert shown(answers) == 50
     ((state,),) = portal.sql("SELECT state FROM mfa_reading")
     assert State.load(state).today == 1
     assert portal.sql("SELECT count(*) FROM mfa_reads WHERE outcome = 'first'")[0][0] == 1
 
 
-def test_a_worker_that_is_killed_loses_no_line_of_an_answer_that_left(portal: Portal, start: StartWorkers) -> None:
+def test_a_worker_that_is_killed_loses_no_line_of_an_answer_that_left(
+    portal: Portal, start_workers: StartWorkers
+) -> None:
     browser = reader(portal)
     seed = random.randrange(2**32)
     print("seed", seed)
     rng, seen, answered = random.Random(seed), set[str](), threading.Semaphore(0)
     for turn in range(3):
-        workers = start()
+        workers = start_workers()
         reads = [(workers, browser, turn, one, seen, answered) for one in range(READERS)]
         threads = [threading.Thread(target=_read, args=read) for read in reads]
         for thread in threads:

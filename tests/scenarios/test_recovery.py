@@ -1,17 +1,17 @@
-"""Recovery codes over HTTP: told once, kept as hashes, each spent once, and never worth more than a code of an app."""
+"""Recovery codes over HTTP: shown once, kept as hashes, each spent once, and never worth more than a code of an app."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mfa_gate.factors import recovery as factor
 from mfa_gate.testing import SoftwareKey
+from tests.support.html_page import Page
 from tests.support.owners import (
     GROUPED,
     by_code,
@@ -24,15 +24,14 @@ from tests.support.owners import (
     try_code,
     with_codes,
 )
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, hidden
-from tests.support.web import Page, dump, everything_logged
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal, hidden
+from tests.support.web import dump, everything_logged
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 WRONG = (422, "wrong_code")
 
 
-# --- told once -------------------------------------------------------------------------------------------------------
+# --- shown once ------------------------------------------------------------------------------------------------------
 
 
 def enrol_first(portal: Portal, browser: Browser, over: str, kind: str) -> tuple[Any, list[str], Any]:
@@ -92,10 +91,10 @@ def test_the_codes_are_in_no_store_log_or_event(portal: Portal, browser: Browser
         other = client_at_login(portal)
         try_code(other, codes[0])
         try_code(other, renewed[0])
-    held = dump(portal)
+    dumped = dump(portal)
     for code in [*codes, *renewed]:
         for shape in (code, code.replace("-", ""), code.lower(), code.replace("-", "").lower()):
-            assert shape not in held
+            assert shape not in dumped
             assert not [line for line in lines if shape in line]
 
 
@@ -362,7 +361,7 @@ def test_the_eleventh_set_of_a_day_is_refused_on_the_own_page_with_its_wait(port
     assert refused.status_code == 429
     assert refused.headers["Retry-After"] == "86400"
     assert own_page_says(refused) == ("Trop d’essais. Vous pourrez réessayer dans 24 heures.")
-    assert recovery_hashes(portal) == before  # the last ones that were told still count
+    assert recovery_hashes(portal) == before  # the last ones that were shown still count
     assert codes_of(refused) == []
 
 

@@ -1,4 +1,4 @@
-"""New recovery codes cost a second of a processor: who may not have them draws none, and nobody is told dead ones."""
+"""New recovery codes cost a second of a processor: who may not have them draws none, and nobody is shown dead ones."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from tests.support.owners import (
     try_code,
     with_codes,
 )
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 PER_DAY = 10
 RENEWED = ("recovery_codes_renewed", "success", None)
@@ -45,8 +44,8 @@ Renew = Callable[[Browser], TestResponse]
 WAYS = pytest.mark.parametrize("renew", [over_api, over_page])
 
 
-def told(answer: TestResponse) -> list[str]:
-    """The codes that an answer tells."""
+def shown(answer: TestResponse) -> list[str]:
+    """The codes that an answer shows."""
     if answer.is_json:
         codes: list[str] = (answer.json or {}).get("codes", [])
         return codes
@@ -82,12 +81,12 @@ def test_of_two_renewals_that_overlap_the_slower_is_told_no_codes_and_the_faster
     late = renew(slow)
     (early,) = answers
     assert (early.status_code, late.status_code) == (200, 409)
-    assert told(late) == []
+    assert shown(late) == []
     if renew is over_api:
         assert said(late) == (409, "wrong_state")
     assert portal.events().count(RENEWED) == 1
-    assert len(recovery_hashes(portal)) == len(told(early)) == 10
-    for code in told(early):
+    assert len(recovery_hashes(portal)) == len(shown(early)) == 10
+    for code in shown(early):
         assert try_code(client_at_login(portal), code) == (200, None)
 
 
@@ -101,11 +100,11 @@ def test_a_double_click_tells_the_codes_of_the_one_that_was_faster(
     answers: list[TestResponse] = []
     while_drawing(monkeypatch, lambda: answers.append(over_api(browser.copy())))
     assert said(over_api(browser)) == (409, "wrong_state")
-    first = told(answers[0])
+    first = shown(answers[0])
     again = over_api(browser)
     assert again.status_code == 200
     assert try_code(client_at_login(portal), first[0]) == (422, "wrong_code")
-    assert try_code(client_at_login(portal), told(again)[0]) == (200, None)
+    assert try_code(client_at_login(portal), shown(again)[0]) == (200, None)
 
 
 @SQLITE
@@ -115,7 +114,7 @@ def test_a_renewal_beside_one_of_another_account_passes(portal: Portal, monkeypa
     while_drawing(monkeypatch, lambda: over_api(bob))
     answer = over_api(anne)
     assert answer.status_code == 200
-    assert try_code(client_at_login(portal), told(answer)[0]) == (200, None)
+    assert try_code(client_at_login(portal), shown(answer)[0]) == (200, None)
 
 
 # --- ten a day -------------------------------------------------------------------------------------------------------
@@ -132,7 +131,7 @@ def test_an_account_draws_ten_sets_a_day_and_no_eleventh(make: MakePortal, renew
     browser = by_key(workers[1], key)
     eleventh = renew(browser)
     assert eleventh.status_code == 429
-    assert told(eleventh) == []
+    assert shown(eleventh) == []
     assert eleventh.headers["Retry-After"] == str(int(DAY))
     assert recovery_hashes(workers[0]) == kept
     if renew is over_api:
@@ -246,7 +245,7 @@ def test_a_renewal_that_is_refused_draws_nothing(
     else:
         answer = renew(browser)
         assert answer.status_code in (200, 303, 401)
-        assert told(answer) == []
+        assert shown(answer) == []
     assert drawn == []
     assert recovery_hashes(portal) == kept
 

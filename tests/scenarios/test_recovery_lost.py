@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mfa_gate.testing import SoftwareKey
+from tests.support.html_page import Page
 from tests.support.owners import (
     BEGIN_APP,
     BEGIN_KEY,
@@ -30,9 +30,7 @@ from tests.support.owners import (
     with_codes,
 )
 from tests.support.portal import BASE_URL, Browser, Portal, hidden
-from tests.support.web import Page
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 WRONG = (422, "wrong_code")
 
@@ -179,8 +177,8 @@ def test_whoever_took_long_over_it_is_offered_another_recovery_code_besides_the_
         challenge = browser.get("/mfa/challenge")
     offered = {field["value"] for field in Page(challenge.text).of("input") if field["name"] == "method"}
     assert offered == {"webauthn", "recovery"}
-    held = {"sealed_form": hidden(challenge, "sealed_form")} if stage == "the removal" else {}
-    proven = browser.step("challenge", method="recovery", code=second, **held)
+    sealed = {"sealed_form": hidden(challenge, "sealed_form")} if stage == "the removal" else {}
+    proven = browser.step("challenge", method="recovery", code=second, **sealed)
     if stage == "the removal":
         assert proven.status_code == 200
         assert REMOVE.send(browser, id_of_key(portal, lost)).status_code == 200

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
+from tests.support.html_page import Page
 from tests.support.owners import (
     by_code,
     by_key,
@@ -16,10 +15,8 @@ from tests.support.owners import (
     try_code,
     with_codes,
 )
-from tests.support.portal import Portal
-from tests.support.web import Page
+from tests.support.portal import MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 WRONG = (422, "wrong_code")
 

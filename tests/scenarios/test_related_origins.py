@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import MakePortal
 from tests.support.browser import launch
+from tests.support.portal import MakePortal
 from tests.support.served import KEYS_AND_APPS, SAID, Served, serving, window_in
 from tests.support.virtual_key import VirtualKey, enrolling
 

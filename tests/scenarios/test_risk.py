@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,15 +16,13 @@ from mfa_gate.risk import RiskPolicy
 from mfa_gate.risk.features import CHAINS, LEVELS
 from mfa_gate.risk.reasons import REASONS
 from mfa_gate.testing import SoftwareKey
+from tests.support.agents import CHROME
 from tests.support.networks import ABROAD, HOME, PHONE, Networks
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal
 from tests.support.statements import statements
 from tests.support.web import engine_of
 
-MakePortal = Callable[..., Portal]
-
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:{0}.0) Gecko/20100101 Firefox/{0}.0"
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 
 
 @pytest.fixture
@@ -38,18 +35,18 @@ def portal(make: MakePortal, networks: Networks) -> Portal:
     return make(netinfo=networks, risk=RiskPolicy())
 
 
-def visits(browser: Browser, agent: str = FIREFOX.format(140)) -> Browser:
+def with_agent(browser: Browser, agent: str = FIREFOX.format(140)) -> Browser:
     browser.client.environ_base["HTTP_USER_AGENT"] = agent
     return browser
 
 
 def at(portal: Portal, address: str = HOME, agent: str = FIREFOX.format(140)) -> Browser:
-    return visits(portal.browser(address), agent)
+    return with_agent(portal.browser(address), agent)
 
 
 def moved(browser: Browser, address: str | None = None, agent: str = FIREFOX.format(140)) -> Browser:
     """The same cookies in another place or browser."""
-    return visits(browser.copy(address), agent)
+    return with_agent(browser.copy(address), agent)
 
 
 def usual(portal: Portal, times: int = 8) -> tuple[Browser, str]:
@@ -154,7 +151,7 @@ class TestAtTheDoor:
 
     def test_the_owner_is_told_of_a_high_one(self, portal: Portal) -> None:
         usual(portal)
-        portal.told()
+        portal.mark_notices_shown()
         at(portal, ABROAD, CHROME).password()
         kinds = [row[0] for row in portal.sql("SELECT kind FROM mfa_outbox WHERE shown_at IS NULL")]
         assert "unusual_sign_in" in kinds
@@ -172,7 +169,7 @@ class TestAtTheDoor:
         traveller = at(portal, ABROAD, CHROME)
         traveller.password()
         traveller.prove(key)
-        portal.told()
+        portal.mark_notices_shown()
         assert later(traveller, 8).status_code == 200
 
     def test_a_session_that_began_unusually_proves_itself_again_after_an_hour(self, portal: Portal) -> None:
@@ -180,7 +177,7 @@ class TestAtTheDoor:
         stranger = at(portal, "90.200.9.9", CHROME)
         stranger.sign_in(secret)
         assert assessed(portal)["risk"] == "raised"
-        portal.told()
+        portal.mark_notices_shown()
         assert later(stranger, 3).status_code == 200
         assert later(stranger, 1).headers["Location"].endswith("/mfa/challenge")
 
@@ -188,7 +185,7 @@ class TestAtTheDoor:
         _, secret = usual(portal)
         stranger = at(portal, "90.200.9.9", CHROME)
         stranger.sign_in(secret)
-        portal.told()
+        portal.mark_notices_shown()
         assert stranger.get("/safe", headers=JSON).json["code"] == "no_suitable_method"
         assert stranger.get("/bank").status_code == 200
         portal.clock.advance(600)
@@ -294,7 +291,7 @@ class TestReportOnly:
         portal = make(netinfo=networks, risk=RiskPolicy(report_only=frozenset({reported})))
         browser, secret = usual(portal)
         browser.sign_in(secret)
-        portal.told()
+        portal.mark_notices_shown()
         assert moved(browser, ABROAD).get("/").status_code == 200
         assert ("session_moved", "success", None) in portal.events()
 
@@ -315,7 +312,7 @@ class TestInsideTheSession:
         """Signed in at home."""
         browser, secret = usual(portal)
         browser.sign_in(secret)
-        portal.told()
+        portal.mark_notices_shown()
         assert browser.get("/").status_code == 200
         return browser, secret
 
@@ -381,7 +378,7 @@ class TestInsideTheSession:
         portal.clock.advance(30)
         second = at(portal, browser.address)
         second.sign_in(secret)
-        portal.told()
+        portal.mark_notices_shown()
         moved(browser, ABROAD).get("/")
         moved(second, ABROAD).get("/")
         kinds = [event for event in portal.events() if event[0] == "session_moved"]
@@ -523,7 +520,7 @@ class TestInsideTheSession:
         portal.clock.advance(DAY)
         browser.address = HOME
         browser.sign_in(secret)
-        portal.told()
+        portal.mark_notices_shown()
         for address in (PHONE, HOME, PHONE, HOME):
             browser.address = address
             assert browser.get("/").status_code == 200
@@ -551,7 +548,7 @@ class TestKeys:
         before = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=old)
         browser, secret = usual(before)
         after = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
-        again = visits(browser.on(after))
+        again = with_agent(browser.on(after))
         for _ in range(2):
             assert again.sign_in(secret).status_code == 303
             assert (assessed(after)["risk"], assessed(after)["reasons"]) == ("usual", [])
@@ -563,13 +560,13 @@ class TestKeys:
         before = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=old)
         browser, secret = usual(before)
         browser.sign_in(secret)
-        before.told()
+        before.mark_notices_shown()
         after = make(netinfo=networks, risk=RiskPolicy(), MFA_GATE_KEYS=f"{new},{old}", clock=before.clock)
-        again = visits(browser.on(after))
+        again = with_agent(browser.on(after))
         assert again.get("/").status_code == 200
         again.address = "90.1.2.9"
         assert again.get("/").status_code == 200
-        assert visits(moved(again, ABROAD)).get("/").status_code in (303, 401)
+        assert with_agent(moved(again, ABROAD)).get("/").status_code in (303, 401)
 
 
 def test_risk_never_adds_where_it_is_weighed_to_nothing(make: MakePortal, networks: Networks) -> None:

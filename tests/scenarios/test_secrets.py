@@ -78,9 +78,9 @@ def listening(portal: Portal, browser: Browser, monkeypatch: pytest.MonkeyPatch)
 
 def assert_kept(heard: Heard, portal: Portal, *secrets: str) -> None:
     """In no log line and nowhere in the store."""
-    held = dump(portal)
+    dumped = dump(portal)
     for secret in secrets:
-        assert not found(secret, held), "in the store"
+        assert not found(secret, dumped), "in the store"
         assert not [line for line in heard.lines if found(secret, line)], "in a log line"
 
 
@@ -112,9 +112,9 @@ def through_every_page(portal: Portal, browser: Browser) -> dict[str, str]:
     used = portal.code(secret)
     browser.step("challenge", code=used)
     portal.clock.advance(601)
-    held = hidden(browser.post("/bank", {"iban": "canary-iban-55d0"}), "sealed_form")
+    sealed = hidden(browser.post("/bank", {"iban": "canary-iban-55d0"}), "sealed_form")
     again = portal.code(secret)
-    browser.step("challenge", code=again, sealed_form=held)
+    browser.step("challenge", code=again, sealed_form=sealed)
     return {"activation": activation, "secret": secret, "used": used, "again": again, "confirming": confirming}
 
 

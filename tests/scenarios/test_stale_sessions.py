@@ -17,11 +17,10 @@ from mfa_gate.testing.software_key import SoftwareKey
 from mfa_gate.web.request_context import RequestContext
 from tests.support.owners import CHANGES, RENAME, Change, by_key, enrol, everything, id_of_key, named, said, with_codes
 from tests.support.passkeys import PLAIN, begin, credentials, key_of, refused, send, sign_in
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.postgres import WAITS_FOR_A_LOCK
 from tests.support.waiting import NET, until
 
-MakePortal = Callable[..., Portal]
 BACK = ("sign_count_went_back", "success", None)
 POSTGRESQL = pytest.mark.parametrize("backend", ["postgresql"])
 
@@ -109,13 +108,13 @@ def by_a_page(both: Both) -> Callable[[], TestResponse]:
 
 @pytest.mark.abuse("A61")
 @pytest.mark.parametrize(
-    "rise", [by_app_again, by_the_removed_key_again, by_the_other_key, by_an_activation_code, by_a_page]
+    "elevation", [by_app_again, by_the_removed_key_again, by_the_other_key, by_an_activation_code, by_a_page]
 )
 def test_a_rise_does_not_bring_a_proof_back_that_was_removed_meanwhile(
-    both: Both, monkeypatch: pytest.MonkeyPatch, rise: Callable[[Both], Callable[[], TestResponse]]
+    both: Both, monkeypatch: pytest.MonkeyPatch, elevation: Callable[[Both], Callable[[], TestResponse]]
 ) -> None:
     """It was read with the proof, and would be written with it."""
-    send_it = rise(both)
+    send_it = elevation(both)
     once_read(monkeypatch, both.remove)
     assert send_it().status_code in (303, 401, 422)
     assert both.level == 2
@@ -174,7 +173,7 @@ def test_a_new_key_is_not_enrolled_by_a_proof_that_was_removed_meanwhile(
 def test_a_session_that_only_grew_a_proof_meanwhile_is_asked_again_and_not_ended(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two tabs that rise at once: one is refused, and its next try passes."""
+    """Two tabs that are elevated at once: one is refused, and its next try passes."""
     code = both.portal.code(both.secret)
     once_read(monkeypatch, lambda: sign_in_again(both.other_tab, both.keys[1]))
     assert said(RENAME.send(both.tab, both.kept)) == (401, "sign_in_required")
@@ -195,7 +194,7 @@ def sign_in_again(browser: Browser, key: SoftwareKey) -> None:
 def test_a_copied_key_that_answers_at_the_same_time_with_the_same_count_is_told(
     make: MakePortal, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
-    """Both answers were held against the count that was stored before either."""
+    """Both answers were compared with the count that was stored before either."""
     portal = make(**PLAIN)
     key = portal.key()
     assert sign_in(portal.browser(), key).status_code == 200

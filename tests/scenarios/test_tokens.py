@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakePortal
-from tests.support.portal import KEYS, Portal
-from tests.unit.cli.test_import import NEW, OTHER, SECRET, opens, take, token, written
+from tests.support.imports import NEW, OTHER, SECRET, opens, take, token, written
+from tests.support.portal import KEYS, MakePortal, Portal
 
 MONTH = 30 * 86_400.0
 STEP = 30.0

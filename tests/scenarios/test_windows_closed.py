@@ -11,9 +11,8 @@ from werkzeug.test import TestResponse
 from mfa_gate.exc import ConfigurationError
 from tests.support.owners import RENEW, add_app, by_app, client_at_login, enrol, redeem, said
 from tests.support.passkeys import begin, key_of
-from tests.support.portal import JSON, PAGE, Browser, Portal
+from tests.support.portal import JSON, PAGE, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 
 
@@ -112,7 +111,7 @@ def test_a_session_whose_window_was_closed_leaves_a_new_code_to_a_new_sign_in(po
     assert add_app(browser).status_code == 200
 
 
-# --- what is told to whom lacks an activation code -------------------------------------------------------------------
+# --- what people without an activation code are answered ------------------------------------------------------------
 
 NO_LEVEL = "Bearer"
 MFA = 'Bearer error="insufficient_user_authentication", acr_values="urn:mfa-gate:acr:mfa"'
@@ -228,7 +227,7 @@ def test_the_api_is_where_its_prefix_says(make: MakePortal) -> None:
     assert portal.browser().get("/mfa/api/v1/nothing").text == "the portal's own 404"
 
 
-# --- whose passkeys are, and who is told -----------------------------------------------------------------------------
+# --- whose passkeys are, and who is notified -------------------------------------------------------------------------
 
 
 @SQLITE

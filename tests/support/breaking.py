@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import make_url
 
-from mfa_gate.store import reader
+from mfa_gate.audit.record import Audit
+from mfa_gate.keyring import Keyring
+from mfa_gate.limits.limiter import Limiter
+from mfa_gate.store import Store, reader
 from mfa_gate.store.engine import Transaction
+from mfa_gate.store.reader import Reader
 from tests.support.portal import Portal
 from tests.support.web import engine_of, rows
 
@@ -29,7 +33,7 @@ class Fault:
     Attributes:
         at: the number of it, from 1; 0 for none.
         commit_at: or the number of the commit.
-        done: it fails only after it was done, so that nobody is told; of commits.
+        done: it fails only after it was done, so that the caller does not know; of commits.
         happen: what goes wrong; by default an error of the driver.
         asked: how much was asked so far.
         commits, reads: which of it were commits, and reads beside transactions, which are tried again once.
@@ -132,3 +136,37 @@ def state_of(portal: Portal) -> State:
     ):
         state[name] = sorted(row[0] for row in portal.sql(f"SELECT {column}"))
     return state
+
+
+# --- parts of the gate that raise, and a server that crashes ---------------------------------------------------------
+
+
+class Broken(Exception):
+    """Nothing that anybody expects."""
+
+
+OWN_PARTS: dict[str, tuple[Any, str]] = {
+    "reader": (Reader, "session"),
+    "transactions": (Store, "begin"),
+    "unsigning": (Keyring, "unsign"),
+    "signing": (Keyring, "sign"),
+    "sealing": (Keyring, "seal"),
+    "opening": (Keyring, "open"),
+    "hashing": (Keyring, "hash"),
+    "comparing": (Keyring, "matches"),
+    "limiter": (Limiter, "count"),
+    "limiter's successes": (Limiter, "succeeded"),
+    "events": (Audit, "record"),
+}
+
+
+def raise_broken(*args: Any, **kwargs: Any) -> Any:
+    raise Broken("a part of the gate does not work")
+
+
+def write_out(portal: Portal) -> None:
+    """The tests' server is fast because it writes late: before a crash, what is committed must be on the disk."""
+    engine = create_engine(portal.app.config["MFA_GATE_DATABASE_URL"], isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CHECKPOINT"))
+    engine.dispose()

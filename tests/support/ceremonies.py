@@ -73,7 +73,7 @@ def refused_assertion(
     return reason(complete_authentication, rp, challenge, answer, credential, HANDLE)
 
 
-def bent_answer(answer: Answer, path: str, value: Any) -> Answer:
+def tampered_answer(answer: Answer, path: str, value: Any) -> Answer:
     """A copy with one member, named like `response.signature`, changed."""
     changed = copy.deepcopy(answer)
     *outer, last = path.split(".")

@@ -56,7 +56,7 @@ class Desk:
         return str(self.portal.sql("SELECT id FROM mfa_desk_requests")[0][0])
 
     def asked(self) -> str:
-        """Abe has asked for a code of anne's to be told."""
+        """Abe has asked for a code of anne's to be spoken."""
         assert self.act(self.at("abe"), "ask").status_code == 303
         return self.request()
 
@@ -81,7 +81,7 @@ def open_desk(
         with portal.app.extensions["mfa_gate"].services.store.begin() as tx:
             desk_staff.grant(tx, name, role, None, portal.clock())
     portal.enrolled("anne")
-    portal.told()
+    portal.mark_notices_shown()
     return Desk(portal, keys, letters)
 
 

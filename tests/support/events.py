@@ -1,4 +1,4 @@
-"""What every event says, whatever has caused it: all that its kind promises."""
+"""What every event says, no matter what caused it: all that its kind promises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mfa_gate.factors.registry import METHODS
 SOMETIMES: Final = {"by", "via", "signing_in"}
 OF_KIND: Final = {"second_factor": {"device", "left"}, "reads_lifted": {"why"}, "report_made": {"why"}}
 OF_NOBODY: Final = {"report_made"}  # where it was of a source or a record
-# what somebody does in a browser has a sign-in and a source, whoever causes the others
+# what somebody does in a browser has a sign-in and a source; anybody may cause the others
 IN_A_SESSION: Final = {
     *("second_factor", "activation_redeemed", "authenticator_added", "authenticator_removed", "authenticator_renamed"),
     *("recovery_codes_renewed", "sign_count_went_back", "identity_mismatch", "observed", "leaked_password"),

@@ -84,14 +84,14 @@ class Fox:
         """Plug a key in, an empty one or one that holds the credentials of this one; its name."""
         name: str = self._keys.add_virtual_authenticator(USUAL)
         self._plugged.append(name)
-        for id_, held in key.credentials.items() if key else ():
-            private = held.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        for id_, stored in key.credentials.items() if key else ():
+            private = stored.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
             credential = {
                 "credentialId": _text(id_),
                 "isResidentCredential": True,
-                "rpId": held.rp_id,
+                "rpId": stored.rp_id,
                 "privateKey": _text(private),
-                "userHandle": _text(held.user_handle),
+                "userHandle": _text(stored.user_handle),
                 "signCount": key.count if key else 0,
             }
             self._keys.add_credential(name, credential)

@@ -35,10 +35,10 @@ class Authenticator:
 
 @dataclass(eq=False)
 class Lineage:
-    """One sign-in, from its password to its end, whoever holds its cookie.
+    """One sign-in, from its password to its end, no matter who has its cookie.
 
     Attributes:
-        version: rises with the id of the session; who holds an older one holds nothing.
+        version: counts the ids of the session; an older one is worth nothing.
         proofs: authenticator id -> when.
         recovered: when a recovery code was used here.
         enrols_until: an activation code was redeemed here.

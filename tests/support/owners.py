@@ -17,8 +17,8 @@ from mfa_gate.flows import ClientContext
 from mfa_gate.store import recovery_sets
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import to_text
+from tests.support.html_page import Page
 from tests.support.portal import ADDRESS, BASE_URL, Browser, Portal
-from tests.support.web import Page
 
 LOOPBACK = "127.0.0.1"
 NONE = "0" * 32
@@ -58,7 +58,7 @@ def enrol(portal: Portal, *kinds: str, account: str = "anne") -> list[Any]:
                 made.append(key)
             client = ClientContext(elevated.session, LOOPBACK)
         parts.sign_in.sign_out(client)
-    portal.told()
+    portal.mark_notices_shown()
     return made
 
 
@@ -188,7 +188,7 @@ class Change:
     page: bool = False
 
 
-# a registration that is well formed; whoever may not enrol is refused before anybody looks at it
+# a registration that is well formed; without the right to enrol it is refused before anybody looks at it
 SOME_CREDENTIAL = {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {}}
 
 RENAME = Change("rename", lambda browser, id_: browser.api("PATCH", f"authenticators/{id_}", {"label": "Mine now"}))

@@ -144,11 +144,11 @@ class Trial:
         if step == "enrol" and not signed_in:
             self.browser.activate()
         else:
-            held = self.key if step == "verify" else key_of()
-            enrol_key(portal.app, portal.people["anne"], held)
+            enrolled = self.key if step == "verify" else key_of()
+            enrol_key(portal.app, portal.people["anne"], enrolled)
             self.browser.password()
             if signed_in:
-                assert complete(self.browser, "verify", held).status_code == 200
+                assert complete(self.browser, "verify", enrolled).status_code == 200
         self.before = self.state()
 
     def state(self) -> list[Any]:

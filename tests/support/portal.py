@@ -75,7 +75,7 @@ class Portal:
             done = tx.execute(text(statement), values)
             return list(done) if done.returns_rows else []
 
-    def told(self) -> None:
+    def mark_notices_shown(self) -> None:
         """Every owner has been shown what happened, so that the next sign-in leads on to the wanted page."""
         self.sql("UPDATE mfa_outbox SET shown_at = 0 WHERE shown_at IS NULL")
 
@@ -295,6 +295,9 @@ def make_portal(
     return portal
 
 
+MakePortal = Callable[..., Portal]  # the fixture `make`: another portal on the store of this test
+
+
 def gate_clock(gate: MFAGate) -> Clock:
     clock = gate.clock
     assert isinstance(clock, Clock)
@@ -314,7 +317,7 @@ def add_callbacks(portal: Portal) -> None:
         portal.opened.append(account.id)
 
     @gate.identity
-    def visitor() -> str | None:
+    def signed_in_account() -> str | None:
         return session.get("user")
 
 

@@ -119,8 +119,8 @@ class Postgres:
                 for table in tables:
                     there.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
                 version = there.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(VERSION_TABLE)))
-                held = there.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-                return version.fetchall() == [(HEAD,)] and held.fetchall() == [(len(tables) + 1,)]
+                present = there.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+                return version.fetchall() == [(HEAD,)] and present.fetchall() == [(len(tables) + 1,)]
         except psycopg.Error:
             return False
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, abort, request, stream_with_context
 from werkzeug.test import TestResponse
 
 from mfa_gate import MFAGate
+from mfa_gate.durations import DAY
 from mfa_gate.exc import Refusal
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 PACE = 40  # seconds between two look-ups of a person in no hurry
 
 
@@ -115,3 +115,21 @@ def works(browser: Browser, first: int, count: int, pace: float = PACE) -> int:
 def lines(portal: Portal) -> list[Any]:
     """The ledger."""
     return portal.sql("SELECT kind, outcome, subject, sign_in FROM mfa_reads ORDER BY id")
+
+
+def signed_in(portal: Portal) -> tuple[Browser, str]:
+    browser, secret = portal.browser(), portal.enrolled()
+    morning(portal)
+    assert browser.sign_in(secret).status_code == 303
+    return browser, secret
+
+
+def morning(portal: Portal) -> None:
+    """Go on to eight o'clock of the next day."""
+    portal.clock.advance(DAY - portal.clock() % DAY + 8 * 3600)
+
+
+def proves(browser: Browser, secret: str) -> None:
+    browser.portal.clock.advance(30)
+    answer = browser.api("POST", "totp/verify", {"code": browser.portal.code(secret)})
+    assert answer.status_code == 200, answer.text

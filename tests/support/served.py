@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask, request
 from markupsafe import escape
 from playwright.sync_api import Browser as Chromium
@@ -17,12 +18,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from mfa_gate import Account, Level
 from mfa_gate.testing import SoftwareKey, enrol_key
-from tests.conftest import MakePortal
 from tests.support.browser import page_in
-from tests.support.portal import Portal
+from tests.support.portal import MakePortal, Portal
 
 HOST = "login.localhost"  # browsers look for it on this machine without asking anybody, and let passkeys belong to it
 NAMES = {"fr": "anne", "en": "bob"}  # who reads which language
+LANGUAGES = pytest.mark.parametrize("language", ["fr", "en"])
 KEY_BUTTON = "form.mfa-webauthn button"
 KEY_PROBLEM = "form.mfa-webauthn [data-mfa-problem]"
 KEYS_AND_APPS = ("webauthn", "totp")  # without recovery codes, which take a second to draw
@@ -161,6 +162,9 @@ class Served:
         return [reason for _, outcome, reason in self.portal.events(account) if outcome == "failure"]
 
 
+Serve = Callable[..., Served]  # the fixture `serve`
+
+
 @contextmanager
 def listening(make_app: Callable[[int], Any], tls: Any = None) -> Iterator[int]:
     """Serve a WSGI app, which is made when its port is known."""
@@ -219,7 +223,7 @@ def add_pages(portal: Portal) -> None:
 
 @dataclass
 class Window:
-    """A person's browser window; remembers whatever the browser complains about."""
+    """A person's browser window; records what the browser complains about."""
 
     page: Page
     url: str
@@ -257,6 +261,10 @@ class Window:
         """As far as the password goes."""
         self.open(path)
         self.password(account)
+
+    def sign_out(self) -> None:
+        self.open("/mfa/sign-out")
+        self.press("main form button")
 
     def use_key(self) -> None:
         """Press the button of the key; the key answers, and so does the server."""

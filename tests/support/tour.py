@@ -315,13 +315,13 @@ class Tour:
         today = int(now // DAY)
         stopped = State(today, now, seen="c0ffe" * 40, total=900.0, weight=30.0, days=30, stopped=now, why="pace")
         with services.store.begin() as tx:
-            held = reading_states.lock_row(tx, account)
-            assert held is not None
+            state = reading_states.lock_row(tx, account)
+            assert state is not None
             reading_states.keep(tx, account, stopped.dump())
-            services.audit.record(tx, "reads_stopped", now, Who(held.subject), reasons=["pace"], records=40)
+            services.audit.record(tx, "reads_stopped", now, Who(state.subject), reasons=["pace"], records=40)
             for number in range(200):
                 day = today - number % 20
-                row = ReadRow(now, day, held.subject, "s", None, "patient", f"k.{number}", "", "first")
+                row = ReadRow(now, day, state.subject, "s", None, "patient", f"k.{number}", "", "first")
                 read_ledger.add(tx, row, "tour", number, "", "")
 
     def spoken(self) -> None:

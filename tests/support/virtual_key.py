@@ -48,14 +48,14 @@ class VirtualKey:
 
     def take_over(self, key: SoftwareKey) -> None:
         """Put every credential of a key made of software into this one."""
-        for id_, held in key.credentials.items():
-            private = held.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        for id_, stored in key.credentials.items():
+            private = stored.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
             credential = {
                 "credentialId": b64encode(id_).decode(),
                 "isResidentCredential": key.discoverable,
-                "rpId": held.rp_id,
+                "rpId": stored.rp_id,
                 "privateKey": b64encode(private).decode(),
-                "userHandle": b64encode(held.user_handle).decode(),
+                "userHandle": b64encode(stored.user_handle).decode(),
                 "signCount": key.count,
             }
             if not key.discoverable:

@@ -74,8 +74,8 @@ class Call:
 
     @property
     def cookies(self) -> str:
-        held = self.browser.client._cookies.values()  # type: ignore[attr-defined]
-        return "; ".join(f"{cookie.key}={cookie.value}" for cookie in held)
+        jar = self.browser.client._cookies.values()  # type: ignore[attr-defined]
+        return "; ".join(f"{cookie.key}={cookie.value}" for cookie in jar)
 
 
 @dataclass
@@ -279,7 +279,7 @@ def _sends_notices(portal: Portal) -> None:
 
 
 def _keep_tally(folder: Path) -> None:
-    """Note each check in the file that all workers append to, and die there if told to."""
+    """Note each check in the file that all workers append to, and die there if ordered to."""
     tally = os.open(folder / "tally", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
 
     def noting(really: Callable[..., Any]) -> Callable[..., Any]:

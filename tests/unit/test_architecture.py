@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from functools import reduce
@@ -16,6 +17,7 @@ import mfa_gate
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+TESTS = ROOT / "tests"
 PACKAGE = Path(mfa_gate.__file__).parent
 ROOMS = {file.name.removesuffix(".py") for file in PACKAGE.iterdir() if not file.name.startswith(("_", "py.typed"))}
 NAMED = sorted(set(re.findall(rf"(?<![\w./])((?:{'|'.join(sorted(ROOMS))})(?:\.\w+)+)", PAGE)))
@@ -53,3 +55,27 @@ def test_what_the_page_names_is_there(name: str) -> None:
 
 def test_the_page_names_the_steps_by_their_functions() -> None:
     assert len(NAMED) > 30
+
+
+def _imported(file: Path) -> set[str]:
+    """All that a module imports, at its top or inside: modules, and what may be modules of a package."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: a relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_no_module_imports_a_module_of_tests() -> None:
+    """Helpers of several test modules stand in tests/support: a test can then be changed without a look at others."""
+    of_tests = re.compile(r"tests\.(unit|scenarios|world)\b|tests\.red\.test_")
+    found = {
+        (str(file.relative_to(ROOT)), name)
+        for file in TESTS.rglob("*.py")
+        for name in _imported(file)
+        if of_tests.match(name)
+    }
+    assert sorted(found) == []

@@ -18,10 +18,9 @@ from mfa_gate.breached import MAGIC, ListUnreadable, build
 from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.testing import SoftwareKey
-from tests.support.portal import BASE_URL, Portal
+from tests.support.portal import BASE_URL, MakePortal, Portal
 from tests.support.waiting import NET
 
-MakePortal = Callable[..., Portal]
 LISTED = ["123456", "pw-anne", "motdepasse", "pâquerette"]
 
 

@@ -6,7 +6,6 @@ import base64
 import json
 import random
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,9 +13,8 @@ import pytest
 from mfa_gate.exc import ConfigurationError, SealBroken
 from mfa_gate.keyring import Keyring, new_key
 from tests.support.owners import enrol
-from tests.support.portal import KEYS, Browser, Portal
+from tests.support.portal import KEYS, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 NEW = "new:" + "B" * 43
 OTHER_KEY_SAME_ID = "test1:" + "C" * 43
 

@@ -1,4 +1,4 @@
-"""Policies: the strictest that applies wins, in whatever order, and what contradicts itself stops the start."""
+"""Policies: the strictest that applies wins, in any order, and what contradicts itself stops the start."""
 
 from __future__ import annotations
 

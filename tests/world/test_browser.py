@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,24 +15,18 @@ import pytest
 from flask import request
 from markupsafe import escape
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, sync_playwright
-from werkzeug.serving import WSGIRequestHandler, make_server
+from playwright.sync_api import Page
 
 from mfa_gate import Account, Level
 from mfa_gate.testing import Clock
-from tests.conftest import MakePortal
-from tests.support.browser import launch, page_in
-from tests.support.portal import Portal
+from tests.support.browser import page_in
+from tests.support.portal import MakePortal, Portal
+from tests.support.served import FORM, LOGIN, PLAIN, Served, html_app, listening, serving
 
 pytestmark = pytest.mark.browser
 
-FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><h1>{title}</h1>
-<form method="post">{fields}<button>Send</button></form>"""
-LOGIN = FORM.format(title="Login", fields='<input name="email"><input name="password" type="password">')
 BANK = FORM.format(title="Bank details", fields='<input name="iban"><input name="holder">')
 FETCH = '<script>fetch("/patients/68", {headers: {Accept: "text/html"}})</script>'
-RECORD = FORM.split("<form")[0]
 
 WORDS = {
     "fr": {
@@ -65,19 +58,6 @@ WORDS = {
 }
 
 
-class Quiet(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
-
-
-@dataclass
-class Served:
-    """A portal that really listens."""
-
-    portal: Portal
-    url: str
-
-
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
@@ -85,43 +65,24 @@ def backend() -> str:
 
 @pytest.fixture
 def served(make: MakePortal) -> Iterator[Served]:
-    server = make_server("localhost", 0, lambda *_: [], threaded=True, request_handler=Quiet)
-    url = f"http://localhost:{server.port}"
-    portal = make(MFA_GATE_BASE_URL=url)
-    add_pages(portal)
-    server.app = portal.app
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield Served(portal, url)
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(make, "localhost") as served:
+        add_bank(served.portal)
+        yield served
 
 
-def add_pages(portal: Portal) -> None:
-    """Pages for people, where the tests' portal answers with a word."""
-    gate, views = portal.gate, portal.app.view_functions
-    views["login_page"] = gate.public(lambda: LOGIN)
-    views["patient"] = lambda nir: RECORD.format(title=f"Record {nir}")
-    views["home"] = lambda: RECORD.format(title="Home")
+def add_bank(portal: Portal) -> None:
+    """A form of two fields for people, where the tests' portal answers with a word."""
 
-    @gate.require(Level.MFA, max_age=timedelta(minutes=10))
+    @portal.gate.require(Level.MFA, max_age=timedelta(minutes=10))
     def bank() -> str:
-        return RECORD.format(title=escape(f"Saved {request.form['iban']}")) if request.method == "POST" else BANK
+        return PLAIN.format(title=escape(f"Saved {request.form['iban']}")) if request.method == "POST" else BANK
 
-    views["bank"] = bank
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    # of this module alone: while it runs there is an event loop in this thread, which async views would meet
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
+    portal.app.view_functions["bank"] = bank
 
 
 @dataclass
 class Tab:
-    """A person's browser window; remembers whatever the browser complains about."""
+    """A person's browser window; records what the browser complains about."""
 
     page: Page
     url: str
@@ -168,6 +129,14 @@ class Tab:
 def tab_in(chromium: Chromium, served: Served, **options: Any) -> Tab:
     usual = {"locale": "fr-FR", "viewport": {"width": 1200, "height": 800}}
     return Tab(page_in(chromium, **{**usual, **options}), served.url)
+
+
+def tab_after_password(chromium: Chromium, served: Served, **options: Any) -> Tab:
+    """A fresh tab, where anne has signed in as far as the password goes."""
+    tab = tab_in(chromium, served, **options)
+    tab.open("/")
+    tab.sign_in()
+    return tab
 
 
 def read_qr(tab: Tab, folder: Path) -> str:
@@ -324,35 +293,15 @@ def test_a_page_of_the_gate_cannot_be_framed(chromium: Chromium, served: Served)
 def test_another_site_cannot_post_with_the_persons_cookie(chromium: Chromium, served: Served) -> None:
     """Another port of this machine is the same site to a browser, so the Lax cookie is sent; the origin is not ours."""
     secret = served.portal.enrolled()
-    tab = tab_in(chromium, served)
-    tab.open("/")
-    tab.sign_in()
+    tab = tab_after_password(chromium, served)
     evil = FORM.format(title="Evil", fields=f'<input name="code" value="{served.portal.code(secret)}">')
-    other = make_server(
-        "localhost",
-        0,
-        page_app(evil.replace("<form", f'<form action="{served.url}/mfa/challenge"')),
-        threaded=True,
-        request_handler=Quiet,
-    )
-    threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        tab.page.goto(f"http://localhost:{other.port}/")
+    page = evil.replace("<form", f'<form action="{served.url}/mfa/challenge"')
+    with listening(html_app(page)) as port:
+        tab.page.goto(f"http://localhost:{port}/")
         tab.press()
         assert "csrf" in (tab.page.locator("code").text_content() or "")
-    finally:
-        other.shutdown()
-        other.server_close()
     tab.open("/")
     assert tab.page.url == f"{served.url}/mfa/challenge"
-
-
-def page_app(html: str) -> Any:
-    def app(_environ: Any, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
-        return [html.encode()]
-
-    return app
 
 
 @pytest.mark.abuse("A22")
@@ -391,9 +340,7 @@ def test_the_back_button_after_signing_out_shows_nothing(chromium: Chromium, ser
 
 def test_a_second_tab_of_the_same_sign_in_keeps_working(chromium: Chromium, served: Served) -> None:
     secret = served.portal.enrolled()
-    tab = tab_in(chromium, served)
-    tab.open("/")
-    tab.sign_in()
+    tab = tab_after_password(chromium, served)
     second = Tab(tab.page.context.new_page(), served.url)
     second.open("/mfa/challenge")
     tab.fill(code=served.portal.code(secret))
@@ -407,9 +354,7 @@ def test_a_second_tab_of_the_same_sign_in_keeps_working(chromium: Chromium, serv
 def test_a_page_is_usable_by_keyboard_alone(chromium: Chromium, served: Served) -> None:
     """The code field has the focus; Enter sends it; each stop of Tab is seen."""
     secret = served.portal.enrolled()
-    tab = tab_in(chromium, served)
-    tab.open("/")
-    tab.sign_in()
+    tab = tab_after_password(chromium, served)
     tab.page.wait_for_function("document.activeElement.name === 'code'")
     tab.page.keyboard.press("Tab")
     outline = tab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -426,9 +371,7 @@ def test_a_page_is_usable_by_keyboard_alone(chromium: Chromium, served: Served) 
 def test_text_and_buttons_stand_out_in_both_themes(chromium: Chromium, served: Served, scheme: str) -> None:
     """WCAG 2.2 contrast: 4.5 for text against what is behind it, on a page with a lead, hints and an alert."""
     served.portal.enrolled()
-    tab = tab_in(chromium, served, color_scheme=scheme)
-    tab.open("/")
-    tab.sign_in()
+    tab = tab_after_password(chromium, served, color_scheme=scheme)
     tab.fill(code="000000")
     tab.press()
     ratios = tab.page.evaluate(CONTRASTS)

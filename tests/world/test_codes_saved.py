@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Download, Page, Request, sync_playwright
+from playwright.sync_api import Download, Page, Request
 
 from mfa_gate.factors import recovery as factor
-from tests.conftest import MakePortal
-from tests.support.browser import launch
-from tests.support.served import NAMES, SAID, Served, Window, serving, window_in
+from tests.support.served import LANGUAGES, NAMES, SAID, Serve, Served, Window, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
 from tests.support.waiting import NET
 
 pytestmark = [pytest.mark.browser, pytest.mark.world]
 
-LANGUAGES = pytest.mark.parametrize("language", ["fr", "en"])
 SAVE, PRINT = "[data-mfa-save]", "[data-mfa-print]"
 RENEW = "form:has([value=renew]) button"
 
@@ -57,26 +52,15 @@ window.print = () => { window.asked.printed += 1; };
 ADDRESSES = """() => [...document.querySelectorAll("*")].flatMap((each) => [...each.attributes])
   .map(({value}) => value.trim()).filter((value) => /^(data|blob|javascript):/i.test(value))"""
 
-Serve = Callable[..., Served]
-
 
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
-
-
 @pytest.fixture
-def served(make: MakePortal, chromium: Chromium) -> Iterator[Served]:
-    with ExitStack() as stack:
-        yield stack.enter_context(serving(make))
-        for context in chromium.contexts:
-            context.close()
+def served(serve: Serve) -> Served:
+    return serve(MFA_GATE_METHODS=("webauthn", "totp", "recovery"))
 
 
 def first_codes(chromium: Chromium, served: Served, language: str) -> Window:
@@ -135,8 +119,8 @@ def test_the_file_holds_the_ten_codes_with_their_heading_and_rule(
     heading, rule, name = WORDS[language]
     download = saved(window)
     assert download.suggested_filename == name
-    held = Path(download.path()).read_bytes().decode()
-    assert held.rstrip("\r\n").split("\r\n") == [heading, *codes_on(window.page), rule]
+    text = Path(download.path()).read_bytes().decode()
+    assert text.rstrip("\r\n").split("\r\n") == [heading, *codes_on(window.page), rule]
     assert window.complaints == []
 
 

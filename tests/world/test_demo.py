@@ -15,9 +15,9 @@ import pytest
 from demo_app import create_app, nir
 from demo_app.accounts import provide
 from mfa_gate.testing import SoftwareKey
+from tests.support.answers import shape
 from tests.support.demo import Demo, Http, lasting_code
 from tests.support.statements import statements
-from tests.unit.request.test_first_factor import shape
 
 GOOD_IBAN = "FR7630006000011234567890189"
 

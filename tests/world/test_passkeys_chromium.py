@@ -3,61 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import sync_playwright
 
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
-from tests.support.browser import launch
-from tests.support.served import (
-    HOST,
-    KEY_BUTTON,
-    KEY_PROBLEM,
-    KEYS_AND_APPS,
-    NAMES,
-    SAID,
-    Served,
-    Window,
-    serving,
-    window_in,
-)
+from tests.support.served import HOST, KEY_BUTTON, KEY_PROBLEM, LANGUAGES, NAMES, SAID, Serve, Served, Window, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
 
 pytestmark = pytest.mark.browser
-
-Serve = Callable[..., Served]
-LANGUAGES = pytest.mark.parametrize("language", ["fr", "en"])
 
 
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
-
-
-@pytest.fixture
-def serve(make: MakePortal, chromium: Chromium) -> Iterator[Serve]:
-    """Serve a portal; without recovery codes unless they are what a test is about."""
-    with ExitStack() as stack:
-        yield lambda **config: stack.enter_context(serving(make, **{"MFA_GATE_METHODS": KEYS_AND_APPS, **config}))
-        for context in chromium.contexts:
-            context.close()
-
-
-@pytest.fixture
-def served(serve: Serve) -> Served:
-    return serve()
 
 
 # --- the whole way ---------------------------------------------------------------------------------------------------
@@ -101,8 +63,7 @@ class Walk:
         assert self.window.heading == "Record 17"
 
     def signs_in(self) -> None:
-        self.window.open("/mfa/sign-out")
-        self.window.press("main form button")
+        self.window.sign_out()
         self.window.sign_in(self.account, "/patients/18")
         self.sees("challenge")
         self.window.use_key()
@@ -142,8 +103,7 @@ def test_a_second_key_is_set_up_beside_the_first_and_both_open(chromium: Chromiu
     for used, unused in ((second, first), (first, second)):
         used.touch(True)
         unused.touch(False)
-        window.open("/mfa/sign-out")
-        window.press("main form button")
+        window.sign_out()
         window.sign_in(path="/safe")
         window.use_key()
         assert window.heading == "Safe"
@@ -157,8 +117,7 @@ def test_a_key_keeps_its_credential_by_itself_where_it_can(chromium: Chromium, s
     enrolling(window, served)
     window.use_key()
     assert [credential["isResidentCredential"] for credential in key.credentials] == [residing]
-    window.open("/mfa/sign-out")
-    window.press("main form button")
+    window.sign_out()
     window.sign_in()
     with window.page.expect_request("**/mfa/challenge") as sent:
         window.use_key()
@@ -168,12 +127,6 @@ def test_a_key_keeps_its_credential_by_itself_where_it_can(chromium: Chromium, s
 
 
 # --- what is said when it does not work ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People get five minutes; here the browser gives up at once."""
-    monkeypatch.setattr("mfa_gate.factors.webauthn.TIMEOUT", 600)
 
 
 def nobody_touches_it(window: Window, key: VirtualKey, served: Served) -> None:

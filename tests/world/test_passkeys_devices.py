@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import sync_playwright
 
-from tests.conftest import MakePortal
-from tests.support.browser import launch
-from tests.support.served import KEY_BUTTON, KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
+from tests.support.served import KEY_BUTTON, LANGUAGES, NAMES, SAID, Serve, Served, Window, window_in
 from tests.support.virtual_key import VirtualKey, enrolling, with_key
 
 pytestmark = [pytest.mark.browser, pytest.mark.world]
-
-Serve = Callable[..., Served]
-LANGUAGES = pytest.mark.parametrize("language", ["fr", "en"])
 
 
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
-
-
-@pytest.fixture
-def serve(make: MakePortal, chromium: Chromium) -> Iterator[Serve]:
-    """Serve a portal; without recovery codes unless they are what a test is about."""
-    with ExitStack() as stack:
-        yield lambda **config: stack.enter_context(serving(make, **{"MFA_GATE_METHODS": KEYS_AND_APPS, **config}))
-        for context in chromium.contexts:
-            context.close()
-
-
-@pytest.fixture
-def served(serve: Serve) -> Served:
-    return serve()
-
-
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People get five minutes; here the browser gives up at once."""
-    monkeypatch.setattr("mfa_gate.factors.webauthn.TIMEOUT", 600)
 
 
 # --- answers that the server refuses ---------------------------------------------------------------------------------
@@ -114,8 +79,7 @@ def test_a_key_of_the_first_generation_opens_where_its_user_need_not_be_known(
     VirtualKey(window.page, **U2F)
     enrolling(window, served)
     window.use_key()
-    window.open("/mfa/sign-out")
-    window.press("main form button")
+    window.sign_out()
     window.sign_in(path="/safe")
     window.use_key()
     assert window.heading == "Safe"
@@ -153,8 +117,7 @@ def test_a_browser_without_the_json_forms_of_webauthn_will_do(chromium: Chromium
     first.touch(False)
     second = VirtualKey(window.page)
     window.use_key()
-    window.open("/mfa/sign-out")
-    window.press("main form button")
+    window.sign_out()
     window.sign_in(path="/safe")
     window.use_key()
     assert window.heading == "Safe"

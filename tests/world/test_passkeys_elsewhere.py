@@ -1,6 +1,6 @@
 """Keys asked for on pages that are not the portal's: another host, another port, a frame.
 
-The other page has the options that the portal gave to the person's own browser, and whatever the key makes of them.
+The other page has the options that the portal gave to the person's own browser, and what the key makes of them.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Frame, Page, sync_playwright
+from playwright.sync_api import Frame, Page
 
-from tests.conftest import MakePortal
-from tests.support.browser import launch
-from tests.support.served import HOST, KEYS_AND_APPS, Served, Window, html_app, listening, serving, window_in
+from tests.support.served import HOST, Served, Window, html_app, listening, window_in
 from tests.support.virtual_key import VirtualKey, enrolling
 
 pytestmark = [pytest.mark.browser, pytest.mark.world]
@@ -34,18 +32,6 @@ ALLOW = "publickey-credentials-get *; publickey-credentials-create *"
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
-
-
-@pytest.fixture
-def served(make: MakePortal) -> Iterator[Served]:
-    with serving(make, MFA_GATE_METHODS=KEYS_AND_APPS) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
 
 
 @pytest.fixture

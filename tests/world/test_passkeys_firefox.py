@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
 from tests.support.firefox import Fox, firefox, missing
+from tests.support.portal import MakePortal
 from tests.support.served import HOST, KEYS_AND_APPS, NAMES, SAID, Served, serving
 
 pytestmark = pytest.mark.browser

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from fido2.client import ClientError
 from fido2.webauthn import PublicKeyCredentialCreationOptions, PublicKeyCredentialRequestOptions
 
+from tests.support.fido2_client import client_of, sent
 from tests.support.passkeys import PLAIN, WAYS, Options, begin, credentials, key_of, refused, send, session_of
-from tests.support.portal import BASE_URL, Browser, Portal
-from tests.unit.testing.test_software_key import browser as client_of
-from tests.unit.testing.test_software_key import sent
+from tests.support.portal import BASE_URL, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
 
 

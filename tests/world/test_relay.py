@@ -7,12 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import sync_playwright
 
-from tests.conftest import MakePortal
-from tests.support.browser import launch
 from tests.support.relay import Relay, relaying
-from tests.support.served import KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
+from tests.support.served import NAMES, SAID, Served, Window, window_in
 from tests.support.virtual_key import VirtualKey
 
 pytestmark = [pytest.mark.browser, pytest.mark.abuse("A53")]
@@ -23,18 +20,6 @@ Stand = Callable[..., Relay]
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
-
-
-@pytest.fixture
-def served(make: MakePortal) -> Iterator[Served]:
-    with serving(make, MFA_GATE_METHODS=KEYS_AND_APPS) as served:
-        yield served
 
 
 @pytest.fixture

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import sync_playwright
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mfa_gate.durations import DAY
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
-from tests.support.browser import launch
 from tests.support.networks import ABROAD, HOME, Networks
 from tests.support.relay import relaying
-from tests.support.served import KEY_BUTTON, KEYS_AND_APPS, NAMES, SAID, Served, Window, serving, window_in
+from tests.support.served import KEY_BUTTON, NAMES, SAID, Serve, Served, Window, window_in
 from tests.support.virtual_key import VirtualKey
 
 pytestmark = [pytest.mark.browser, pytest.mark.world]
@@ -32,20 +27,12 @@ def backend() -> str:
     return "sqlite"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
-
-
 @pytest.fixture
-def served(make: MakePortal, chromium: Chromium) -> Iterator[Served]:
+def served(serve: Serve) -> Served:
     """Behind a proxy of its own, which says where people come from."""
-    with serving(make, MFA_GATE_METHODS=KEYS_AND_APPS, risk=RiskPolicy(), netinfo=Networks()) as served:
-        served.portal.app.wsgi_app = ProxyFix(served.portal.app.wsgi_app, x_for=1)  # type: ignore[method-assign]
-        yield served
-        for context in chromium.contexts:
-            context.close()
+    served = serve(risk=RiskPolicy(), netinfo=Networks())
+    served.portal.app.wsgi_app = ProxyFix(served.portal.app.wsgi_app, x_for=1)  # type: ignore[method-assign]
+    return served
 
 
 def window_at(chromium: Chromium, served: Served, address: str, agent: str | None = None) -> Window:
@@ -69,7 +56,7 @@ def at_home_for_days(
             usual.api("POST", "totp/verify", {"code": portal.code(secret)})
         assert usual.api("POST", "sign-out").status_code == 200
         portal.clock.advance(DAY)
-    portal.told()
+    portal.mark_notices_shown()
     window.sign_in(account)
     if key is not None:
         VirtualKey(window.page).take_over(key)
@@ -79,7 +66,7 @@ def at_home_for_days(
     assert window.heading == "Home"
     window.ask("sign-out")
     portal.clock.advance(DAY)
-    portal.told()
+    portal.mark_notices_shown()
     return window, secret, key
 
 

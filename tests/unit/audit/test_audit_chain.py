@@ -1,4 +1,4 @@
-"""The record of events: whatever is done to it by hand is found, and nothing that the gate does itself breaks it."""
+"""The record of events: every change by hand is found, and nothing that the gate does itself breaks it."""
 
 from __future__ import annotations
 
@@ -194,9 +194,9 @@ def put(portal: Portal, line: int, name: str, value: object) -> None:
 def swap_contents(portal: Portal, rows: list[Any]) -> int:
     one, two = rows[1], rows[2]
     for name in ("kind", "reason", "data", "chain", "seq", "link", "mac"):
-        held = {row.id: row._mapping[name] for row in portal.sql("SELECT * FROM mfa_events")}
-        put(portal, one.id, name, held[two.id])
-        put(portal, two.id, name, held[one.id])
+        cells = {row.id: row._mapping[name] for row in portal.sql("SELECT * FROM mfa_events")}
+        put(portal, one.id, name, cells[two.id])
+        put(portal, two.id, name, cells[one.id])
     return int(one.id)
 
 
@@ -387,7 +387,7 @@ def test_whatever_is_changed_at_random_is_found(portal: Portal) -> None:
         value = rng.choice([rng.choice(before)._mapping[name], None, "x", -1])
         if value == row._mapping[name] or (value is None and name in ("at", "outcome", "kind", "data")):
             continue
-        if name == "id" or (name == "mac" and value in ("x", -1)):  # held by the lines that follow
+        if name == "id" or (name == "mac" and value in ("x", -1)):  # covered by the lines that follow
             continue
         put(portal, row.id, name, value)
         with pytest.raises(ChainBroken):
@@ -414,7 +414,7 @@ def test_a_purge_leaves_a_record_that_can_be_verified(portal: Portal) -> None:
 
 @pytest.mark.abuse("A49")
 def test_an_anchor_that_is_made_by_hand_is_none(portal: Portal) -> None:
-    """Or whoever cuts the beginning off could say that it was a purge."""
+    """Or an attacker who cuts the beginning off could say that it was a purge."""
     record(portal, 5)
     third = lines(portal)[2]
     portal.sql("DELETE FROM mfa_events WHERE id <= :id", id=third.id)

@@ -1,4 +1,4 @@
-"""`flask mfa ...`: what the operators of a portal type, and what they are told."""
+"""`flask mfa ...`: what the operators of a portal type, and what is printed for them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from flask import Flask
 from mfa_gate.exc import ConfigurationError
 from mfa_gate.keyring import Keyring
 from mfa_gate.store import Store
-from tests.support.portal import KEYS, Browser, Portal, make_portal
+from tests.support.portal import KEYS, Browser, MakePortal, Portal, make_portal
 from tests.support.waiting import NET
 
-MakePortal = Callable[..., Portal]
 APP = """
 from flask import Flask
 from mfa_gate import Account, MFAGate

@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from base64 import b32encode
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from passlib.totp import TOTP as PasslibTOTP  # what Flask-Security seals its seeds with
 
 from mfa_gate import Account
 from mfa_gate.policy import GroupPolicy, Policy
-from tests.conftest import MakePortal
-from tests.scenarios.test_notices import link_of
 from tests.support.breaking import Fault, breaking, kept, state_of
-from tests.support.portal import KEYS, Portal
+from tests.support.imports import NEW, OTHER, SECRET, SEED, opens, take, token, written
+from tests.support.notices import link_of
+from tests.support.portal import KEYS, MakePortal, Portal
 
-SEED = bytes(range(1, 21))
-SECRET = b32encode(SEED).decode()
-OTHER = b32encode(bytes(range(101, 121))).decode()
-NEW = "new:" + "B" * 43
 SHORT = "JBSWY3DPEHPK3PXP"  # ten bytes, as older versions of pyotp drew them
-
-
-def take(portal: Portal, file: Path, *words: str) -> Result:
-    done = portal.app.test_cli_runner().invoke(args=["mfa", "import", "totp", str(file), *words])
-    assert done.exception is None or isinstance(done.exception, SystemExit), "a traceback"
-    return done
-
-
-def written(folder: Path, text: str, name: str = "seeds.csv") -> Path:
-    file = folder / name
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
-def token(portal: Portal, secret: str, *options: str) -> str:
-    """What a code token of another maker shows now."""
-    how = [] if any(option.startswith("--totp") for option in options) else ["--totp"]
-    command = ["oathtool", *how, "--base32", f"--now=@{int(portal.clock())}", *options, secret]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def opens(portal: Portal, code: str, account: str = "anne") -> bool:
-    """Whether a password and this code open the protected page, in a browser of their own."""
-    browser = portal.browser()
-    browser.password(account)
-    browser.step("challenge", code=code)
-    return browser.get("/").status_code == 200
 
 
 def seeds(portal: Portal) -> int:
@@ -251,7 +217,7 @@ def test_each_wrong_line_is_told_and_the_good_ones_are_kept(portal: Portal, tmp_
     document = json.loads(done.stdout)
     assert (document["imported"], document["already"]) == (2, 0)
     assert [wrong["line"] for wrong in document["wrong"]] == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17]
-    assert not any(row.split(",")[1] in done.output for row in rows if len(row.split(",")[1]) > 3), "a secret was told"
+    assert not any(row.split(",")[1] in done.output for row in rows if len(row.split(",")[1]) > 3), "a secret is out"
     assert seeds(portal) == 2
 
 

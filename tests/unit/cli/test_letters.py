@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import sync_playwright
 
 from mfa_gate import Account
 from tests.support.breaking import Fault, breaking, kept
-from tests.support.browser import launch, page_in
-from tests.support.portal import Portal
-from tests.unit.factors.test_totp import scan
+from tests.support.browser import page_in
+from tests.support.portal import MakePortal, Portal
+from tests.support.qr import scan
 
-MakePortal = Callable[..., Portal]
 SUPPORT = "0800 12 34 56 (8 h – 18 h)"
 MONTH = 30 * 86_400
 
@@ -90,11 +87,11 @@ def test_an_empty_folder_that_was_open_to_others_is_closed_first(portal: Portal,
     assert mode(tmp_path / "letters") == 0o700
 
 
-@pytest.mark.parametrize("held", ["file", ".hidden", "folder"])
+@pytest.mark.parametrize("content", ["file", ".hidden", "folder"])
 @pytest.mark.parametrize("backend", ["sqlite"])
-def test_a_folder_that_holds_something_is_refused(portal: Portal, tmp_path: Path, held: str) -> None:
+def test_a_folder_that_holds_something_is_refused(portal: Portal, tmp_path: Path, content: str) -> None:
     (tmp_path / "letters").mkdir()
-    (tmp_path / "letters" / held).mkdir() if held == "folder" else (tmp_path / "letters" / held).touch()
+    (tmp_path / "letters" / content).mkdir() if content == "folder" else (tmp_path / "letters" / content).touch()
     done = write(portal, "account\nanne\n", tmp_path)
     assert done.exit_code == 2
     assert "is not empty" in done.stderr
@@ -286,12 +283,6 @@ def test_a_letter_for_somebody_who_was_enrolling_ends_that(portal: Portal, tmp_p
 
 
 # --- as paper ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
 
 
 @pytest.mark.browser

@@ -128,11 +128,6 @@ def portal(make_login: MakeLogin) -> Portal:
     return make_login()
 
 
-@pytest.fixture
-def secret(portal: Portal) -> str:
-    return portal.enrolled()
-
-
 def plain_login(browser: Browser, name: str = "anne", **more: str) -> TestResponse:
     return browser.post("/plain-login", {"email": name, "password": f"pw-{name}", **more})
 
@@ -282,8 +277,8 @@ def test_signing_out_at_the_gate_signs_out_of_flask_login(portal: Portal, secret
     plain_login(browser, remember="yes")
     assert browser.step("sign-out").status_code == 200
     assert browser.client.get_cookie("remember_token", domain="portal.example") is None
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        assert "_user_id" not in held
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        assert "_user_id" not in content
     assert browser.get("/").location == LOGIN
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +23,8 @@ from tests.support.passkeys import (
     session_of,
     sign_in,
 )
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 MAKER = Maker()
 MODEL = str(UUID(bytes=AAGUID))
 OTHERS = frozenset({str(UUID(int=1))})

@@ -11,9 +11,8 @@ from mfa_gate.factors.registry import FACTORS, RECOVERY, TOTP, default_factors, 
 from mfa_gate.flows import FACTOR_FLOWS
 from mfa_gate.store.schema import metadata
 from mfa_gate.web.factors import FACES
-from tests.conftest import MakePortal
 from tests.support.example_factor import NUMBER, BadgeFlow, badge, gives_badge
-from tests.support.portal import JSON, Portal
+from tests.support.portal import JSON, MakePortal, Portal
 
 ON = ["webauthn", "totp", "recovery", "badge"]
 

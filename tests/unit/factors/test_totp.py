@@ -6,22 +6,19 @@ import base64
 import html
 import re
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import sync_playwright
 
 from mfa_gate import Account
 from mfa_gate.store.schema import metadata
 from mfa_gate.testing import totp_code
-from tests.support.browser import launch, page_in
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
+from tests.support.qr import scan
 
-MakePortal = Callable[..., Portal]
 START = 1_700_000_010  # on a step's first second
 WRONG = 422
 
@@ -33,29 +30,12 @@ def prove(browser: Browser, code: str, account: str = "anne") -> Any:
 
 
 def apart(portal: Portal) -> Browser:
-    """A browser long after whatever was tried before, so that no wait is left over."""
+    """A browser long after all earlier tries, so that no wait is left over."""
     portal.clock.advance(86_400)
     return portal.browser()
 
 
 # --- the picture -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as running, launch(running) as browser:
-        yield browser
-
-
-def scan(chromium: Chromium, svg: str, folder: Path) -> str:
-    """Show an inline SVG in Chromium, take a picture of it, and let zbarimg read that."""
-    page = page_in(chromium, viewport={"width": 500, "height": 500})
-    page.set_content(f"<body style='margin:0;background:#777'><div style='width:480px'>{svg}</div>")
-    picture = folder / "qr.png"
-    page.screenshot(path=str(picture))
-    page.context.close()
-    read = subprocess.run(["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", picture], capture_output=True)
-    return read.stdout.decode().removesuffix("\n")
 
 
 def by_oathtool(uri: str, at: float) -> str:

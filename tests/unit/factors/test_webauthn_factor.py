@@ -32,12 +32,12 @@ from tests.support.ceremonies import (
     ORIGIN,
     RP,
     assertion,
-    bent_answer,
     reason,
     refused_assertion,
     refused_registration,
     register,
     registration,
+    tampered_answer,
 )
 
 # --- what is asked for
@@ -180,7 +180,7 @@ def test_an_answer_without_user_handle_serves() -> None:
     challenge, answer = assertion(key, credential)
     assert "userHandle" not in answer["response"]
     complete_authentication(RP, challenge, answer, credential, HANDLE)
-    complete_authentication(RP, challenge, bent_answer(answer, "response.userHandle", None), credential, HANDLE)
+    complete_authentication(RP, challenge, tampered_answer(answer, "response.userHandle", None), credential, HANDLE)
 
 
 def test_extra_members_of_the_client_data_do_no_harm() -> None:
@@ -196,7 +196,7 @@ def test_a_browser_that_says_nothing_of_frames_is_in_none() -> None:
     challenge, answer = registration(SoftwareKey(ORIGIN))
     said = json.loads(from_text(answer["response"]["clientDataJSON"]))
     del said["crossOrigin"]
-    older = bent_answer(answer, "response.clientDataJSON", to_text(json.dumps(said).encode()))
+    older = tampered_answer(answer, "response.clientDataJSON", to_text(json.dumps(said).encode()))
     assert complete_registration(RP, challenge, older).credential.id
 
 

@@ -14,12 +14,7 @@ import pytest
 
 from mfa_gate.exc import WrongAssertion
 from mfa_gate.factors import cose
-from mfa_gate.factors.webauthn import (
-    asserted_id,
-    begin_authentication,
-    complete_authentication,
-    complete_registration,
-)
+from mfa_gate.factors.webauthn import asserted_id, begin_authentication, complete_authentication, complete_registration
 from mfa_gate.testing.software_key import SoftwareKey, Tampered, cbor, from_text, to_text
 from tests.support.ceremonies import (
     EVERY,
@@ -28,11 +23,22 @@ from tests.support.ceremonies import (
     RP,
     Answer,
     assertion,
-    bent_answer,
     reason,
     refused_assertion,
     register,
     registration,
+    tampered_answer,
+)
+from tests.support.malformed import (
+    JUNK,
+    NEVER_READ,
+    NEVER_WRITTEN,
+    changed_at,
+    mutate,
+    mutated,
+    read_members,
+    spellings,
+    text_of,
 )
 
 MUTATED = int(os.environ.get("MFA_GATE_MUTATED", "34000"))  # of each kind
@@ -52,36 +58,7 @@ def ceremonies(algorithm: int = -7) -> list[tuple[Answer, Callable[[Any], object
     ]
 
 
-def read_members(answer: Answer) -> list[str]:
-    """The members that are read as bytes. Browsers repeat some of a registration for pages, unsigned."""
-    signed = ["clientDataJSON", "attestationObject", "userHandle", "signature"]
-    if "signature" in answer["response"]:
-        signed.append("authenticatorData")
-    return ["id", *(f"response.{name}" for name in signed if name in answer["response"])]
-
-
-def text_of(answer: Answer, path: str) -> str:
-    found: Any = answer
-    for name in path.split("."):
-        found = found[name]
-    return str(found)
-
-
-def changed_at(answer: Answer, path: str, value: Any) -> Answer:
-    changed = bent_answer(answer, path, value)
-    return bent_answer(changed, "rawId", value) if path == "id" else changed
-
-
 # --- malformed answers
-
-
-def spellings(text: str) -> list[str]:
-    """Other ways to write what a lenient reader takes for the same bytes, or nearly."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    inside = [text[:4] + junk + text[4:] for junk in ("*", "\r\n", "é", "\0", " ", "=")]
-    around = [text + junk for junk in ("=", "==", "===", "\n", "\0", ".", "\ud800", "A" * 5)]
-    twin = text[:-1] + alphabet[alphabet.index(text[-1]) ^ 1]
-    return [*inside, *around, " " + text, twin, text.replace("-", "+").replace("_", "/") + "/"]
 
 
 def test_base64url_is_written_in_one_way() -> None:
@@ -119,24 +96,6 @@ def test_client_data_at_its_cap_is_read() -> None:
     complete_authentication(RP, challenge, answer, credential, HANDLE)
     answer = key.assert_(options, Tampered(client_data={"x": "x" * (4097 - length)}))
     assert reason(complete_authentication, RP, challenge, answer, credential, HANDLE) == "malformed"
-
-
-def nested(depth: int) -> list[Any]:
-    inner: list[Any] = []
-    for _ in range(depth):
-        inner = [inner]
-    return inner
-
-
-JUNK: list[Callable[[], Any]] = [
-    *(lambda value=value: value for value in (None, True, 0, -1, 1.5, "", "x", "é", "\ud800", b"bytes", 10**400)),
-    lambda: [],
-    lambda: {},
-    lambda: [[]],
-    lambda: {"a": 1},
-    lambda: float("nan"),
-    lambda: nested(5000),
-]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=lambda junk: repr(junk())[:20] if junk is not JUNK[-1] else "deep")
@@ -186,46 +145,11 @@ def test_a_missing_member_is_a_refusal() -> None:
 )
 def test_client_data_that_is_no_object_is_a_refusal(text: bytes) -> None:
     for answer, complete in ceremonies():
-        word = reason(complete, bent_answer(answer, "response.clientDataJSON", to_text(text)))
+        word = reason(complete, tampered_answer(answer, "response.clientDataJSON", to_text(text)))
         assert word in ("malformed", "type")
 
 
 # --- CBOR
-
-
-def shared(levels: int) -> bytes:
-    """CBOR of a few hundred bytes that refers to itself: written out it would have 2**levels items."""
-    items = [b"\xd8\x1c\x82\x01\x01"]
-    items += [b"\xd8\x1c\x82" + (b"\xd8\x1d" + cbor(level)) * 2 for level in range(levels)]
-    return b"\x98" + bytes([len(items)]) + b"".join(items)
-
-
-NEVER_WRITTEN = {
-    "self-referring list": shared(60),
-    "cyclic": b"\xd8\x1c\x81\xd8\x1d\x00",
-    "tag": b"\xc1\x00",
-    "great tag": b"\xdb" + b"\xff" * 8 + b"\x00",
-    "regular expression": b"\xd8\x23\x66(a+)+$",
-    "great decimal": b"\xc5\x82\x1b" + b"\x7f" * 8 + b"\x03",
-    "list without a length": b"\x9f\x01\xff",
-    "bytes without a length": b"\x5f\x41x\xff",
-    "map without a length": b"\xbf\xff",
-    "float": b"\xfb" + bytes(8),
-    "undefined": b"\xf7",
-    "simple": b"\xf8\xff",
-    "break": b"\xff",
-    "reserved": b"\x1c",
-    "great list": b"\x9b\x7f" + b"\xff" * 7,
-    "great map": b"\xbb\x7f" + b"\xff" * 7,
-    "great bytes": b"\x5b\x7f" + b"\xff" * 7,
-    "great text": b"\x7b" + b"\xff" * 8,
-    "deep": b"\x81" * 300 + b"\x00",
-    "deeper": b"\x81" * 3000 + b"\x00",
-    "cut off": b"\x82\x01",
-    "cut off length": b"\x59\x01",
-    "empty": b"",
-}
-NEVER_READ = {"doubled key": b"\xa2\x01\x01\x01\x02", "not utf-8": b"\x61\xff"}
 
 
 class Steps:
@@ -324,40 +248,6 @@ def test_the_end_of_every_good_item_is_found() -> None:
 
 
 # --- mutations
-
-
-def mutate(chance: random.Random, data: bytes) -> bytes:
-    """One to three small changes."""
-    changed = bytearray(data)
-    for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        at = chance.randrange(len(changed) + 1)
-        kind = chance.randrange(6)
-        if kind == 0 and changed:
-            changed[at % len(changed)] ^= 1 << chance.randrange(8)
-        elif kind == 1 and changed:
-            changed[at % len(changed)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
-        elif kind == 2:
-            changed[at:at] = chance.randbytes(chance.choice((1, 1, 2, 8)))
-        elif kind == 3:
-            del changed[at : at + chance.choice((1, 1, 2, 8, 64))]
-        elif kind == 4:
-            other = chance.randrange(len(changed) + 1)
-            changed[at:at] = changed[other : other + chance.randrange(1, 40)]
-        else:
-            del changed[at:]
-    return bytes(changed)
-
-
-def mutated(chance: random.Random, answer: Answer) -> Answer:
-    """An answer of which something is changed that must not be: what was signed, what signs it, or its wrapping."""
-    path = chance.choice(read_members(answer))
-    text = text_of(answer, path)
-    if chance.random() < 0.1:
-        at = chance.randrange(len(text) + 1)
-        return changed_at(answer, path, text[:at] + chance.choice("=* \né\0+A") + text[at:])
-    if chance.random() < 0.05:
-        return changed_at(answer, path, chance.choice(JUNK[1:-1])())
-    return changed_at(answer, path, to_text(mutate(chance, from_text(text))))
 
 
 def outcome(complete: Callable[[Any], object], answer: Answer) -> object:

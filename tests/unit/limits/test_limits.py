@@ -1,4 +1,4 @@
-"""The limiter: how many guesses are ever evaluated, whatever a stranger does and whoever signs in meanwhile."""
+"""The limiter: how many guesses are ever evaluated, no matter what a stranger does and who signs in meanwhile."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from mfa_gate.factors import totp
 from mfa_gate.limits.rules import QUARTER, LimitPolicy, Rule
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import Tampered
-from tests.support.portal import BASE_URL, Browser, Portal
+from tests.support.portal import BASE_URL, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 OWNER = "203.0.113.200"
 
 

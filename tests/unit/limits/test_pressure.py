@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,9 +11,8 @@ from mfa_gate import Account
 from mfa_gate.durations import DAY
 from mfa_gate.risk import PressurePolicy, RiskPolicy, Tally
 from mfa_gate.testing import enrol_totp
-from tests.support.portal import Browser, Portal
+from tests.support.portal import Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 POLICY = PressurePolicy()
 HOUR = 3600.0
 

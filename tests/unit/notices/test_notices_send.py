@@ -19,21 +19,15 @@ import pytest
 from mfa_gate import Account, ConfigurationError, Mail, Unavailable, Webhook
 from mfa_gate.flows.account_lifecycle import NOTICE_RETENTION
 from mfa_gate.flows.owner_notices import CLAIM_SECONDS
-from tests.scenarios.test_notices import elsewhere, waiting
 from tests.support.breaking import Fault, breaking, kept
+from tests.support.notices import elsewhere, waiting
 from tests.support.portal import Portal
-from tests.support.postbox import Postbox, by_mail, dead_port, open_postbox, send
+from tests.support.postbox import Postbox, by_mail, dead_port, send
 from tests.support.waiting import NET
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 HOUR = 3600.0
 SOON = 0.6  # the time that a way gets which would otherwise never end: its end is what is waited for
-
-
-@pytest.fixture
-def postbox() -> Iterator[Postbox]:
-    with open_postbox() as box:
-        yield box
 
 
 @dataclass
@@ -269,7 +263,7 @@ def test_a_recipient_who_is_refused(portal: Portal, postbox: Postbox, refusal: s
     elsewhere(portal, portal.enrolled())
     postbox.recipient = refusal
     assert send(portal) == {"sent": 0, "later": int("451" in refusal), "given_up": int("550" in refusal)}
-    assert waiting(portal) == ["new_device"]  # said at the next sign-in whatever the mail does
+    assert waiting(portal) == ["new_device"]  # said at the next sign-in no matter what becomes of the mail
     assert (("notice_undeliverable", "failure", "recipient_refused") in portal.events()) is ("550" in refusal)
 
 

@@ -15,10 +15,9 @@ from mfa_gate.durations import DAY
 from mfa_gate.flows import ClientContext
 from mfa_gate.harvest import HarvestPolicy, State
 from mfa_gate.testing import SoftwareKey
-from tests.conftest import MakePortal
 from tests.support.breaking import Fault, breaking
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
-from tests.support.readers import PACE, lines, open_records, opens, works
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal
+from tests.support.readers import PACE, lines, morning, open_records, opens, proves, signed_in, works
 
 
 @pytest.fixture
@@ -30,24 +29,6 @@ def portal(make: MakePortal) -> Portal:
 def reader(portal: Portal) -> tuple[Browser, str]:
     """Anne, signed in by her app."""
     return signed_in(portal)
-
-
-def signed_in(portal: Portal) -> tuple[Browser, str]:
-    browser, secret = portal.browser(), portal.enrolled()
-    morning(portal)
-    assert browser.sign_in(secret).status_code == 303
-    return browser, secret
-
-
-def morning(portal: Portal) -> None:
-    """Go on to eight o'clock of the next day."""
-    portal.clock.advance(DAY - portal.clock() % DAY + 8 * 3600)
-
-
-def proves(browser: Browser, secret: str) -> None:
-    browser.portal.clock.advance(30)
-    answer = browser.api("POST", "totp/verify", {"code": browser.portal.code(secret)})
-    assert answer.status_code == 200, answer.text
 
 
 def keyed(portal: Portal) -> tuple[Browser, SoftwareKey]:

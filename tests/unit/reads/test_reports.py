@@ -1,4 +1,4 @@
-"""Reports of who was read by whom, held against what a portal's own access log says."""
+"""Reports of who was read by whom, compared with what a portal's own access log says."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ import pytest
 
 from mfa_gate.durations import DAY
 from mfa_gate.harvest import HarvestPolicy
-from tests.conftest import MakePortal
-from tests.support.portal import JSON, Browser, Portal
-from tests.support.readers import PACE, lines, open_records, opens, works
-from tests.unit.reads.test_reads import morning, proves, signed_in
+from tests.support.portal import JSON, Browser, MakePortal, Portal
+from tests.support.readers import PACE, lines, morning, open_records, opens, proves, signed_in, works
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import LimitPolicy, Rule
 from mfa_gate.exc import Unavailable
+from tests.support.answers import shape
 from tests.support.portal import JSON, PAGE, Browser, Portal
 from tests.support.statements import statements
 from tests.support.web import dump, engine_of, rows
@@ -320,15 +321,6 @@ def test_a_portal_can_set_other_limits(portal: Portal) -> None:
 
 # --- nothing tells whether a user is known ---------------------------------------------------------------------------
 
-VARY = ("Set-Cookie", "Date", "Content-Length")
-
-
-def shape(answer: TestResponse) -> tuple[int, str, dict[str, str], list[str]]:
-    """What an answer tells, apart from the values of cookies and tokens."""
-    headers = {name: value for name, value in answer.headers.items() if name not in VARY}
-    cookies = [cookie.partition("=")[0] + cookie.partition(";")[2] for cookie in answer.headers.getlist("Set-Cookie")]
-    return answer.status_code, answer.text, headers, cookies
-
 
 class Counted:
     """What one request costs: statements by their text, and keyed hashes."""
@@ -393,7 +385,7 @@ def test_the_answer_to_a_right_password_tells_nothing_of_authenticators(
 def test_the_store_learns_neither_names_nor_passwords_nor_addresses(portal: Portal, browser: Browser) -> None:
     wrong(browser, "some.body@portal.example")
     browser.post("/login", {"email": "anne", "password": "a-secret-password"})
-    held = dump(portal)
+    dumped = dump(portal)
     for secret in ("some.body", "a-secret-password", browser.address):
-        assert secret not in held
+        assert secret not in dumped
     assert rows(portal)["mfa_counters"]

@@ -14,26 +14,13 @@ from flask import make_response, request
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, Level
-from tests.conftest import MakePortal
-from tests.support.portal import ADDRESS, BASE_URL, JSON, PAGE, Browser, Portal, hidden
+from tests.support.portal import ADDRESS, BASE_URL, JSON, PAGE, Browser, MakePortal, Portal, hidden
 
 LOGIN = f"{BASE_URL}/login"
 CHALLENGE = f"{BASE_URL}/mfa/challenge"
 ACTIVATE = f"{BASE_URL}/mfa/activate"
 ENROL = f"{BASE_URL}/mfa/enrol"
 FORM = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture
-def secret(portal: Portal) -> str:
-    return portal.enrolled()
-
-
-@pytest.fixture
-def anne(browser: Browser, secret: str) -> Browser:
-    """Anne's browser, signed in."""
-    browser.sign_in(secret)
-    return browser
 
 
 def problem(answer: TestResponse) -> tuple[int, str]:
@@ -541,10 +528,10 @@ def test_a_form_sent_too_late_is_kept_through_the_challenge_and_sent_after_it(
 
 def test_a_kept_form_survives_a_wrong_code(portal: Portal, anne: Browser, secret: str) -> None:
     late = send_late(anne, "iban=FR76")
-    held = html.unescape(hidden(late, "sealed_form"))
-    wrong = anne.step("challenge", code="000000", sealed_form=held)
+    sealed = html.unescape(hidden(late, "sealed_form"))
+    wrong = anne.step("challenge", code="000000", sealed_form=sealed)
     assert wrong.status_code == 422
-    assert html.unescape(hidden(wrong, "sealed_form")) == held
+    assert html.unescape(hidden(wrong, "sealed_form")) == sealed
     assert fields_of(prove(anne, secret, wrong)) == [("iban", "FR76")]
 
 
@@ -571,9 +558,9 @@ def test_a_kept_form_is_of_no_use_to_another_sign_in(portal: Portal, anne: Brows
 
 
 def test_a_kept_form_that_was_tampered_with_is_not_sent(portal: Portal, anne: Browser, secret: str) -> None:
-    held = html.unescape(hidden(send_late(anne, "iban=FR76"), "sealed_form"))
-    flipped = held[:-6] + ("A" if held[-6] != "A" else "B") + held[-5:]
-    for wrong in (flipped, "x", "test1.", "test1.é", held.replace("test1", "test2"), held + "AAAA", "."):
+    sealed = html.unescape(hidden(send_late(anne, "iban=FR76"), "sealed_form"))
+    flipped = sealed[:-6] + ("A" if sealed[-6] != "A" else "B") + sealed[-5:]
+    for wrong in (flipped, "x", "test1.", "test1.é", sealed.replace("test1", "test2"), sealed + "AAAA", "."):
         portal.clock.advance(30)
         answer = anne.step("challenge", code=portal.code(secret), sealed_form=wrong)
         assert answer.status_code == 303, answer.text

@@ -12,8 +12,7 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import Account, ConfigurationError, MFAGate
 from mfa_gate.testing import Clock
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, Browser, Portal, stored
+from tests.support.portal import BASE_URL, JSON, Browser, MakePortal, Portal, stored
 
 LOGIN = f"{BASE_URL}/login"
 CHALLENGE = f"{BASE_URL}/mfa/challenge"
@@ -111,11 +110,11 @@ def test_ones_own_proof_does_not_serve_for_a_victims_session(portal: Portal, bro
 @pytest.mark.abuse("A55")
 def test_the_gates_session_without_the_portals_ends_too(portal: Portal, browser: Browser) -> None:
     browser.sign_in(portal.enrolled())
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        held.clear()
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        content.clear()
     assert browser.get("/").location == LOGIN
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        held["user"] = "anne"
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        content["user"] = "anne"
     assert browser.get("/").location == LOGIN
     assert portal.events("anne")[-1] == ("identity_mismatch", "refused", None)
 
@@ -143,8 +142,8 @@ def test_while_a_sign_in_is_under_way_the_portal_sees_nobody(portal: Portal, bro
     assert browser.get("/page", headers={"Authorization": "Bearer anne"}).text == "[None] [None] [None]"
     assert browser.get("/open").text == "open to None None"
     assert portal.opened == []
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        assert dict(held) == {}
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        assert dict(content) == {}
     document = browser.open("GET", "/mfa/api/v1/session", headers=JSON).json
     assert (document["account"], document["state"], document["level"]) == (None, state, "PASSWORD")
 
@@ -253,8 +252,8 @@ def test_a_portal_may_leave_identity_to_the_gate(make: MakePortal, database_url:
     browser = portal.browser()
     browser.sign_in(portal.enrolled())
     assert browser.get("/who").text == "anne"
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        assert dict(held) == {}
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        assert dict(content) == {}
     browser.step("sign-out")
     assert browser.get("/who").status_code == 303
 
@@ -269,12 +268,12 @@ def test_a_portal_closes_its_session_in_its_own_way(make: MakePortal) -> None:
 
     browser = portal.browser()
     browser.sign_in(portal.enrolled())
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        held["basket"] = "aspirin"
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        content["basket"] = "aspirin"
     browser.step("sign-out")
     assert closed == ["anne"]
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        assert dict(held) == {"basket": "aspirin"}
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        assert dict(content) == {"basket": "aspirin"}
 
 
 @pytest.mark.parametrize("wrong", ["anne", None, 5, {"id": "anne"}])

@@ -15,8 +15,7 @@ from werkzeug.routing import Rule
 
 from mfa_gate import Account, ConfigurationError, Level, MFAGate
 from mfa_gate.testing import Clock, signed_in
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, KEYS, PAGE, Browser, Portal
+from tests.support.portal import BASE_URL, JSON, KEYS, PAGE, Browser, MakePortal, Portal
 
 
 @pytest.fixture

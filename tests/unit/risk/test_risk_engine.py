@@ -1,4 +1,4 @@
-"""The risk engine by itself: plain values in, plain values out, and what must hold whatever they are."""
+"""The risk engine by itself: plain values in, plain values out, and what must hold for all of them."""
 
 from __future__ import annotations
 

@@ -10,37 +10,10 @@ import pytest
 from mfa_gate.durations import DAY
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import Tampered
+from tests.support.devices import OWNER, device_cookie, known, only_device_of, put
 from tests.support.portal import BASE_URL, JSON, Browser, Portal
 
-OWNER = "203.0.113.9"
 TTL = 90 * DAY
-
-
-def device_cookie(browser: Browser) -> str | None:
-    name = browser.portal.app.extensions["mfa_gate"].settings.device_cookie_name
-    cookie = browser.client.get_cookie(name, domain="portal.example")
-    return cookie.value if cookie else None
-
-
-def put(browser: Browser, value: str) -> None:
-    name = browser.portal.app.extensions["mfa_gate"].settings.device_cookie_name
-    browser.client.set_cookie(name, value, domain="portal.example", secure=True)
-
-
-def only_device_of(browser: Browser, address: str = OWNER) -> Browser:
-    """A browser that holds nothing of another one's but its device cookie."""
-    other = browser.portal.browser(address)
-    put(other, device_cookie(browser) or "")
-    return other
-
-
-def known(portal: Portal, account: str = "anne", address: str = OWNER) -> tuple[Browser, str]:
-    """A browser that has signed in once, and the secret of its owner's app."""
-    secret = portal.enrolled(account)
-    browser = portal.browser(address)
-    assert browser.sign_in(secret, account).status_code == 303
-    portal.clock.advance(60)
-    return browser, secret
 
 
 def try_code(browser: Browser, code: str, account: str = "anne") -> int:
@@ -212,10 +185,10 @@ def test_a_cookie_that_is_not_ours_is_a_strangers(portal: Portal, value: str) ->
 @pytest.mark.abuse("A27")
 def test_the_store_knows_neither_the_token_nor_the_typed_name(portal: Portal) -> None:
     browser, _ = known(portal)
-    held = (device_cookie(browser) or "").rpartition(".")[0]
+    token = (device_cookie(browser) or "").rpartition(".")[0]
     rows = repr(portal.sql("SELECT * FROM mfa_devices") + portal.sql("SELECT name_hash FROM mfa_sessions"))
-    assert held[:22] in rows
-    assert held[22:44] not in rows
+    assert token[:22] in rows
+    assert token[22:44] not in rows
     assert "anne" not in rows.replace("'anne'", "", 1)  # the account's id is there, once
 
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from mfa_gate.store import reader
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, PAGE, Browser, Portal, stored
+from tests.support.portal import BASE_URL, JSON, PAGE, Browser, MakePortal, Portal, stored
 from tests.support.statements import statements as all_statements
 
 HOUR = 3600
@@ -32,18 +31,6 @@ def is_signed_out(answer: TestResponse) -> bool:
 
 def cell_texts(portal: Portal) -> str:
     return repr(stored(portal))
-
-
-@pytest.fixture
-def secret(portal: Portal) -> str:
-    return portal.enrolled()
-
-
-@pytest.fixture
-def anne(browser: Browser, secret: str) -> Browser:
-    """Anne's browser, signed in."""
-    browser.sign_in(secret)
-    return browser
 
 
 @contextmanager
@@ -71,10 +58,10 @@ def statements(portal: Portal) -> Iterator[list[str]]:
 def test_the_store_knows_the_id_by_its_hash_only(portal: Portal, anne: Browser) -> None:
     assert anne.gate_cookie
     token, _, signature = anne.gate_cookie.rpartition(".")
-    held = cell_texts(portal)
-    assert token not in held
-    assert signature not in held
-    assert hashlib.sha256(token.encode()).hexdigest() in held
+    cells = cell_texts(portal)
+    assert token not in cells
+    assert signature not in cells
+    assert hashlib.sha256(token.encode()).hexdigest() in cells
 
 
 def test_ids_are_long_and_never_the_same(portal: Portal) -> None:
@@ -104,13 +91,19 @@ def test_every_rise_gives_a_new_id_and_makes_the_old_one_worthless(
         assert old.state == "anonymous"
 
 
+def plants_cookie(portal: Portal, browser: Browser) -> Browser:
+    """A thief who knows the password puts the cookie of that sign-in into a browser; the thief's own one."""
+    thief = portal.browser("198.51.100.7")
+    thief.password()
+    browser.gate_cookie = thief.gate_cookie or ""
+    return thief
+
+
 @pytest.mark.abuse("A24")
 def test_a_cookie_planted_before_the_password_never_becomes_the_owners_session(
     portal: Portal, browser: Browser, secret: str
 ) -> None:
-    thief = portal.browser("198.51.100.7")
-    thief.password()
-    browser.gate_cookie = thief.gate_cookie or ""
+    thief = plants_cookie(portal, browser)
     browser.sign_in(secret)
     assert browser.get("/").text == "home of anne"
     assert thief.state == "anonymous"
@@ -122,9 +115,7 @@ def test_a_pending_cookie_planted_before_the_code_is_worthless_after_it(
     portal: Portal, browser: Browser, secret: str
 ) -> None:
     """The owner never types a password: the planted sign-in is waiting for the code already."""
-    thief = portal.browser("198.51.100.7")
-    thief.password()
-    browser.gate_cookie = thief.gate_cookie or ""
+    thief = plants_cookie(portal, browser)
     assert browser.step("challenge", code=portal.code(secret)).status_code == 303
     assert browser.get("/").text == "home of anne"
     assert thief.state == "anonymous"
@@ -408,8 +399,8 @@ def test_flasks_session_is_not_touched(make: MakePortal) -> None:
     assert before.value == after.value
     assert not any("session=" in header for answer in answers for header in answer.headers.getlist("Set-Cookie"))
     browser.step("challenge", code=portal.code(secret))
-    with browser.client.session_transaction(base_url=BASE_URL) as held:
-        assert dict(held) == {"basket": "aspirin", "user": "anne"}
+    with browser.client.session_transaction(base_url=BASE_URL) as content:
+        assert dict(content) == {"basket": "aspirin", "user": "anne"}
     assert not any("session=" in header for header in browser.get("/").headers.getlist("Set-Cookie"))
 
 

@@ -81,7 +81,7 @@ def test_the_reader_does_not_wait_for_a_writer_nor_a_writer_for_it(store: Store)
 
 
 def test_a_session_moves_once_only(store: Store) -> None:
-    """Of two rises of one session, as from two tabs at once, one wins; and none once it has ended."""
+    """Of two elevations of one session, as from two tabs at once, one wins; and none once it has ended."""
     with store.begin() as tx:
         accounts.ensure(tx, "anne", NOW)
         sessions.add(tx, row())

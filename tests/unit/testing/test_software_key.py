@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -12,9 +10,7 @@ import fido2.cbor
 import pytest
 from fido2.attestation.base import InvalidData, InvalidSignature
 from fido2.attestation.packed import PackedAttestation
-from fido2.client import ClientError, DefaultClientDataCollector, Fido2Client, UserInteraction
-from fido2.ctap import CtapDevice, CtapError
-from fido2.hid import CTAPHID
+from fido2.client import ClientError
 from fido2.server import Fido2Server
 from fido2.webauthn import (
     AttestationObject,
@@ -31,65 +27,12 @@ from mfa_gate.factors.webauthn import (
     complete_authentication,
     complete_registration,
 )
-from mfa_gate.testing.software_key import UNTAMPERED, KeyRefused, SoftwareKey, Tampered, cbor, from_text, to_text
+from mfa_gate.testing.software_key import KeyRefused, SoftwareKey, Tampered, cbor, from_text, to_text
 from mfa_gate.testing.software_maker import Maker
-from tests.support.ceremonies import EVERY, HANDLE, ORIGIN, RP, Answer, assertion, register, registration
+from tests.support.ceremonies import EVERY, HANDLE, ORIGIN, RP, assertion, register, registration
+from tests.support.fido2_client import client_of, sent
 
 JUDGE = Fido2Server(PublicKeyCredentialRpEntity(name="Portal", id="portal.example"))
-
-
-class Plugged(CtapDevice):
-    """The key without its browser, as CTAP 2 reaches it."""
-
-    def __init__(self, key: SoftwareKey, verifies: bool = True) -> None:
-        self.key, self.verifies = key, verifies
-
-    @property
-    def capabilities(self) -> int:
-        return 0x04  # CBOR
-
-    @classmethod
-    def list_devices(cls) -> Iterator[CtapDevice]:
-        return iter(())
-
-    def call(self, cmd: int, data: bytes = b"", event: Any = None, on_keepalive: Any = None) -> bytes:
-        assert cmd == CTAPHID.CBOR
-        asked = fido2.cbor.decode(data[1:]) if data[1:] else {}
-        answer = {0x01: self._make, 0x02: self._assert, 0x04: self._info}[data[0]](asked)
-        return bytes([answer]) if isinstance(answer, int) else b"\0" + cbor(answer)
-
-    def _info(self, asked: Any) -> dict[int, Any]:
-        options = {"rk": True, "up": True, **({"uv": True} if self.verifies else {})}
-        return {1: ["FIDO_2_0"], 3: self.key.aaguid, 4: options, 6: [2, 1]}
-
-    def _make(self, asked: Any) -> dict[int, Any] | int:
-        if self.key.find(asked[2]["id"], [excluded["id"] for excluded in asked.get(5, ())] or [b"none"]):
-            return int(CtapError.ERR.CREDENTIAL_EXCLUDED)
-        self.key.user_verified = asked.get(7, {}).get("uv", False)
-        _, made = self.key.make(asked[2]["id"], asked[3]["id"], asked[1])
-        return {1: made["fmt"], 2: made["authData"], 3: made["attStmt"]}
-
-    def _assert(self, asked: Any) -> dict[int, Any] | int:
-        id_ = self.key.find(asked[1], [allowed["id"] for allowed in asked.get(3, ())])
-        if id_ is None:
-            return int(CtapError.ERR.NO_CREDENTIALS)
-        options = asked.get(5, {})
-        self.key.user_verified = options.get("uv", False)
-        silent = UNTAMPERED if options.get("up", True) else Tampered(flags_off=0x01)
-        data, signature = self.key.sign(id_, asked[2], silent)
-        named = {"id": id_, "type": "public-key"}
-        return {1: named, 2: data, 3: signature, 4: {"id": self.key.credentials[id_].user_handle}}
-
-
-def browser(key: SoftwareKey, origin: str = ORIGIN, verifies: bool = True) -> Fido2Client:
-    """python-fido2's client: its own client data, its own checks of the page."""
-    return Fido2Client(Plugged(key, verifies), DefaultClientDataCollector(origin), UserInteraction())
-
-
-def sent(response: Any) -> Answer:
-    """As it goes over the line."""
-    answer: Answer = json.loads(json.dumps(dict(response)))
-    return answer
 
 
 # --- python-fido2 as the browser
@@ -97,7 +40,7 @@ def sent(response: Any) -> Answer:
 
 @pytest.mark.parametrize("algorithm", [-7, -8, -257])
 def test_what_another_client_gives_is_accepted(algorithm: int) -> None:
-    client = browser(SoftwareKey(ORIGIN, algorithm=algorithm))
+    client = client_of(SoftwareKey(ORIGIN, algorithm=algorithm))
     options, challenge = begin_registration(RP, HANDLE, "anne", "Anne", ())
     made = client.make_credential(PublicKeyCredentialCreationOptions.from_dict(options))
     credential = complete_registration(RP, challenge, sent(made)).credential
@@ -111,7 +54,7 @@ def test_what_another_client_gives_is_accepted(algorithm: int) -> None:
 
 def test_another_client_without_verification_is_accepted_unless_it_is_required() -> None:
     key = SoftwareKey(ORIGIN)
-    client = browser(key, verifies=False)
+    client = client_of(key, verifies=False)
     options, challenge = begin_registration(
         dataclasses.replace(RP, user_verification="discouraged"), HANDLE, "anne", "Anne", ()
     )
@@ -125,15 +68,15 @@ def test_another_client_without_verification_is_accepted_unless_it_is_required()
 def test_another_client_enrols_no_key_twice_and_asks_for_none_on_a_foreign_page() -> None:
     key = SoftwareKey(ORIGIN)
     options, challenge = begin_registration(RP, HANDLE, "anne", "Anne", ())
-    made = browser(key).make_credential(PublicKeyCredentialCreationOptions.from_dict(options))
+    made = client_of(key).make_credential(PublicKeyCredentialCreationOptions.from_dict(options))
     credential = complete_registration(RP, challenge, sent(made)).credential
     options, _ = begin_registration(RP, HANDLE, "anne", "Anne", [credential])
     with pytest.raises(ClientError) as caught:
-        browser(key).make_credential(PublicKeyCredentialCreationOptions.from_dict(options))
+        client_of(key).make_credential(PublicKeyCredentialCreationOptions.from_dict(options))
     assert caught.value.code == ClientError.ERR.DEVICE_INELIGIBLE
     options, _ = begin_authentication(RP, [credential])
     with pytest.raises(ClientError) as caught:
-        browser(key, "https://portal.example.evil.example").get_assertion(
+        client_of(key, "https://portal.example.evil.example").get_assertion(
             PublicKeyCredentialRequestOptions.from_dict(options)
         )
     assert caught.value.code == ClientError.ERR.BAD_REQUEST

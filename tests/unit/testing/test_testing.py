@@ -18,8 +18,7 @@ from mfa_gate.testing import (
     signed_in,
     totp_code,
 )
-from tests.conftest import MakePortal
-from tests.support.portal import BASE_URL, JSON, Portal, stored
+from tests.support.portal import BASE_URL, JSON, MakePortal, Portal, stored
 
 
 def test_a_clock_stands_still_until_it_is_moved() -> None:

@@ -25,8 +25,8 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "a name that begins alike": {"Origin": "https://portal.example.evil.example"},
     "a name that ends alike": {"Origin": "https://evilportal.example"},
     "two origins": {"Origin": f"{BASE_URL} https://evil.example"},
-    "another site, told by metadata": {"Sec-Fetch-Site": "cross-site", "Origin": ""},
-    "the same site, told by metadata": {"Sec-Fetch-Site": "same-site", "Origin": ""},
+    "another site, shown by metadata": {"Sec-Fetch-Site": "cross-site", "Origin": ""},
+    "the same site, shown by metadata": {"Sec-Fetch-Site": "same-site", "Origin": ""},
     "the right origin, but metadata that disagrees": {"Sec-Fetch-Site": "cross-site"},
 }
 
@@ -211,9 +211,9 @@ def test_a_kept_form_of_somebody_else_is_not_sent(portal: Portal, browser: Brows
     portal.clock.advance(601)
     browser.get("/")
     page = thief.post("/bank", {"iban": "EVIL"})
-    held = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
-    assert held is not None
-    answer = browser.step("challenge", code=portal.code(secret), sealed_form=held.group(1))
+    sealed = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
+    assert sealed is not None
+    answer = browser.step("challenge", code=portal.code(secret), sealed_form=sealed.group(1))
     assert answer.location == f"{BASE_URL}/"
     assert "EVIL" not in answer.text
 
@@ -226,12 +226,12 @@ def test_the_kept_form_is_shown_only_after_the_proof_and_sent_only_by_the_person
     page = browser.post("/bank", {"iban": "FR76 & co", "tick": ["a", "b"]})
     assert page.status_code == 401
     assert "FR76" not in page.text
-    held = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
-    assert held is not None
-    wrong = browser.step("challenge", code="000000", sealed_form=held.group(1))
+    sealed = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
+    assert sealed is not None
+    wrong = browser.step("challenge", code="000000", sealed_form=sealed.group(1))
     assert "FR76" not in wrong.text
-    assert held.group(1) in wrong.text
-    resume = browser.step("challenge", code=portal.code(secret), sealed_form=held.group(1))
+    assert sealed.group(1) in wrong.text
+    resume = browser.step("challenge", code=portal.code(secret), sealed_form=sealed.group(1))
     assert resume.status_code == 200
     assert f'action="{BASE_URL}/bank"' in resume.text
     assert 'name="iban" value="FR76 &amp; co"' in resume.text

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from tests.support.html_page import Page
 from tests.support.portal import BASE_URL, JSON, PAGE, Browser, Portal
-from tests.support.web import COUNTERS, STEPS, Page, Step, everything_logged, posts_of_the_gate, rows
+from tests.support.web import COUNTERS, STEPS, Step, everything_logged, posts_of_the_gate, rows
 
 SEED = int(os.environ.get("MFA_GATE_SEED") or random.randrange(2**32))
 FLAT = [step for step in STEPS if not step.nested]

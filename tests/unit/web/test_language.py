@@ -16,9 +16,9 @@ from babel.messages.pofile import read_po
 import demo_app
 import mfa_gate
 from mfa_gate import Account
+from tests.support.html_page import Page
+from tests.support.pages import PAGES, show
 from tests.support.portal import BASE_URL, JSON, Browser, Portal
-from tests.support.web import Page
-from tests.unit.web.test_pages import PAGES, show
 
 SOURCES = Path(mfa_gate.__file__).parent
 DEMO = Path(demo_app.__file__).parent
@@ -131,7 +131,7 @@ def differs(english: str, french: str) -> bool:
 
 
 def stands_in(sentence: str, visible: str) -> bool:
-    """Whether a sentence stands on a page, whatever its values are."""
+    """Whether a sentence stands on a page, with any values."""
     pieces = [re.escape(piece) for piece in re.split(r"%\(\w+\)s", " ".join(sentence.split()))]
     # word by word, so that a short word is not found inside another one
     return len(sentence) > 3 and re.search(rf"(?<!\w){'.{1,40}?'.join(pieces)}(?!\w)", visible) is not None

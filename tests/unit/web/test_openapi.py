@@ -24,9 +24,8 @@ from mfa_gate.durations import DAY
 from mfa_gate.limits.rules import LimitPolicy, Rule
 from mfa_gate.testing import SoftwareKey
 from tests.support.owners import by_app, by_code, by_key, enrol, id_of, with_codes
-from tests.support.portal import ADDRESS, BASE_URL, Browser, Portal
+from tests.support.portal import ADDRESS, BASE_URL, Browser, MakePortal, Portal
 
-MakePortal = Callable[..., Portal]
 PREFIX = "/mfa/api/v1"
 SEED = 20_221_203
 EXAMPLES = 4  # of each kind, call and state
@@ -103,7 +102,7 @@ def test_the_document_is_open_to_whoever_asks(portal: Portal, browser: Browser, 
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
 
 
-# --- kept to, whatever is sent ---------------------------------------------------------------------------------------
+# --- kept to, for every input ----------------------------------------------------------------------------------------
 
 
 class Person:

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import MakePortal
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.agents import FIREFOX
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 from tests.support.web import dump
 
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/19.1 Mobile/15E148 Safari/604.1"
@@ -113,7 +112,7 @@ def test_ending_all_others_makes_strangers_of_all_other_browsers(portal: Portal)
     tablet.step("sign-out")
     desk = signed_in(portal, secret)
     assert end(desk, "end-others") == 303
-    portal.told()
+    portal.mark_notices_shown()
     for browser, is_known in ((desk, True), (phone, False), (tablet, False)):
         portal.clock.advance(30)
         browser.step("sign-out")

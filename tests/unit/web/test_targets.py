@@ -111,7 +111,7 @@ def plant(browser: Browser, value: str) -> None:
 
 def after_sign_in(browser: Browser, secret: str) -> str:
     """Where a sign-in sends the browser."""
-    browser.portal.told()
+    browser.portal.mark_notices_shown()
     answer = browser.sign_in(secret)
     assert answer.status_code == 303, answer.text
     return answer.location
@@ -301,13 +301,13 @@ def test_no_record_id_in_clear_in_cookie_url_or_store(portal: Portal, browser: B
     cookie = target_cookie(browser)
     assert cookie is not None
     answers += [browser.password(), browser.get("/mfa/challenge"), browser.step("challenge", code="000000")]
-    held = dump(portal)
+    dumped = dump(portal)
     for answer in answers:
         assert RECORD not in answer.text
         assert RECORD not in str(answer.headers)
         assert RECORD not in answer.request.url or answer is answers[0]
     for shape in (RECORD, base64.b64encode(RECORD.encode()).decode().rstrip("="), RECORD.encode().hex()):
-        assert shape not in held
+        assert shape not in dumped
         assert shape not in cookie
     body = cookie.partition(".")[2]
     assert RECORD.encode() not in base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
@@ -385,9 +385,9 @@ def test_what_is_sealed_for_something_else_is_no_target(portal: Portal, browser:
     browser.sign_in(secret)
     portal.clock.advance(601)
     page = browser.post("/bank", {"iban": "x"}).text
-    held = re.search(r'name="sealed_form" value="([^"]+)"', page)
-    assert held is not None
-    plant(browser, held.group(1))
+    sealed = re.search(r'name="sealed_form" value="([^"]+)"', page)
+    assert sealed is not None
+    plant(browser, sealed.group(1))
     assert browser.step("challenge", code=portal.code(secret)).location == f"{BASE_URL}/"
 
 
@@ -461,21 +461,21 @@ class Spoofed:
 @pytest.mark.abuse("A23")
 @pytest.mark.parametrize("spoof", SPOOFS)
 def test_no_spoofed_header_reaches_a_link_or_a_cookie_of_the_first_enrolment(portal: Portal, spoof: str) -> None:
-    visitor = Spoofed(portal, SPOOFS[spoof])
+    client = Spoofed(portal, SPOOFS[spoof])
     code = portal.activation_code()
-    assert visitor.ask("GET", "/patients/17").location == f"{BASE_URL}/login"
-    login = visitor.ask("POST", "/login", data={"email": "anne", "password": "pw-anne"})
+    assert client.ask("GET", "/patients/17").location == f"{BASE_URL}/login"
+    login = client.ask("POST", "/login", data={"email": "anne", "password": "pw-anne"})
     assert login.location == f"{BASE_URL}/mfa/challenge"
-    assert visitor.ask("GET", "/mfa/challenge").location == f"{BASE_URL}/mfa/activate"
-    visitor.ask("GET", "/mfa/activate")
-    redeemed = visitor.ask("POST", "/mfa/activate", data={"csrf_token": visitor.token, "code": code})
+    assert client.ask("GET", "/mfa/challenge").location == f"{BASE_URL}/mfa/activate"
+    client.ask("GET", "/mfa/activate")
+    redeemed = client.ask("POST", "/mfa/activate", data={"csrf_token": client.token, "code": code})
     assert redeemed.location == f"{BASE_URL}/mfa/enrol"
-    visitor.ask("GET", "/mfa/enrol")
-    visitor.ask("POST", "/mfa/enrol", data={"csrf_token": visitor.token, "action": "begin"})
-    begun = visitor.ask("POST", "/mfa/api/v1/totp/enrol/begin", headers={**JSON, "X-MFA-CSRF": visitor.token}).json
+    client.ask("GET", "/mfa/enrol")
+    client.ask("POST", "/mfa/enrol", data={"csrf_token": client.token, "action": "begin"})
+    begun = client.ask("POST", "/mfa/api/v1/totp/enrol/begin", headers={**JSON, "X-MFA-CSRF": client.token}).json
     body = {"enrolment": begun["enrolment"], "code": portal.code(begun["secret"])}
-    done = visitor.ask(
-        "POST", "/mfa/api/v1/totp/enrol/complete", json=body, headers={**JSON, "X-MFA-CSRF": visitor.token}
+    done = client.ask(
+        "POST", "/mfa/api/v1/totp/enrol/complete", json=body, headers={**JSON, "X-MFA-CSRF": client.token}
     )
     assert done.json["next"] == f"{BASE_URL}/patients/17"
 
@@ -483,22 +483,22 @@ def test_no_spoofed_header_reaches_a_link_or_a_cookie_of_the_first_enrolment(por
 @pytest.mark.abuse("A23")
 @pytest.mark.parametrize("spoof", SPOOFS)
 def test_no_spoofed_header_reaches_a_link_or_a_cookie_of_a_sign_in(portal: Portal, spoof: str) -> None:
-    visitor, secret = Spoofed(portal, SPOOFS[spoof]), portal.enrolled()
-    visitor.ask("GET", "/patients/17")
+    client, secret = Spoofed(portal, SPOOFS[spoof]), portal.enrolled()
+    client.ask("GET", "/patients/17")
     body = {"email": "anne", "password": "pw-anne"}
-    assert visitor.ask("POST", "/login", json=body, headers=JSON).json["next"] == f"{BASE_URL}/mfa/challenge"
-    visitor.ask("POST", "/mfa/challenge", data={"csrf_token": visitor.token, "code": "000000"})
-    passed = visitor.ask("POST", "/mfa/challenge", data={"csrf_token": visitor.token, "code": portal.code(secret)})
+    assert client.ask("POST", "/login", json=body, headers=JSON).json["next"] == f"{BASE_URL}/mfa/challenge"
+    client.ask("POST", "/mfa/challenge", data={"csrf_token": client.token, "code": "000000"})
+    passed = client.ask("POST", "/mfa/challenge", data={"csrf_token": client.token, "code": portal.code(secret)})
     assert passed.location == f"{BASE_URL}/patients/17"
     portal.clock.advance(601)
-    page = visitor.ask("POST", "/bank", data={"iban": "x"})
-    held = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
-    assert held is not None
-    sent = {"csrf_token": visitor.token, "code": portal.code(secret), "sealed_form": held.group(1)}
-    assert f'action="{BASE_URL}/bank"' in visitor.ask("POST", "/mfa/challenge", data=sent).text
-    visitor.ask("GET", "/mfa/sign-out")
-    visitor.ask("POST", "/mfa/sign-out", data={"csrf_token": visitor.token})
-    assert visitor.ask("GET", "/patients/18").location == f"{BASE_URL}/login"
+    page = client.ask("POST", "/bank", data={"iban": "x"})
+    sealed = re.search(r'name="sealed_form" value="([^"]+)"', page.text)
+    assert sealed is not None
+    sent = {"csrf_token": client.token, "code": portal.code(secret), "sealed_form": sealed.group(1)}
+    assert f'action="{BASE_URL}/bank"' in client.ask("POST", "/mfa/challenge", data=sent).text
+    client.ask("GET", "/mfa/sign-out")
+    client.ask("POST", "/mfa/sign-out", data={"csrf_token": client.token})
+    assert client.ask("GET", "/patients/18").location == f"{BASE_URL}/login"
 
 
 @pytest.mark.abuse("A23")
@@ -506,10 +506,10 @@ def test_no_spoofed_header_reaches_a_link_or_a_cookie_of_a_sign_in(portal: Porta
 def test_the_origin_is_held_against_the_configuration_not_against_the_host(
     portal: Portal, headers: dict[str, str]
 ) -> None:
-    secret, visitor = portal.enrolled(), Spoofed(portal, {})
-    visitor.ask("POST", "/login", data={"email": "anne", "password": "pw-anne"})
-    sent = {"csrf_token": visitor.token, "code": portal.code(secret)}
-    visitor.headers = {**headers, "Origin": "https://evil.example"}
-    assert visitor.ask("POST", "/mfa/challenge", data=sent).status_code == 403
-    visitor.headers = headers
-    assert visitor.ask("POST", "/mfa/challenge", data=sent).location == f"{BASE_URL}/"
+    secret, client = portal.enrolled(), Spoofed(portal, {})
+    client.ask("POST", "/login", data={"email": "anne", "password": "pw-anne"})
+    sent = {"csrf_token": client.token, "code": portal.code(secret)}
+    client.headers = {**headers, "Origin": "https://evil.example"}
+    assert client.ask("POST", "/mfa/challenge", data=sent).status_code == 403
+    client.headers = headers
+    assert client.ask("POST", "/mfa/challenge", data=sent).location == f"{BASE_URL}/"

@@ -1,0 +1,32 @@
+"""Fixtures of tests with real browsers: portals that listen until the windows on them are closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser as Chromium
+
+from tests.support.portal import MakePortal
+from tests.support.served import KEYS_AND_APPS, Serve, Served, serving
+
+
+@pytest.fixture
+def serve(make: MakePortal, chromium: Chromium) -> Iterator[Serve]:
+    """Serve a portal; without recovery codes unless they are what a test is about."""
+    with ExitStack() as stack:
+        yield lambda **config: stack.enter_context(serving(make, **{"MFA_GATE_METHODS": KEYS_AND_APPS, **config}))
+        for context in chromium.contexts:
+            context.close()
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    return serve()
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People get five minutes; here the browser gives up at once."""
+    monkeypatch.setattr("mfa_gate.factors.webauthn.TIMEOUT", 600)
