@@ -48,7 +48,6 @@ class Moving(Sequences):
         """What is unusual may be refused at any time."""
         return False
 
-    @rule(which=WHICH, name=NAME, right=st.booleans())
     def password(self, which: int, name: str, right: bool) -> None:
         super().password(which, name, right)
         client = self.clients[which]
