@@ -27,6 +27,8 @@ class Portal:
         identity: whom the portal takes its visitor for, or None.
         signed_out: closes the portal's own session; clears Flask's session where it is left out.
         adopts: a visitor whom the portal takes for somebody counts as having passed the first factor.
+        named_at_hand: the same as `identity`, as far as it can be said without a look at the portal's store; it is
+            asked on public pages.
         login_view: names the endpoint of the portal's login page, which is public then, or its path.
     """
 
@@ -35,6 +37,7 @@ class Portal:
     identity: Callable[[], str | None] | None = None
     signed_out: Callable[[], Any] | None = None
     adopts: bool = False
+    named_at_hand: Callable[[], str | None] | None = None
     login_view: Callable[[], str | None] | None = None
 
     def load(self, account_id: str) -> Account | None:

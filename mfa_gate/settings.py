@@ -92,6 +92,11 @@ class Settings:
         """The name of the cookie that known devices are told by."""
         return self._cookie("mfa-device")
 
+    @cached_property
+    def adopted_cookie_name(self) -> str:
+        """The cookie of a sign-in that the portal's own session began; it never takes the place of a session's."""
+        return self._cookie("mfa-adopted")
+
     def _cookie(self, name: str) -> str:
         tag = hashlib.sha256(self.base_url.encode()).hexdigest()[:8]
         return f"{'__Host-' if self.secure else ''}{name}-{tag}"

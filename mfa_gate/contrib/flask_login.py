@@ -44,7 +44,8 @@ class FlaskLoginBridge:
         login_manager._update_request_context_with_user = self._set_agreed_user
         portal = gate.portal
         portal.adopts = True
-        portal.identity = portal.identity or _identity
+        if portal.identity is None:
+            portal.identity, portal.named_at_hand = _identity, _named
         portal.signed_in = portal.signed_in or self._sign_in
         portal.signed_out = portal.signed_out or logout_user
         portal.login_view = portal.login_view or (lambda: login_manager.login_view)
@@ -73,7 +74,9 @@ class FlaskLoginBridge:
     def _logged_in(self, app: Flask, **_: Any) -> None:
         # a login view that calls login_user() instead of gate.sign_in() has signed in all the same
         if self._is_ours(app):
-            request_context().signed_in_by_view = True
+            context = request_context()
+            context.signed_in_by_view = True
+            context.portal_session.keep()
 
     def _is_ours(self, app: Flask) -> bool:
         return EXTENSION in app.extensions and getattr(app, "login_manager", None) is self._manager
@@ -84,9 +87,14 @@ class FlaskLoginBridge:
             self._gate.sign_out()
 
 
+def _named() -> str | None:
+    """Whom Flask-Login's session names; `current_user` is held against the gate by itself."""
+    named: str | None = session.get("_user_id")
+    return named
+
+
 def _identity() -> str | None:
     """Whom Flask-Login's session or remember-me cookie names, whether or not the gate agrees."""
     if "_user_id" not in session:
         _ = current_user.is_anonymous  # reading it takes a remember-me cookie into the session
-    named: str | None = session.get("_user_id")
-    return named
+    return _named()

@@ -15,8 +15,9 @@ from ..levels import Level
 from ..sessions.session import Session
 from ..web import API, answers, is_own, pages, sealed_form
 from ..web.request_context import RequestContext, request_context_of, this_request
+from ..web.sites import is_same_origin
 from ..wiring import Parts
-from .marks import Marks
+from .marks import Marks, is_static
 
 MAX_REMEMBERED: Final = 100_000  # views of observed sessions that were recorded already
 
@@ -46,11 +47,14 @@ class Guard:
         http_request = this_request()
         rule = http_request.url_rule
         if rule is None:
+            self._hide_others(http_request)
             return self._nowhere(http_request)
         required = self.requirement_of(rule.endpoint)
-        if required is None:
-            return None
         if http_request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+            return None
+        if required is None:
+            if not is_static(self._app, rule.endpoint, self._app.view_functions[rule.endpoint]):
+                self._hide_others(http_request)
             return None
         return self.enforce(required, request_context_of(http_request, self._parts))
 
@@ -97,17 +101,31 @@ class Guard:
         context.admitted = required
         return None
 
+    def _hide_others(self, http_request: Request) -> None:
+        """Where nothing is asked for, the portal sees whom the gate has let in, or nobody."""
+        portal = self._parts.portal
+        if portal.identity is None or "HTTP_COOKIE" not in http_request.environ:
+            return
+        context, is_complete = request_context_of(http_request, self._parts), False
+        try:
+            named = context.portal_session.named()
+            if named is None or named == context.let_in:
+                return
+            is_complete = context.is_complete
+        except HTTPException:
+            raise
+        except Exception as error:  # unknown means nobody
+            log.error("whom the portal's session names could not be held against the gate's", exc_info=error)
+        context.portal_session.hide(may_write=is_complete)
+
     def _decide(self, context: RequestContext, required: Requirement) -> Refusal | None:
         session, identity = context.session, context.parts.portal.identity
         taken_for = identity() if identity is not None else None
-        pending = session is None or session.level < Level.MFA
-        observed = pending and context.is_observed
-        if session is None or (pending and not observed):
+        observed = session is not None and session.level < Level.MFA and context.is_observed
+        if session is None or (session.level < Level.MFA and not observed):
             return self._stranger(context, session, taken_for)
         if identity is not None and taken_for != session.account_id:
-            context.parts.life.end_mismatch(session, request.remote_addr)
-            context.drop_session()
-            return self._stranger(context, None, taken_for)
+            return self._disagree(context, session, taken_for)
         parts = context.parts
         now = parts.services.clock()
         parts.life.present(session, now)
@@ -133,13 +151,30 @@ class Guard:
         self._parts.life.observed(session, request.endpoint or "", request.remote_addr)
         self._observed.add(seen)
 
+    def _disagree(self, context: RequestContext, session: Session, taken_for: str | None) -> Refusal:
+        """The portal takes somebody who is signed in for nobody, or for another person.
+
+        A request of this origin brings what the browser holds: its session is ended. What another site makes a browser
+        send may lack the portal's cookie, or bring one of a sibling host: it is refused, and ends nothing.
+        """
+        if not is_same_origin(request, context.parts.settings.origin):
+            context.portal_session.hide(may_write=False)
+            context.forget_session()
+            return SignInRequired()
+        context.parts.life.end_mismatch(session, request.remote_addr)
+        context.drop_session()
+        if taken_for is not None and not context.parts.portal.adopts:
+            context.portal_session.close()
+            return SignInRequired()
+        return self._stranger(context, None, taken_for)
+
     def _stranger(self, context: RequestContext, session: Session | None, taken_for: str | None) -> Refusal:
         """Nobody, or somebody who is half way there: the portal must see nobody signed in."""
-        portal = context.parts.portal
         if taken_for is not None:
-            if portal.adopts:
+            is_complete = context.is_complete
+            if context.parts.portal.adopts and is_complete:
                 return self._adopt(context, session, taken_for)
-            context.close_portal_session()
+            context.portal_session.hide(may_write=is_complete)
         if session is None:
             return SignInRequired()
         sign_in = context.parts.sign_in
@@ -148,13 +183,13 @@ class Guard:
     def _adopt(self, context: RequestContext, session: Session | None, taken_for: str) -> Refusal:
         """A portal whose own sign-in stands for the first factor: a pending session for whom it names."""
         sign_in = context.parts.sign_in
+        context.portal_session.hide(may_write=True)  # it stays for the request that comes after the last proof
         if session is None or session.account_id != taken_for:
             account = context.parts.portal.load(taken_for)
             if account is None or account.id != taken_for:
-                context.close_portal_session()
                 return SignInRequired()
             elevated = sign_in.begin(account, context.client)
-            context.apply(elevated)
+            context.apply(elevated, adopted=True)
             session = elevated.session
         return sign_in.refusal_for(sign_in.progress(session).state)
 

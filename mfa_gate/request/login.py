@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
@@ -13,8 +13,7 @@ from ..flows.flow import log
 from ..limits.limiter import Attempt
 from ..web import answers
 from ..web.request_context import current_parts, request_context
-
-SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+from ..web.sites import SAFE_METHODS
 
 
 class LoginAttempt:

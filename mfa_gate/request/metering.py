@@ -152,8 +152,10 @@ class Metering:
     def _refused(context: RequestContext, refusal: Refusal) -> Refusal:
         context.refused_read = refusal
         context.looked_up = None
-        if isinstance(refusal, SignInRequired) or (isinstance(refusal, ReadsStopped) and refusal.data.get("ended")):
+        if isinstance(refusal, ReadsStopped) and refusal.data.get("ended"):
             context.drop_session()
+        elif isinstance(refusal, SignInRequired):  # it may have moved on meanwhile
+            context.forget_session()
         return refusal
 
 

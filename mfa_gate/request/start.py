@@ -20,7 +20,7 @@ from ..portal import EXTENSION, START, Portal
 from ..sessions.session import Session
 from ..settings import read
 from ..web import answers, desk_pages, steps
-from ..web.request_context import request_context
+from ..web.request_context import request_context, request_context_of, this_request
 from ..wiring import Parts, build
 from .debug import made_for_you
 from .guard import Guard, localhost_in_debug
@@ -89,6 +89,7 @@ class Start:
     def process_response(self, *given: Any) -> Response:
         """In the place of Flask's own: what the portal's hooks make of an answer, and then whether it may be sent."""
         made: Response = self._after(*given)
+        request_context_of(this_request(), self.parts).portal_session.put(self._app, made)
         return self.metering.after(made)
 
     def check(self) -> None:
@@ -176,6 +177,7 @@ class Start:
         context = request_context()
         try:
             elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked)
+            context.portal_session.renew(account.id)
             steps.elevate(context, elevated)
             answer = answers.half_way(context)
         except Refusal as refusal:
@@ -195,6 +197,7 @@ class Start:
         context = request_context()
         self.parts.sign_in.sign_out(context.client)
         context.drop_session()
+        context.portal_session.keep()
 
 
 def install(

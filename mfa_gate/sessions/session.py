@@ -1,4 +1,8 @@
-"""Sessions: a signed random id in a cookie, everything else in the store, where only the id's hash is known."""
+"""Sessions: a signed random id in a cookie, everything else in the store, where only the id's hash is known.
+
+The id begins with the name of its sign-in, which opens nothing: by it a request that comes late, with the id of before
+a step-up, is told from one whose session has ended.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from ..assurance import Proof, level_of
 from ..exc import SignInRequired
@@ -23,6 +27,7 @@ from ..store import sessions as rows
 from ..store.sessions import Origin, SessionRow
 
 PURPOSE = "session"
+LONGEST: Final = 240  # characters of a cookie of ours
 _written = json.JSONEncoder(separators=(",", ":")).encode
 _LEVELS = {int(level): level for level in Level}
 
@@ -111,7 +116,7 @@ class Sessions:
         Raises:
             Unavailable: the store does not answer.
         """
-        if not cookie or len(cookie) > 200:
+        if not cookie or len(cookie) > LONGEST:
             return None
         id_hash = self._named(cookie)
         if id_hash is None:
@@ -123,6 +128,17 @@ class Sessions:
         if now >= session.ends_at or now - session.last_seen >= self.times(session.group)[0]:
             return None
         return session
+
+    def has_moved_on(self, cookie: str | None, now: float) -> bool:
+        """Whether a cookie that names no session holds an earlier id of one that lives: its request came late.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        token = self._keyring.unsign(PURPOSE, cookie) if cookie and len(cookie) <= LONGEST else None
+        sign_in, dot, _ = (token or "").partition(".")
+        ends_at = self._store.reader.end_of_sign_in(sign_in) if dot else None
+        return ends_at is not None and now < ends_at
 
     def _id_hash(self, cookie: str) -> str | None:
         """The hash of the id that a cookie holds; None where it is not signed by us."""
@@ -156,10 +172,11 @@ class Sessions:
         Returns:
             The cookie's value, and the session.
         """
-        token = secrets.token_urlsafe(32)
+        sign_in = secrets.token_hex(16)
+        token = _token(sign_in)
         row = SessionRow(
             _hash(token),
-            secrets.token_hex(16),
+            sign_in,
             account_id,
             int(Level.PASSWORD),
             _dump([Proof("pwd", now)]),
@@ -282,7 +299,7 @@ class Sessions:
         risk: Risk | None = None,
         enrol_until: float | None = None,
     ) -> tuple[str, Session]:
-        token = secrets.token_urlsafe(32)
+        token = _token(session.sign_in)
         row = SessionRow(
             _hash(token),
             session.sign_in,
@@ -318,6 +335,10 @@ def _proven(written: str) -> _Proven:
         return max((proof.at for proof in proofs if METHODS[proof.amr].level >= level), default=None)
 
     return _Proven(proofs, latest(Level.MFA), latest(Level.PHISHING_RESISTANT))
+
+
+def _token(sign_in: str) -> str:
+    return f"{sign_in}.{secrets.token_urlsafe(32)}"
 
 
 def _hash(token: str) -> str:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ..exc import Forged, InvalidRequest, SignInRequired, TooLarge
 from .request_context import CSRF, RequestContext
+from .sites import is_same_origin
 
 MAX_BYTES: Final = 65_536
 HEADER: Final = "X-MFA-CSRF"
@@ -73,22 +74,6 @@ def body(request: Request) -> dict[str, str]:
 def _check_origin(request: Request, request_context: RequestContext) -> None:
     if not is_same_origin(request, request_context.parts.settings.origin):
         raise Forged
-
-
-def is_same_origin(request: Request, origin: str, *, known: bool = False) -> bool:
-    """Whether the browser says that a page of this origin sent the request.
-
-    Args:
-        origin: the portal's own.
-        known: whether a request that says nothing of its origin is refused; every browser says it with a POST.
-    """
-    site = request.headers.get("Sec-Fetch-Site")
-    sent = request.headers.get("Origin")
-    if site not in (None, "same-origin", "none"):
-        return False
-    if sent == "null":  # a same-origin page under Referrer-Policy: no-referrer
-        return site == "same-origin"
-    return sent == origin if sent is not None or known else True
 
 
 def _form(request: Request) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from weakref import ref
 
-from flask import Request, Response, after_this_request, current_app, request, session
+from flask import Request, Response, after_this_request, current_app, request
 
 from ..assurance import Requirement
 from ..exc import Refusal
@@ -14,6 +14,8 @@ from ..levels import Level
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..wiring import Parts
+from .portal_session import PortalSession
+from .sites import has_all_cookies
 
 _SLOT: Final = "_mfa_gate"
 CSRF: Final = "csrf"
@@ -53,6 +55,8 @@ class RequestContext:
     looked_up: tuple[str, object] | None = None
     refused_read: Refusal | None = None
     _set_device: str | None = None
+    _portal_session: PortalSession | None = None
+    _is_adopted = False
     _cookie: _Cookie | None = None
     _has_put = False
     _progress: Progress | None = None
@@ -77,12 +81,35 @@ class RequestContext:
         """
         if not self._has_read_session:
             services, http_request = self.parts.services, self.request
-            found = services.sessions.read(http_request.cookies.get(services.settings.cookie_name), services.clock())
+            cookies, now = http_request.cookies, services.clock()
+            found = services.sessions.read(cookies.get(services.settings.cookie_name), now)
+            if found is None and services.settings.adopted_cookie_name in cookies:
+                found = services.sessions.read(cookies[services.settings.adopted_cookie_name], now)
             if found is not None and found.place_hash is not None:
                 is_there = services.habits.is_at(found.place_hash, http_request.remote_addr, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
             self._session, self._has_read_session = found, True
         return self._session
+
+    @property
+    def portal_session(self) -> PortalSession:
+        """The portal's own session in this request."""
+        if self._portal_session is None:
+            self._portal_session = PortalSession(self.parts.portal, self.parts.settings, self.request)
+        return self._portal_session
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether this request shows what the browser holds now: it has all cookies, and none that was replaced.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        services = self.parts.services
+        if not has_all_cookies(self.request, services.settings.origin):
+            return False
+        cookie = self.request.cookies.get(services.settings.cookie_name) if self.session is None else None
+        return not services.sessions.has_moved_on(cookie, services.clock())
 
     @property
     def session_level(self) -> Level:
@@ -100,6 +127,13 @@ class RequestContext:
         session = self.session
         until = session.observed_until if session is not None and session.level < Level.MFA else None
         return until is not None and self.parts.services.clock() < until
+
+    @property
+    def let_in(self) -> str | None:
+        """The account that the gate has let in, or None."""
+        session = self.session
+        is_in = session is not None and (session.level >= Level.MFA or self.is_observed)
+        return session.account_id if session is not None and is_in else None
 
     @property
     def client(self) -> ClientContext:
@@ -139,10 +173,17 @@ class RequestContext:
         """Where the session stands; worked out anew, unless a step of this very request has just done so."""
         return self._progress or self.parts.sign_in.progress(self.session)
 
-    def apply(self, elevated: Elevated) -> None:
+    def apply(self, elevated: Elevated, *, adopted: bool = False) -> None:
+        """Go on as the session that a step has opened or elevated.
+
+        Args:
+            elevated: what the step says.
+            adopted: the portal's session has begun it: its cookie stands beside that of a session.
+        """
         self._session, self._has_read_session, self._progress = elevated.session, True, elevated.progress
         self.has_unseen_notices = elevated.has_unseen_notices
         self._set_device = elevated.device or self._set_device
+        self._is_adopted = adopted
         self._queue(_Cookie(elevated.cookie))
 
     def replace_session(self, changed: Session) -> None:
@@ -151,15 +192,13 @@ class RequestContext:
 
     def drop_session(self) -> None:
         """Forget the session in this request and drop its cookie; the flows have ended it."""
-        self._session, self._has_read_session, self._progress = None, True, None
+        self.forget_session()
+        self._is_adopted = False
         self._queue(_DROPPED)
 
-    def close_portal_session(self) -> None:
-        """Close the portal's own session."""
-        if self.parts.portal.signed_out is not None:
-            self.parts.portal.signed_out()
-        else:
-            session.clear()
+    def forget_session(self) -> None:
+        """From here on nobody is signed in in this request; the browser may have a newer cookie, and keeps it."""
+        self._session, self._has_read_session, self._progress = None, True, None
 
     @property
     def csrf_token(self) -> str | None:
@@ -181,7 +220,12 @@ class RequestContext:
         """Give the answer its cookie, whose name and Secure follow from the base URL alone."""
         self._has_put = True
         settings, cookie = self.parts.settings, self._cookie or _DROPPED
-        self._put(response, settings.cookie_name, cookie.value, cookie.max_age)
+        if self._is_adopted:
+            self._put(response, settings.adopted_cookie_name, cookie.value, cookie.max_age)
+        else:
+            self._put(response, settings.cookie_name, cookie.value, cookie.max_age)
+            if settings.adopted_cookie_name in self.request.cookies:
+                self._put(response, settings.adopted_cookie_name, "", 0)
         if self._set_device is not None:
             self._put(response, settings.device_cookie_name, self._set_device, int(settings.device_ttl))
         return response

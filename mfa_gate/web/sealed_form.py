@@ -15,7 +15,7 @@ from ..exc import SealBroken
 from ..levels import Level
 from ..sessions.session import Session
 from ..wiring import Parts
-from .inputs import is_same_origin
+from .sites import is_same_origin
 from .targets import path_of, safe
 
 MAX_BYTES: Final = 32_768

@@ -76,7 +76,7 @@ def leave(context: RequestContext) -> None:
     """End the gate's session, then the portal's."""
     context.parts.sign_in.sign_out(context.client)
     context.drop_session()
-    context.close_portal_session()
+    context.portal_session.close()
 
 
 def elevate(context: RequestContext, elevated: Elevated) -> None:
@@ -89,6 +89,7 @@ def elevate(context: RequestContext, elevated: Elevated) -> None:
     if not elevated.signs_in or context.parts.portal.signed_in is None:
         return
     try:
+        context.portal_session.renew(elevated.account.id)
         context.parts.portal.signed_in(elevated.account)
     except Exception as error:
         log.exception("the portal's signed_in callback failed")
@@ -114,7 +115,7 @@ def remove(context: RequestContext, authenticator: str) -> Removed:
     removed = context.parts.own.remove(context.client, authenticator)
     if removed.session is None:
         context.drop_session()
-        context.close_portal_session()
+        context.portal_session.close()
     else:
         context.replace_session(removed.session)
     return removed
@@ -126,7 +127,7 @@ def end_session(context: RequestContext, sign_in: str) -> None:
     context.parts.own.end_session(context.client, sign_in)
     if this:
         context.drop_session()
-        context.close_portal_session()
+        context.portal_session.close()
 
 
 def see_notices(context: RequestContext, fields: dict[str, Any]) -> int:

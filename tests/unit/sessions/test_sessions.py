@@ -325,10 +325,18 @@ def test_last_seen_is_written_at_most_once_a_minute(portal: Portal, anne: Browse
     assert sum(text.startswith("UPDATE mfa_sessions") for text in asked) == 1
 
 
-def test_static_files_and_unknown_urls_do_not_touch_the_store(portal: Portal, anne: Browser) -> None:
+def test_static_files_do_not_touch_the_store(portal: Portal, anne: Browser) -> None:
     with statements(portal) as asked:
         assert anne.get("/mfa/static/mfa_gate.css").status_code == 200
-        assert anne.get("/nothing").status_code == 404
+    assert asked == []
+
+
+def test_a_page_that_asks_for_nothing_does_not_touch_the_store_for_nobody(portal: Portal) -> None:
+    stranger = portal.browser()
+    stranger.client.set_cookie("language", "fr", domain="portal.example")
+    with statements(portal) as asked:
+        assert stranger.get("/open").status_code == 200
+        assert stranger.get("/nothing").status_code == 404
     assert asked == []
 
 
