@@ -108,10 +108,12 @@ class Guard:
             return
         context, is_complete = request_context_of(http_request, self._parts), False
         try:
-            named = context.portal_session.named()
-            if named is None or named == context.let_in:
+            named, origin = context.portal_session.named(), self._parts.settings.origin
+            if named is None and (is_same_origin(http_request, origin) or context.let_in is None):
                 return
-            is_complete = context.is_complete
+            if named is not None and named == context.let_in:
+                return
+            is_complete = named is not None and context.is_complete
         except HTTPException:
             raise
         except Exception as error:  # unknown means nobody
