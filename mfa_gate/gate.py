@@ -238,6 +238,16 @@ class MFAGate:
         """
         return _start().session()
 
+    def watch_session(self) -> Callable[[], bool]:
+        """What a stream or a socket asks while it lasts: the gate itself looks at a session as a request begins.
+
+        Returns:
+            A function that says whether the session that this request was let in by goes on, also after a step-up in
+            another request; False once it has ended, or the account is locked. It reads one row, on any thread, and
+            raises Unavailable where the store does not answer.
+        """
+        return _start().watch_session()
+
     def count_reads(self, kind: str, records: Iterable[object]) -> None:
         """Charge the records that a view is about to show: all of them, or none.
 

@@ -36,6 +36,7 @@ class Settings:
         name: the portal's name, shown on pages and in authenticator apps.
         methods: what people may enrol and prove by; the rest answers 404.
         rp_id: what passkeys belong to, for ever (W3C WebAuthn L3 §4); None where the portal has no host name.
+        login_origins: origins of a single sign-on whose pages may post a sign-in to the portal; `null` by name.
         related_origins: other addresses whose pages may use the passkeys of this RP ID (L3 §5.11).
     """
 
@@ -66,6 +67,7 @@ class Settings:
     algorithms: tuple[int, ...] = ALGORITHMS
     hints: tuple[str, ...] = ()
     related_origins: tuple[str, ...] = ()
+    login_origins: tuple[str, ...] = ()
 
     @cached_property
     def secure(self) -> bool:
@@ -225,10 +227,19 @@ def _algorithms(name: str, value: object) -> tuple[int, ...]:
 def _related_origins(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > 5:
         raise _wrong(name, value, "write a list of at most five addresses, such as ['https://portal.example.org']")
-    origins = tuple(_base_url(name, origin) for origin in value)
-    if any(urlsplit(origin).path for origin in origins):
+    return tuple(_origin(name, origin) for origin in value)
+
+
+def _login_origins(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > 20:
+        raise _wrong(name, value, "write a list of at most twenty origins, such as ['https://login.example']")
+    return tuple("null" if origin == "null" else _origin(name, origin) for origin in value)
+
+
+def _origin(name: str, value: object) -> str:
+    if urlsplit(origin := _base_url(name, value)).path:
         raise _wrong(name, value, "write each address without a path")
-    return origins
+    return origin
 
 
 def _keys(name: str, value: object) -> str:
@@ -271,6 +282,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "algorithms": _algorithms,
     "hints": _hints,
     "related_origins": _related_origins,
+    "login_origins": _login_origins,
 }
 
 

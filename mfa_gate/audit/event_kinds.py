@@ -95,6 +95,9 @@ EVENT_KINDS: Final[Mapping[str, EventKind]] = {
     "unusual_sign_in": _kind(
         N_("a right password came from a place and a browser unlike its owner's"), _AUTH, "indicator", "reasons"
     ),
+    "device_shown_late": _kind(
+        N_("a known device was shown after a sign-in that another site posted"), _AUTH, "info", "reasons"
+    ),
     "reads_asked": _kind(
         N_("a session has read its quota, an account its day's, or several from one new network"),
         _SESSION,

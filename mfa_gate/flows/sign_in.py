@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from ..account import Account
@@ -20,6 +21,7 @@ from .flow import ClientContext, Elevated, log
 from .proving import ProofFlow
 
 NETWORK: Final = 60  # characters of the name of a network
+LOOKS_AGAIN: Final = 120.0  # seconds from the first factor
 
 
 class SignIn(ProofFlow):
@@ -85,6 +87,34 @@ class SignIn(ProofFlow):
         if opened is None:
             raise AccountClosed
         return Elevated(*opened, account, signs_in=observed is not None)
+
+    def look_again(self, session: Session, client: ClientContext) -> Session:
+        """What a sign-in counts for once its browser shows the device cookie that a cross-site POST did not bring.
+
+        It is looked at for two minutes, before any other proof, and only ever found less unusual: to "raised" at least,
+        as what else spoke against it is not known any more.
+
+        Args:
+            session: a pending one that began unusual.
+            client: the request that its cookie came with.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        services, now = self.services, self.services.clock()
+        if session.risk != "high" or len(session.proofs) != 1 or now - session.proofs[0].at > LOOKS_AGAIN:
+            return session
+        known = self.device_of(client, session.account_id)
+        if known is None:
+            return session
+        with services.store.begin() as tx:
+            row = accounts.lock_row(tx, session.account_id)
+            found = self._assessed(tx, row, client, known, now, leaked=False)
+            if found.risk == "high" or not services.sessions.lower_risk(tx, session, "raised"):
+                return session
+            who = Who(row.subject if row else None, session.sign_in, client.address)
+            services.audit.record(tx, "device_shown_late", now, who, reasons=list(found.reasons))
+        return replace(session, risk="raised")
 
     def _assessed(
         self,

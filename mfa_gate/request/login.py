@@ -8,12 +8,12 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from ..exc import Refusal, Unavailable
+from ..exc import Forged, Refusal, Unavailable
 from ..flows.flow import log
 from ..limits.limiter import Attempt
 from ..web import answers
-from ..web.request_context import current_parts, request_context
-from ..web.sites import SAFE_METHODS
+from ..web.request_context import RequestContext, current_parts, request_context
+from ..web.sites import SAFE_METHODS, may_sign_in
 
 
 class LoginAttempt:
@@ -33,6 +33,7 @@ class LoginAttempt:
             return
         try:
             context = request_context()
+            require_own_site(context)
             context.typed_name = _typed(username)
             self._counted = current_parts().password.tried(context.typed_name, context.client_at_login)
         except Exception as error:
@@ -46,6 +47,13 @@ class LoginAttempt:
         except Exception as error:
             return _closed(error)
         return answer
+
+
+def require_own_site(context: RequestContext) -> None:
+    """Raise Forged if another site's page sent what would sign somebody in."""
+    settings = context.parts.settings
+    if not may_sign_in(context.request, settings.origin, settings.login_origins):
+        raise Forged
 
 
 def _closed(error: Exception) -> Response:

@@ -24,7 +24,7 @@ from ..web.request_context import request_context, request_context_of, this_requ
 from ..wiring import Parts, build
 from .debug import made_for_you
 from .guard import Guard, localhost_in_debug
-from .login import LoginAttempt
+from .login import LoginAttempt, require_own_site
 from .marks import Marks, is_static
 from .metering import Metering
 
@@ -172,10 +172,14 @@ class Start:
         context = request_context()
         return GateSession(self.parts, context.session, context.is_observed)
 
+    def watch_session(self) -> Callable[[], bool]:
+        return request_context().watch
+
     def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
         """Open a pending session and send the person to the second factor; closed where anything fails."""
         context = request_context()
         try:
+            require_own_site(context)
             elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked)
             context.portal_session.renew(account.id)
             steps.elevate(context, elevated)

@@ -121,7 +121,17 @@ class Sessions:
         id_hash = self._named(cookie)
         if id_hash is None:
             return None
-        row = self._store.reader.session(id_hash)
+        return self._living(self._store.reader.session(id_hash), now)
+
+    def of_sign_in(self, sign_in: str, now: float) -> Session | None:
+        """The living session of a sign-in, whatever its id is now, or None.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return self._living(self._store.reader.session_of_sign_in(sign_in), now)
+
+    def _living(self, row: SessionRow | None, now: float) -> Session | None:
         if row is None:
             return None
         session = _session(row)
@@ -137,8 +147,7 @@ class Sessions:
         """
         token = self._keyring.unsign(PURPOSE, cookie) if cookie and len(cookie) <= LONGEST else None
         sign_in, dot, _ = (token or "").partition(".")
-        ends_at = self._store.reader.end_of_sign_in(sign_in) if dot else None
-        return ends_at is not None and now < ends_at
+        return bool(dot) and self.of_sign_in(sign_in, now) is not None
 
     def _id_hash(self, cookie: str) -> str | None:
         """The hash of the id that a cookie holds; None where it is not signed by us."""
@@ -238,6 +247,10 @@ class Sessions:
         """
         ends_at = until if session.level < Level.MFA else session.ends_at
         return self._move(tx, session, session.proofs, now, ends_at, place=place, enrol_until=until)
+
+    def lower_risk(self, tx: Transaction, session: Session, risk: Risk) -> bool:
+        """Find the sign-in of a session less unusual, unless it has proven something meanwhile."""
+        return rows.set_risk(tx, session.id_hash, session._proofs, risk)
 
     def drop_authenticator(self, tx: Transaction, session: Session, authenticator: str) -> Session | None:
         """After an authenticator is removed: end the sessions that it made, and take its proof from this one.

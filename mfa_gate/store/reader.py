@@ -35,10 +35,10 @@ class Reader:
         mark = "?" if self._shares else "%s"
         columns = ", ".join(SessionRow._fields)
         self._session: Final = f"SELECT {columns} FROM {sessions.name} WHERE id_hash = {mark}"  # noqa: S608  (own names)
+        self._sign_in: Final = f"SELECT {columns} FROM {sessions.name} WHERE sign_in = {mark}"  # noqa: S608  (own names)
         columns = ", ".join(DeviceRow._fields)
         self._devices: Final = f"SELECT {columns} FROM {devices.name} WHERE series IN "  # noqa: S608  (own names)
         self._mark = mark
-        self._sign_in: Final = f"SELECT ends_at FROM {sessions.name} WHERE sign_in = {mark}"  # noqa: S608  (own names)
 
     def session(self, id_hash: str) -> SessionRow | None:
         """The session whose id has this hash, or None.
@@ -49,14 +49,14 @@ class Reader:
         rows = self._read(self._session, (id_hash,))
         return SessionRow._make(rows[0]) if rows else None
 
-    def end_of_sign_in(self, sign_in: str) -> float | None:
-        """When the session of this sign-in ends, whatever its id is now, in seconds since the epoch; None: it has.
+    def session_of_sign_in(self, sign_in: str) -> SessionRow | None:
+        """The session of this sign-in, whatever its id is now, or None.
 
         Raises:
             Unavailable: the store does not answer, on a fresh connection either.
         """
         rows = self._read(self._sign_in, (sign_in,))
-        return rows[0][0] if rows else None
+        return SessionRow._make(rows[0]) if rows else None
 
     def devices(self, series: Sequence[str]) -> list[DeviceRow]:
         """The devices of these series.

@@ -138,6 +138,12 @@ def set_proofs(tx: Transaction, id_hash: str, level: int, proofs: str) -> None:
     tx.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(level=level, proofs=proofs))
 
 
+def set_risk(tx: Transaction, id_hash: str, proofs: str, risk: str) -> bool:
+    """How unusual a session's sign-in is after all; False where it is gone, or has proven something since."""
+    changes = update(sessions).where(sessions.c.id_hash == id_hash, sessions.c.proofs == proofs)
+    return tx.execute(changes.values(risk=risk)).rowcount == 1
+
+
 def remove(tx: Transaction, id_hash: str) -> bool:
     return tx.execute(delete(sessions).where(sessions.c.id_hash == id_hash)).rowcount == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 from weakref import ref
 
@@ -88,6 +89,8 @@ class RequestContext:
             if found is not None and found.place_hash is not None:
                 is_there = services.habits.is_at(found.place_hash, http_request.remote_addr, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
+            if found is not None and found.risk == "high" and found.level < Level.MFA and not found.moved:
+                found = self.parts.sign_in.look_again(found, self._client_of(found))
             self._session, self._has_read_session = found, True
         return self._session
 
@@ -125,15 +128,25 @@ class RequestContext:
     def is_observed(self) -> bool:
         """Whether the password alone lets this session in: its group is only observed, and has nothing to ask for."""
         session = self.session
-        until = session.observed_until if session is not None and session.level < Level.MFA else None
-        return until is not None and self.parts.services.clock() < until
+        return session is not None and session.level < Level.MFA and _is_in(session, self.parts.services.clock())
 
     @property
     def let_in(self) -> str | None:
         """The account that the gate has let in, or None."""
         session = self.session
-        is_in = session is not None and (session.level >= Level.MFA or self.is_observed)
-        return session.account_id if session is not None and is_in else None
+        return session.account_id if session is not None and _is_in(session, self.parts.services.clock()) else None
+
+    @property
+    def watch(self) -> Callable[[], bool]:
+        """Whether the session that this request was let in by goes on: asked later, outside of the request as well."""
+        session, services = self.session if self.let_in else None, self.parts.services
+
+        def goes_on() -> bool:
+            now = services.clock()
+            now_there = services.sessions.of_sign_in(session.sign_in, now) if session is not None else None
+            return now_there is not None and _is_in(now_there, now)
+
+        return goes_on
 
     @property
     def client(self) -> ClientContext:
@@ -233,6 +246,11 @@ class RequestContext:
     def _put(self, response: Response, name: str, value: str, max_age: int | None) -> None:
         secure = self.parts.settings.secure
         response.set_cookie(name, value, max_age, secure=secure, httponly=True, samesite="Lax", path="/")
+
+
+def _is_in(session: Session, now: float) -> bool:
+    """Whether the gate lets a session in: by what it has proven, or by the password alone where a group is observed."""
+    return session.level >= Level.MFA or (session.observed_until is not None and now < session.observed_until)
 
 
 def current_parts() -> Parts:

@@ -26,6 +26,24 @@ def is_same_origin(request: Request, origin: str, *, known: bool = False) -> boo
     return sent == origin if sent is not None or known else True
 
 
+def may_sign_in(request: Request, origin: str, others: tuple[str, ...]) -> bool:
+    """Whether a form that signs somebody in was sent by a page that may: else a site could sign people in as itself.
+
+    Args:
+        request: the request; one that says nothing of its origin comes from no browser.
+        origin: the portal's own.
+        others: origins of a single sign-on that answers by POST; `null` is what some of them have.
+    """
+    if request.method in SAFE_METHODS:
+        return True
+    site, sent = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if sent is None:
+        return site in (None, "same-origin", "none")
+    if sent == "null" and site == "same-origin":  # a page under Referrer-Policy: no-referrer
+        return True
+    return sent == origin or sent in others
+
+
 def has_all_cookies(request: Request, origin: str) -> bool:
     """Whether a browser has sent its SameSite=Lax cookies along (RFC 6265bis §5.2): all but what other sites send.
 

@@ -48,6 +48,15 @@ def portal(make: MakePortal) -> Portal:
         session["lost"] = True
         return f"nothing here for {session.get('user')}", 404
 
+    made.app.extensions["watches"] = []
+
+    @made.app.get("/stream")
+    def stream() -> str:
+        made.app.extensions["watches"].append(gate.watch_session())
+        return "begun"
+
+    made.app.add_url_rule("/public-stream", "public_stream", gate.public(lambda: stream()))
+
     @made.app.get("/cookies")
     @gate.public
     def cookies() -> str:
@@ -70,7 +79,7 @@ def secret(portal: Portal) -> str:
 def anne(portal: Portal, secret: str) -> Browser:
     browser = portal.browser()
     browser.sign_in(secret)
-    portal.told()
+    portal.mark_notices_shown()
     portal.clock.advance(130)  # no grace by time
     return browser
 
@@ -286,6 +295,45 @@ def test_a_page_for_nobody_does_not_vary_by_its_cookies(portal: Portal, make: Ma
         return "the same for all"
 
     assert "Cookie" not in stranger.get("/plain").headers.get("Vary", "")
+
+
+# --- streams and sockets ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ended", ["end_sessions", "lock", "forget", "idle", "sign-out"])
+def test_a_stream_can_ask_whether_its_session_goes_on(portal: Portal, ended: str) -> None:
+    browser, secret = portal.browser(), portal.enrolled("anne")
+    browser.sign_in(secret)
+    watches = portal.app.extensions["watches"]
+    browser.get("/stream")
+    assert [lives() for lives in watches] == [True]
+    portal.clock.advance(700)
+    browser.get("/")
+    browser.step("challenge", code=portal.code(secret))
+    assert watches[0]()  # a step-up in another request gave the session another id
+    with portal.app.app_context():
+        match ended:
+            case "end_sessions":
+                portal.gate.end_sessions("anne")
+            case "lock":
+                portal.gate.lock("anne", "a reason")
+            case "forget":
+                portal.gate.forget("anne")
+            case "idle":
+                portal.clock.advance(3600)
+            case "sign-out":
+                browser.step("sign-out")
+    assert not watches[0]()
+
+
+def test_what_nobody_is_let_in_to_watches_nothing(portal: Portal, secret: str) -> None:
+    browser = portal.browser()
+    browser.password()
+    browser.get("/public-stream")
+    (lives,) = portal.app.extensions["watches"]
+    assert not lives()
+    browser.step("challenge", code=portal.code(secret))
+    assert not lives()
 
 
 # --- a portal whose own session stands for the first factor ----------------------------------------------------------
