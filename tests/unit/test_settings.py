@@ -141,6 +141,19 @@ WRONG: list[tuple[str, Any]] = [
     *(("ALGORITHMS", value) for value in ([], [-8, -36], ["ES256"], -7, {-7}, [-257.5], [[-7]], [None])),
     *(("HINTS", value) for value in ("hybrid", ["phone"], ["hybrid", 5], 5, {"hybrid"}, [["hybrid"]])),
     *(
+        ("LOGIN_ORIGINS", value)
+        for value in (
+            "https://login.example",
+            ["login.example"],
+            ["https://login.example/path"],
+            ["https://*.example"],
+            ["NULL"],
+            [7],
+            [None],
+            ["https://login.example"] * 21,
+        )
+    ),
+    *(
         ("RELATED_ORIGINS", value)
         for value in (
             "https://portal.example.org",

@@ -254,6 +254,7 @@ def test_where_the_store_does_not_answer_public_pages_show_nobody(
     assert anne.get("/open").text == "open to anne anne"
 
 
+@pytest.mark.abuse("A57")
 def test_the_sign_in_of_another_person_opens_on_a_session_that_is_nobodys(portal: Portal, anne: Browser) -> None:
     secret = portal.enrolled("bob")
     anne.get("/news")
