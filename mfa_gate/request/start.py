@@ -193,8 +193,10 @@ class Start:
 
     def sign_out(self) -> None:
         context = request_context()
-        self.parts.sign_in.sign_out(context.client)
-        context.drop_session()
+        try:
+            self.parts.sign_in.sign_out(context.client)
+        finally:
+            context.drop_session()
 
 
 def install(

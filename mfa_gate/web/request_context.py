@@ -155,11 +155,15 @@ class RequestContext:
         self._queue(_DROPPED)
 
     def close_portal_session(self) -> None:
-        """Close the portal's own session."""
-        if self.parts.portal.signed_out is not None:
-            self.parts.portal.signed_out()
-        else:
+        """Close the portal's own session; where its callback fails, at least Flask's."""
+        if self.parts.portal.signed_out is None:
             session.clear()
+            return
+        try:
+            self.parts.portal.signed_out()
+        except Exception:
+            session.clear()
+            raise
 
     @property
     def csrf_token(self) -> str | None:

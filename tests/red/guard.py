@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import has_request_context, request
+from flask import has_request_context, request, session
 from sqlalchemy import text
 
 from mfa_gate import Account, gate
@@ -247,6 +247,19 @@ def half_signed_in_where_the_portal_fails(patch: Patch) -> None:
     patch.setattr(steps, "leave", lambda context: None)
 
 
+def closing_stops_at_the_first_failure(patch: Patch) -> None:
+    def leave(context: Any) -> None:
+        context.parts.sign_in.sign_out(context.client)
+        context.drop_session()
+        context.close_portal_session()
+
+    patch.setattr(steps, "leave", leave)
+
+
+def what_the_portal_cannot_close_stays_open(patch: Patch) -> None:
+    patch.setattr(RequestContext, "close_portal_session", lambda self: (self.parts.portal.signed_out or session.clear)())
+
+
 def open_while_the_store_is_dead(patch: Patch) -> None:
     """The last known row serves while the store does not answer."""
     known: dict[str, Any] = {}
@@ -460,6 +473,8 @@ DEFENCES: dict[str, Defence] = {
     "A34": open_where_something_breaks,
     "A34b": a_fault_is_a_bare_500,
     "A34c": half_signed_in_where_the_portal_fails,
+    "A34f": closing_stops_at_the_first_failure,
+    "A34g": what_the_portal_cannot_close_stays_open,
     "A34d": open_while_the_store_is_dead,
     "A35": signing_out_only_drops_the_cookie,
     "A35b": signing_out_leaves_the_enrolment,
