@@ -305,6 +305,10 @@ def the_bridge_agrees_with_everybody(patch: Patch) -> None:
     patch.setattr(FlaskLoginBridge, "_agrees", lambda self, user: True)
 
 
+def nobodys_principal_is_nobody(patch: Patch) -> None:
+    patch.setattr(FlaskLoginBridge, "_agrees", lambda self, user: self._gate.session.account_id == user.get_id())
+
+
 def mismatch_ends_nothing(patch: Patch) -> None:
     patch.setattr(AccountLifecycle, "end_mismatch", lambda self, session, address: None)
     patch.setattr(RequestContext, "close_portal_session", lambda self: None)
@@ -484,6 +488,7 @@ DEFENCES: dict[str, Defence] = {
     "A57": half_a_sign_in_has_an_account,
     "A57b": the_portals_session_opens_at_the_password,
     "A57c": the_bridge_agrees_with_everybody,
+    "A57d": nobodys_principal_is_nobody,
     "A58": marks_are_found_through_wraps,
     "A58b": marks_are_found_by_name,
     "A58c": marks_are_not_checked,
