@@ -40,6 +40,7 @@ from .request_context import RequestContext, request_context
 
 BLUEPRINT: Final = "mfa_gate"
 PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON alone
+STATIC: Final = f"{BLUEPRINT}.static"
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Language, Cookie",
@@ -85,7 +86,7 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
         "locale": locale,
         "service": settings.name,
         "stylesheet": settings.stylesheet and settings.script_root + settings.stylesheet,
-        "css": url_for(f"{BLUEPRINT}.static", filename="mfa_gate.css"),
+        "css": url_for(STATIC, filename="mfa_gate.css"),
         "support": settings.support,
         "account_name": account.name if account else None,
         "urls": _urls(parts),
@@ -157,6 +158,8 @@ def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
 def closed(error: Exception) -> Response:
     """Answer any other exception inside the gate: closed, with a page that says so."""
     if isinstance(error, HTTPException) and (error.code or 500) < 500:
+        if request.endpoint == STATIC:  # a file that is not there is 404, a range beyond its end 416
+            return secured(error.get_response())  # type: ignore[arg-type]
         return refuse(TooLarge() if error.code == 413 else InvalidRequest())
     log.error("a step of the gate failed", exc_info=error)
     return refuse(Unavailable())
