@@ -19,7 +19,7 @@ from ..options import Options
 from ..portal import EXTENSION, START, Portal
 from ..sessions.session import Session
 from ..settings import read
-from ..web import answers, desk_pages, steps
+from ..web import answers, cookies, desk_pages, steps
 from ..web.request_context import request_context
 from ..wiring import Parts, build
 from .debug import made_for_you
@@ -73,8 +73,14 @@ class Start:
         self.guard = guard
         self.metering = metering
         self._ready = self._debug = False
+        self._contexts = app.request_context
         self._hooks = app.preprocess_request
         self._after = app.process_response
+
+    def request_context(self, environ: dict[str, Any]) -> Any:
+        """In the place of Flask's own: before it opens the portal's session, no cookie may hide another."""
+        cookies.let_no_quote_run_on(environ)
+        return self._contexts(environ)
 
     def preprocess_request(self, *context: Any) -> Any:
         """In the place of Flask's own: the guard first, then what the portal's hooks say."""
@@ -225,6 +231,7 @@ def install(
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
     guard = Guard(app, parts, marks, default)
     app.extensions[START] = start = Start(app, marks, guard, Metering(app, marks, guard, parts.reads))
+    app.request_context = start.request_context  # type: ignore[method-assign]
     app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]
     app.process_response = start.process_response  # type: ignore[method-assign,assignment]
     app.cli.add_command(cli.mfa)

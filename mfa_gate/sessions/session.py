@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from ..assurance import Proof, level_of
 from ..exc import SignInRequired
@@ -23,6 +23,7 @@ from ..store import sessions as rows
 from ..store.sessions import Origin, SessionRow
 
 PURPOSE = "session"
+LONGEST: Final = 200  # characters of a cookie of ours
 _written = json.JSONEncoder(separators=(",", ":")).encode
 _LEVELS = {int(level): level for level in Level}
 
@@ -111,7 +112,7 @@ class Sessions:
         Raises:
             Unavailable: the store does not answer.
         """
-        if not cookie or len(cookie) > 200:
+        if not cookie or len(cookie) > LONGEST:
             return None
         id_hash = self._named(cookie)
         if id_hash is None:
@@ -123,6 +124,10 @@ class Sessions:
         if now >= session.ends_at or now - session.last_seen >= self.times(session.group)[0]:
             return None
         return session
+
+    def has_signed(self, cookie: str) -> bool:
+        """Whether a cookie is one of ours, of a session that lives or not."""
+        return len(cookie) <= LONGEST and self._named(cookie) is not None
 
     def _id_hash(self, cookie: str) -> str | None:
         """The hash of the id that a cookie holds; None where it is not signed by us."""

@@ -14,6 +14,7 @@ from ..levels import Level
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..wiring import Parts
+from .cookies import chosen
 
 _SLOT: Final = "_mfa_gate"
 CSRF: Final = "csrf"
@@ -77,7 +78,7 @@ class RequestContext:
         """
         if not self._has_read_session:
             services, http_request = self.parts.services, self.request
-            found = services.sessions.read(http_request.cookies.get(services.settings.cookie_name), services.clock())
+            found = services.sessions.read(self._sent(services.settings.cookie_name), services.clock())
             if found is not None and found.place_hash is not None:
                 is_there = services.habits.is_at(found.place_hash, http_request.remote_addr, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
@@ -108,17 +109,24 @@ class RequestContext:
     def _client_of(self, session: Session | None) -> ClientContext:
         http_request = self.request
         return ClientContext(
-            session, http_request.remote_addr, self._device_of(http_request), self._agent, self.typed_name, self._ja4
+            session,
+            http_request.remote_addr,
+            self._sent(self.parts.settings.device_cookie_name),
+            self._agent,
+            self.typed_name,
+            self._ja4,
         )
+
+    def _sent(self, name: str) -> str | None:
+        """The value of one of our cookies, or None."""
+        services = self.parts.services
+        is_device = name == services.settings.device_cookie_name
+        return chosen(self.request.environ, name, (services.devices if is_device else services.sessions).has_signed)
 
     @property
     def _agent(self) -> str:
         said: str = self.request.environ.get("HTTP_USER_AGENT", "")
         return said
-
-    def _device_of(self, http_request: Request) -> str | None:
-        name, cookies = self.parts.settings.device_cookie_name, http_request.cookies
-        return cookies[name] if name in cookies else None  # noqa: SIM401  (`get` makes an exception of what is missing)
 
     @property
     def client_at_login(self) -> ClientContext:

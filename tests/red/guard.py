@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import has_request_context, request, session
 from sqlalchemy import text
+from werkzeug.http import parse_cookie
 
 from mfa_gate import Account, gate
 from mfa_gate.assurance import Requirement, level_of
@@ -28,7 +29,8 @@ from mfa_gate.settings import Settings
 from mfa_gate.store import accounts
 from mfa_gate.store import sessions as rows
 from mfa_gate.store.reader import Reader
-from mfa_gate.web import steps
+from mfa_gate.web import cookies, steps, targets
+from mfa_gate.web import request_context as request_contexts
 from mfa_gate.web.request_context import RequestContext
 from tests.red.audit import takes_any_value
 from tests.red.defences import Defence
@@ -257,7 +259,10 @@ def closing_stops_at_the_first_failure(patch: Patch) -> None:
 
 
 def what_the_portal_cannot_close_stays_open(patch: Patch) -> None:
-    patch.setattr(RequestContext, "close_portal_session", lambda self: (self.parts.portal.signed_out or session.clear)())
+    def close(self: RequestContext) -> None:
+        (self.parts.portal.signed_out or session.clear)()
+
+    patch.setattr(RequestContext, "close_portal_session", close)
 
 
 def open_while_the_store_is_dead(patch: Patch) -> None:
@@ -459,6 +464,42 @@ def blueprints_inside_are_not_counted(patch: Patch) -> None:
     patch.setattr(marks, "_blueprints_of", own)
 
 
+def a_quote_runs_on(patch: Patch) -> None:
+    patch.setattr(cookies, "let_no_quote_run_on", lambda environ: None)
+    for module in (request_contexts, targets):
+        patch.setattr(module, "sent" if module is targets else "chosen", _as_werkzeug_reads(module is targets))
+
+
+def _as_werkzeug_reads(several: bool) -> Any:
+    def read(environ: Any, name: str, *_: Any) -> Any:
+        values = tuple(dict.fromkeys(parse_cookie(environ).getlist(name)))
+        return values if several else next(iter(values), None)
+
+    return read
+
+
+def a_quote_hides_the_portals_session(patch: Patch) -> None:
+    patch.setattr(cookies, "let_no_quote_run_on", lambda environ: None)
+
+
+def the_first_of_several_cookies_counts(patch: Patch) -> None:
+    def first(environ: Any, name: str, _: Any) -> str | None:
+        return next(iter(cookies.sent(environ, name)), None)
+
+    patch.setattr(request_contexts, "chosen", first)
+
+
+def the_first_signed_cookie_counts(patch: Patch) -> None:
+    def first(environ: Any, name: str, is_ours: Any) -> str | None:
+        return next(filter(is_ours, cookies.sent(environ, name)), None)
+
+    patch.setattr(request_contexts, "chosen", first)
+
+
+def the_first_kept_page_counts(patch: Patch) -> None:
+    patch.setattr(targets, "sent", lambda environ, name: cookies.sent(environ, name)[:1])
+
+
 DEFENCES: dict[str, Defence] = {
     "A5k": pending_without_an_end,
     "A7": enrolment_in_any_state,
@@ -507,4 +548,9 @@ DEFENCES: dict[str, Defence] = {
     "A65": one_cookie_name,
     "A65b": cookie_as_the_request_came,
     "A65c": name_of_plain_cookies_is_read,
+    "A65d": a_quote_runs_on,
+    "A65e": a_quote_hides_the_portals_session,
+    "A65f": the_first_of_several_cookies_counts,
+    "A65g": the_first_signed_cookie_counts,
+    "A65h": the_first_kept_page_counts,
 }
