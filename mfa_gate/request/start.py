@@ -26,7 +26,7 @@ from .debug import made_for_you
 from .guard import Guard, localhost_in_debug
 from .login import LoginAttempt
 from .marks import Marks, is_static
-from .metering import Metering
+from .metering import Metering, depends_on_whom
 
 
 class GateSession:
@@ -94,7 +94,11 @@ class Start:
 
     def process_response(self, *given: Any) -> Response:
         """In the place of Flask's own: what the portal's hooks make of an answer, and then whether it may be sent."""
-        made: Response = self._after(*given)
+        try:
+            made: Response = self._after(*given)
+        except Exception:  # Flask sends what it has given, if that was the page of an error already
+            depends_on_whom(request_context(), given[-1])
+            raise
         return self.metering.after(made)
 
     def check(self) -> None:
@@ -175,7 +179,9 @@ class Start:
 
     def session(self) -> GateSession:
         context = request_context()
-        return GateSession(self.parts, context.session, context.is_observed)
+        told = GateSession(self.parts, context.session, context.is_observed)
+        context.has_told = context.has_told or bool(told)
+        return told
 
     def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
         """Open a pending session and send the person to the second factor; closed where anything fails."""

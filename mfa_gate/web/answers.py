@@ -35,6 +35,7 @@ from ..store.outbox import NoticeRow
 from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
+from .caching import is_for_shared_caches
 from .language import Translate, catalogue, choose
 from .request_context import RequestContext, request_context
 
@@ -101,8 +102,12 @@ class OwnAnswer(Response):
     """An answer of the gate's own: its headers are put on last, over those of the portal's `after_request`."""
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
-        kept = [(name, value) for name, value in super().get_wsgi_headers(environ) if name.lower() not in _NAMES]
+        kept = [(name, value) for name, value in super().get_wsgi_headers(environ) if not _is_overridden(name.lower())]
         return Headers([*kept, *HEADERS.items()])
+
+
+def _is_overridden(name: str) -> bool:
+    return name in _NAMES or name == "expires" or is_for_shared_caches(name)
 
 
 def secured(response: Response, wait: int | None = None) -> Response:

@@ -42,6 +42,7 @@ class RequestContext:
         looked_up: kind and id of the one record that the view was called for.
         refused_read: why records must not be shown, even if the view answers.
         has_answered: the answer has begun.
+        has_told: whether the view was told somebody whom it asked for; None: it did not ask.
         has_unseen_notices: this request signed in to an account with notices that its owner was not shown yet.
     """
 
@@ -51,6 +52,7 @@ class RequestContext:
     has_unseen_notices = False
     has_charged = False
     has_answered = False
+    has_told: bool | None = None
     looked_up: tuple[str, object] | None = None
     refused_read: Refusal | None = None
     _set_device: str | None = None
@@ -183,6 +185,11 @@ class RequestContext:
     def has_cookies_to_come(self) -> bool:
         """Whether a cookie was set or dropped after Flask has put the cookies of this request on their answer."""
         return self._cookie is not None and not self._has_put
+
+    @property
+    def has_set_cookie(self) -> bool:
+        """Whether the answer sets or drops a cookie of the gate's."""
+        return self._cookie is not None
 
     def _queue(self, cookie: _Cookie) -> None:
         if self._cookie is None:
