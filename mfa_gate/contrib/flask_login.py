@@ -58,8 +58,11 @@ class FlaskLoginBridge:
         self._set_user(user)
 
     def _agrees(self, user: Any) -> bool:
+        named = user.get_id()
+        if not isinstance(named, str):  # a principal that is no account, such as an API token's: nobody let it in
+            return False
         try:
-            return bool(self._gate.session.account_id == user.get_id())
+            return bool(self._gate.session.account_id == named)
         except Unavailable:  # unknown means nobody
             return False
 

@@ -16,6 +16,7 @@ from ..exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
 from ..flows.flow import log
 from ..reads.charging import Reads
 from ..web.answers import OwnAnswer
+from ..web.caching import keep_private, vary_by_cookie
 from ..web.request_context import RequestContext, request_context, request_context_of, this_request
 from .guard import Guard
 from .marks import Marks
@@ -103,8 +104,7 @@ class Metering:
             else:
                 refusal = context.refused_read or self._uncharged(response)
                 sent = response if refusal is None else self._instead(context, refusal, response)
-            if context.admitted is not None:
-                keep_nowhere(sent)
+            depends_on_whom(context, sent)
         except Exception:
             log.exception("the answer of %s could not be held against what was read", request.endpoint)
             sent = OwnAnswer("closed\n", Unavailable.status, mimetype="text/plain")
@@ -159,8 +159,9 @@ class Metering:
         return refusal
 
 
-def keep_nowhere(response: Response) -> None:
-    """No proxy and no back button shows the answer of a guarded view, unless the portal says how it may be kept."""
-    # `in headers` would make an exception of one that is missing
-    if "cache-control" not in [name.lower() for name, _ in response.headers]:
-        response.headers.add("Cache-Control", "no-store")
+def depends_on_whom(context: RequestContext, response: Response) -> None:
+    """Neither a proxy nor the back button shows what was answered to who was let in, or was asked for, to others."""
+    if context.admitted is not None or context.has_told or context.has_set_cookie:
+        keep_private(response)
+    elif context.has_told is False:
+        vary_by_cookie(response)

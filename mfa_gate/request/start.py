@@ -19,14 +19,14 @@ from ..options import Options
 from ..portal import EXTENSION, START, Portal
 from ..sessions.session import Session
 from ..settings import read
-from ..web import answers, desk_pages, steps
+from ..web import answers, cookies, desk_pages, steps
 from ..web.request_context import request_context, request_context_of, this_request
 from ..wiring import Parts, build
 from .debug import made_for_you
 from .guard import Guard, localhost_in_debug
 from .login import LoginAttempt, require_own_site
 from .marks import Marks, is_static
-from .metering import Metering
+from .metering import Metering, depends_on_whom
 
 
 class GateSession:
@@ -73,8 +73,14 @@ class Start:
         self.guard = guard
         self.metering = metering
         self._ready = self._debug = False
+        self._contexts = app.request_context
         self._hooks = app.preprocess_request
         self._after = app.process_response
+
+    def request_context(self, environ: dict[str, Any]) -> Any:
+        """In the place of Flask's own: before it opens the portal's session, no cookie may hide another."""
+        cookies.let_no_quote_run_on(environ)
+        return self._contexts(environ)
 
     def preprocess_request(self, *context: Any) -> Any:
         """In the place of Flask's own: the guard first, then what the portal's hooks say."""
@@ -88,7 +94,11 @@ class Start:
 
     def process_response(self, *given: Any) -> Response:
         """In the place of Flask's own: what the portal's hooks make of an answer, and then whether it may be sent."""
-        made: Response = self._after(*given)
+        try:
+            made: Response = self._after(*given)
+        except Exception:  # Flask sends what it has given, if that was the page of an error already
+            depends_on_whom(request_context(), given[-1])
+            raise
         request_context_of(this_request(), self.parts).portal_session.put(self._app, made)
         return self.metering.after(made)
 
@@ -170,7 +180,9 @@ class Start:
 
     def session(self) -> GateSession:
         context = request_context()
-        return GateSession(self.parts, context.session, context.is_observed)
+        told = GateSession(self.parts, context.session, context.is_observed)
+        context.has_told = context.has_told or bool(told)
+        return told
 
     def watch_session(self) -> Callable[[], bool]:
         return request_context().watch
@@ -199,9 +211,11 @@ class Start:
 
     def sign_out(self) -> None:
         context = request_context()
-        self.parts.sign_in.sign_out(context.client)
-        context.drop_session()
-        context.portal_session.keep()
+        try:
+            self.parts.sign_in.sign_out(context.client)
+        finally:
+            context.drop_session()
+            context.portal_session.keep()
 
 
 def install(
@@ -230,6 +244,7 @@ def install(
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
     guard = Guard(app, parts, marks, default)
     app.extensions[START] = start = Start(app, marks, guard, Metering(app, marks, guard, parts.reads))
+    app.request_context = start.request_context  # type: ignore[method-assign]
     app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]
     app.process_response = start.process_response  # type: ignore[method-assign,assignment]
     app.cli.add_command(cli.mfa)

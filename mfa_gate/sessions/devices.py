@@ -88,6 +88,10 @@ class Devices:
             tuple(row for row in found if row not in good),
         )
 
+    def has_signed(self, cookie: str) -> bool:
+        """Whether a cookie is one of ours, whether or not its devices are still known."""
+        return bool(self._tokens(cookie))
+
     def typed(self, name: str) -> str:
         """The keyed hash that a typed user name is kept as."""
         return self._keyring.hash(NAME_PURPOSE, name)

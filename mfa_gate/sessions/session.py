@@ -149,6 +149,10 @@ class Sessions:
         sign_in, dot, _ = (token or "").partition(".")
         return bool(dot) and self.of_sign_in(sign_in, now) is not None
 
+    def has_signed(self, cookie: str) -> bool:
+        """Whether a cookie is one of ours, of a session that lives or not."""
+        return len(cookie) <= LONGEST and self._named(cookie) is not None
+
     def _id_hash(self, cookie: str) -> str | None:
         """The hash of the id that a cookie holds; None where it is not signed by us."""
         token = self._keyring.unsign(PURPOSE, cookie)

@@ -35,11 +35,13 @@ from ..store.outbox import NoticeRow
 from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
+from .caching import is_for_shared_caches
 from .language import Translate, catalogue, choose
 from .request_context import RequestContext, request_context
 
 BLUEPRINT: Final = "mfa_gate"
 PROGRAMS: Final = "api_"  # how the names of endpoints begin that answer JSON alone
+STATIC: Final = f"{BLUEPRINT}.static"
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Language, Cookie",
@@ -85,7 +87,7 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
         "locale": locale,
         "service": settings.name,
         "stylesheet": settings.stylesheet and settings.script_root + settings.stylesheet,
-        "css": url_for(f"{BLUEPRINT}.static", filename="mfa_gate.css"),
+        "css": url_for(STATIC, filename="mfa_gate.css"),
         "support": settings.support,
         "account_name": account.name if account else None,
         "urls": _urls(parts),
@@ -100,8 +102,12 @@ class OwnAnswer(Response):
     """An answer of the gate's own: its headers are put on last, over those of the portal's `after_request`."""
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
-        kept = [(name, value) for name, value in super().get_wsgi_headers(environ) if name.lower() not in _NAMES]
+        kept = [(name, value) for name, value in super().get_wsgi_headers(environ) if not _is_overridden(name.lower())]
         return Headers([*kept, *HEADERS.items()])
+
+
+def _is_overridden(name: str) -> bool:
+    return name in _NAMES or name == "expires" or is_for_shared_caches(name)
 
 
 def secured(response: Response, wait: int | None = None) -> Response:
@@ -157,6 +163,8 @@ def refuse(refusal: Refusal, required: Requirement | None = None) -> Response:
 def closed(error: Exception) -> Response:
     """Answer any other exception inside the gate: closed, with a page that says so."""
     if isinstance(error, HTTPException) and (error.code or 500) < 500:
+        if request.endpoint == STATIC:  # a file that is not there is 404, a range beyond its end 416
+            return secured(error.get_response())  # type: ignore[arg-type]
         return refuse(TooLarge() if error.code == 413 else InvalidRequest())
     log.error("a step of the gate failed", exc_info=error)
     return refuse(Unavailable())

@@ -88,12 +88,16 @@ class PortalSession:
             _current().modified = True
 
     def close(self) -> None:
-        """Close it, as at a sign-out."""
-        if self._portal.signed_out is not None:
-            self._portal.signed_out()
-        else:
-            _current().clear()
+        """Close it, as at a sign-out; where the portal's callback fails, at least Flask's."""
         self.keep()
+        if self._portal.signed_out is None:
+            _current().clear()
+            return
+        try:
+            self._portal.signed_out()
+        except Exception:
+            _current().clear()
+            raise
 
     def put(self, app: Flask, response: Response) -> None:
         """Take from an answer what the browser must not get."""

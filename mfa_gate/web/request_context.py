@@ -15,6 +15,7 @@ from ..levels import Level
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..wiring import Parts
+from .cookies import HEADER, chosen
 from .portal_session import PortalSession
 from .sites import has_all_cookies
 
@@ -44,6 +45,7 @@ class RequestContext:
         looked_up: kind and id of the one record that the view was called for.
         refused_read: why records must not be shown, even if the view answers.
         has_answered: the answer has begun.
+        has_told: whether the view was told somebody whom it asked for; None: it did not ask.
         has_unseen_notices: this request signed in to an account with notices that its owner was not shown yet.
     """
 
@@ -53,6 +55,7 @@ class RequestContext:
     has_unseen_notices = False
     has_charged = False
     has_answered = False
+    has_told: bool | None = None
     looked_up: tuple[str, object] | None = None
     refused_read: Refusal | None = None
     _set_device: str | None = None
@@ -82,10 +85,10 @@ class RequestContext:
         """
         if not self._has_read_session:
             services, http_request = self.parts.services, self.request
-            cookies, now = http_request.cookies, services.clock()
-            found = services.sessions.read(cookies.get(services.settings.cookie_name), now)
-            if found is None and services.settings.adopted_cookie_name in cookies:
-                found = services.sessions.read(cookies[services.settings.adopted_cookie_name], now)
+            now = services.clock()
+            found = services.sessions.read(self._sent(services.settings.cookie_name), now)
+            if found is None and services.settings.adopted_cookie_name in http_request.environ.get(HEADER, ""):
+                found = services.sessions.read(self._sent(services.settings.adopted_cookie_name), now)
             if found is not None and found.place_hash is not None:
                 is_there = services.habits.is_at(found.place_hash, http_request.remote_addr, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
@@ -111,7 +114,7 @@ class RequestContext:
         services = self.parts.services
         if not has_all_cookies(self.request, services.settings.origin):
             return False
-        cookie = self.request.cookies.get(services.settings.cookie_name) if self.session is None else None
+        cookie = self._sent(services.settings.cookie_name) if self.session is None else None
         return not services.sessions.has_moved_on(cookie, services.clock())
 
     @property
@@ -155,17 +158,24 @@ class RequestContext:
     def _client_of(self, session: Session | None) -> ClientContext:
         http_request = self.request
         return ClientContext(
-            session, http_request.remote_addr, self._device_of(http_request), self._agent, self.typed_name, self._ja4
+            session,
+            http_request.remote_addr,
+            self._sent(self.parts.settings.device_cookie_name),
+            self._agent,
+            self.typed_name,
+            self._ja4,
         )
+
+    def _sent(self, name: str) -> str | None:
+        """The value of one of our cookies, or None."""
+        services = self.parts.services
+        is_device = name == services.settings.device_cookie_name
+        return chosen(self.request.environ, name, (services.devices if is_device else services.sessions).has_signed)
 
     @property
     def _agent(self) -> str:
         said: str = self.request.environ.get("HTTP_USER_AGENT", "")
         return said
-
-    def _device_of(self, http_request: Request) -> str | None:
-        name, cookies = self.parts.settings.device_cookie_name, http_request.cookies
-        return cookies[name] if name in cookies else None  # noqa: SIM401  (`get` makes an exception of what is missing)
 
     @property
     def client_at_login(self) -> ClientContext:
@@ -224,6 +234,11 @@ class RequestContext:
         """Whether a cookie was set or dropped after Flask has put the cookies of this request on their answer."""
         return self._cookie is not None and not self._has_put
 
+    @property
+    def has_set_cookie(self) -> bool:
+        """Whether the answer sets or drops a cookie of the gate's."""
+        return self._cookie is not None
+
     def _queue(self, cookie: _Cookie) -> None:
         if self._cookie is None:
             after_this_request(self.put_cookies)
@@ -237,7 +252,7 @@ class RequestContext:
             self._put(response, settings.adopted_cookie_name, cookie.value, cookie.max_age)
         else:
             self._put(response, settings.cookie_name, cookie.value, cookie.max_age)
-            if settings.adopted_cookie_name in self.request.cookies:
+            if settings.adopted_cookie_name in self.request.environ.get(HEADER, ""):
                 self._put(response, settings.adopted_cookie_name, "", 0)
         if self._set_device is not None:
             self._put(response, settings.device_cookie_name, self._set_device, int(settings.device_ttl))

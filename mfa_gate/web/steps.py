@@ -73,10 +73,16 @@ def sign_out(context: RequestContext) -> None:
 
 
 def leave(context: RequestContext) -> None:
-    """End the gate's session, then the portal's."""
-    context.parts.sign_in.sign_out(context.client)
-    context.drop_session()
-    context.portal_session.close()
+    """End the gate's session and the portal's.
+
+    Raises:
+        Unavailable: the store does not answer; this browser has lost both all the same.
+    """
+    try:
+        context.parts.sign_in.sign_out(context.client)
+    finally:
+        context.drop_session()
+        context.portal_session.close()
 
 
 def elevate(context: RequestContext, elevated: Elevated) -> None:
@@ -93,7 +99,10 @@ def elevate(context: RequestContext, elevated: Elevated) -> None:
         context.parts.portal.signed_in(elevated.account)
     except Exception as error:
         log.exception("the portal's signed_in callback failed")
-        leave(context)
+        try:
+            leave(context)
+        except Exception:  # whatever made the callback fail; the new id has reached nobody
+            log.exception("a sign-in that the portal refused could not be ended in the store")
         if isinstance(error, MFAGateError):
             raise
         raise Unavailable from error

@@ -14,6 +14,7 @@ from ..exc import SealBroken
 from ..levels import Level
 from ..settings import Settings
 from ..wiring import Parts
+from .cookies import sent
 
 MAX_LENGTH: Final = 1500
 MAX_AGE: Final = 1800  # seconds
@@ -79,9 +80,13 @@ def keep(parts: Parts, response: Response, path: str | None, level: Level = Leve
 
 
 def kept(parts: Parts, request: Request) -> Target | None:
-    """The kept page, if there is one that is ours and not too old."""
-    sealed = request.cookies.get(_name(parts.settings))
-    if not sealed or len(sealed) > 4 * MAX_LENGTH:
+    """The kept page, if there is exactly one that is ours and not too old."""
+    found = [target for sealed in sent(request.environ, _name(parts.settings)) if (target := _opened(parts, sealed))]
+    return found[0] if len(found) == 1 else None
+
+
+def _opened(parts: Parts, sealed: str) -> Target | None:
+    if len(sealed) > 4 * MAX_LENGTH:
         return None
     try:
         path, level, at, *more = json.loads(parts.keyring.open(sealed, CONTEXT))
@@ -94,7 +99,7 @@ def kept(parts: Parts, request: Request) -> Target | None:
 
 def drop(settings: Settings, response: Response) -> None:
     """Drop the kept page, where the browser has sent one."""
-    if _name(settings) in request.cookies:
+    if sent(request.environ, _name(settings)):
         _set(settings, response, "", 0)
 
 

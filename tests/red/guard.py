@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import has_request_context, request
+from flask import has_request_context, request, session
 from sqlalchemy import text
+from werkzeug.http import parse_cookie
 
 from mfa_gate import Account, gate
 from mfa_gate.assurance import Requirement, level_of
@@ -28,7 +29,9 @@ from mfa_gate.settings import Settings
 from mfa_gate.store import accounts
 from mfa_gate.store import sessions as rows
 from mfa_gate.store.reader import Reader
-from mfa_gate.web import steps
+from mfa_gate.web import cookies, steps, targets
+from mfa_gate.web import request_context as request_contexts
+from mfa_gate.web.portal_session import PortalSession
 from mfa_gate.web.request_context import RequestContext
 from tests.red.audit import takes_any_value
 from tests.red.defences import Defence
@@ -247,6 +250,22 @@ def half_signed_in_where_the_portal_fails(patch: Patch) -> None:
     patch.setattr(steps, "leave", lambda context: None)
 
 
+def closing_stops_at_the_first_failure(patch: Patch) -> None:
+    def leave(context: Any) -> None:
+        context.parts.sign_in.sign_out(context.client)
+        context.drop_session()
+        context.portal_session.close()
+
+    patch.setattr(steps, "leave", leave)
+
+
+def what_the_portal_cannot_close_stays_open(patch: Patch) -> None:
+    def close(self: PortalSession) -> None:
+        (self._portal.signed_out or session.clear)()
+
+    patch.setattr(PortalSession, "close", close)
+
+
 def open_while_the_store_is_dead(patch: Patch) -> None:
     """The last known row serves while the store does not answer."""
     known: dict[str, Any] = {}
@@ -292,9 +311,13 @@ def the_bridge_agrees_with_everybody(patch: Patch) -> None:
     patch.setattr(FlaskLoginBridge, "_agrees", lambda self, user: True)
 
 
+def nobodys_principal_is_nobody(patch: Patch) -> None:
+    patch.setattr(FlaskLoginBridge, "_agrees", lambda self, user: self._gate.session.account_id == user.get_id())
+
+
 def mismatch_ends_nothing(patch: Patch) -> None:
     patch.setattr(AccountLifecycle, "end_mismatch", lambda self, session, address: None)
-    patch.setattr(RequestContext, "close_portal_session", lambda self: None)
+    patch.setattr(PortalSession, "close", lambda self: None)
 
 
 def half_a_sign_in_has_an_account(patch: Patch) -> None:
@@ -442,6 +465,42 @@ def blueprints_inside_are_not_counted(patch: Patch) -> None:
     patch.setattr(marks, "_blueprints_of", own)
 
 
+def a_quote_runs_on(patch: Patch) -> None:
+    patch.setattr(cookies, "let_no_quote_run_on", lambda environ: None)
+    for module in (request_contexts, targets):
+        patch.setattr(module, "sent" if module is targets else "chosen", _as_werkzeug_reads(module is targets))
+
+
+def _as_werkzeug_reads(several: bool) -> Any:
+    def read(environ: Any, name: str, *_: Any) -> Any:
+        values = tuple(dict.fromkeys(parse_cookie(environ).getlist(name)))
+        return values if several else next(iter(values), None)
+
+    return read
+
+
+def a_quote_hides_the_portals_session(patch: Patch) -> None:
+    patch.setattr(cookies, "let_no_quote_run_on", lambda environ: None)
+
+
+def the_first_of_several_cookies_counts(patch: Patch) -> None:
+    def first(environ: Any, name: str, _: Any) -> str | None:
+        return next(iter(cookies.sent(environ, name)), None)
+
+    patch.setattr(request_contexts, "chosen", first)
+
+
+def the_first_signed_cookie_counts(patch: Patch) -> None:
+    def first(environ: Any, name: str, is_ours: Any) -> str | None:
+        return next(filter(is_ours, cookies.sent(environ, name)), None)
+
+    patch.setattr(request_contexts, "chosen", first)
+
+
+def the_first_kept_page_counts(patch: Patch) -> None:
+    patch.setattr(targets, "sent", lambda environ, name: cookies.sent(environ, name)[:1])
+
+
 DEFENCES: dict[str, Defence] = {
     "A5k": pending_without_an_end,
     "A7": enrolment_in_any_state,
@@ -460,6 +519,8 @@ DEFENCES: dict[str, Defence] = {
     "A34": open_where_something_breaks,
     "A34b": a_fault_is_a_bare_500,
     "A34c": half_signed_in_where_the_portal_fails,
+    "A34f": closing_stops_at_the_first_failure,
+    "A34g": what_the_portal_cannot_close_stays_open,
     "A34d": open_while_the_store_is_dead,
     "A35": signing_out_only_drops_the_cookie,
     "A35b": signing_out_leaves_the_enrolment,
@@ -469,6 +530,7 @@ DEFENCES: dict[str, Defence] = {
     "A57": half_a_sign_in_has_an_account,
     "A57b": the_portals_session_opens_at_the_password,
     "A57c": the_bridge_agrees_with_everybody,
+    "A57d": nobodys_principal_is_nobody,
     "A58": marks_are_found_through_wraps,
     "A58b": marks_are_found_by_name,
     "A58c": marks_are_not_checked,
@@ -487,4 +549,9 @@ DEFENCES: dict[str, Defence] = {
     "A65": one_cookie_name,
     "A65b": cookie_as_the_request_came,
     "A65c": name_of_plain_cookies_is_read,
+    "A65d": a_quote_runs_on,
+    "A65e": a_quote_hides_the_portals_session,
+    "A65f": the_first_of_several_cookies_counts,
+    "A65g": the_first_signed_cookie_counts,
+    "A65h": the_first_kept_page_counts,
 }

@@ -18,8 +18,10 @@ from mfa_gate.exc import Refusal, SealBroken
 from mfa_gate.flows import TOTP, Activation, Password, flow
 from mfa_gate.flows import totp as totp_flow
 from mfa_gate.keyring import Keyring
+from mfa_gate.request import metering, start
+from mfa_gate.request.start import Start
 from mfa_gate.settings import Settings
-from mfa_gate.web import answers, inputs, pages, sealed_form, targets
+from mfa_gate.web import answers, caching, inputs, pages, sealed_form, targets
 
 Patch = pytest.MonkeyPatch
 
@@ -213,6 +215,45 @@ def pages_may_be_stored(patch: Patch) -> None:
     patch.setitem(answers.HEADERS, "Cache-Control", "private, max-age=60")
 
 
+# --- A57: caches ---------------------------------------------------------------------------------------------------
+
+
+def the_portal_says_how_it_is_kept(patch: Patch) -> None:
+    def only_where_it_is_silent(response: Any) -> None:
+        response.headers.setdefault("Cache-Control", "no-store")
+
+    patch.setattr(metering, "keep_private", only_where_it_is_silent)
+
+
+def what_is_kept_does_not_vary(patch: Patch) -> None:
+    patch.setattr(caching, "_names_cookie", lambda varies: True)
+
+
+def any_word_of_private_will_do(patch: Patch) -> None:
+    patch.setattr(caching, "_is_own", lambda said: "private" in said or "no-store" in said)
+
+
+def shared_caches_are_told_otherwise(patch: Patch) -> None:
+    for module in (caching, answers):
+        patch.setattr(module, "is_for_shared_caches", lambda name: False)
+
+
+def errors_are_kept_as_the_portal_says(patch: Patch) -> None:
+    def process(self: Start, *given: Any) -> Any:
+        return self.metering.after(self._after(*given))
+
+    patch.setattr(Start, "process_response", process)
+
+
+def public_pages_are_kept_as_they_say(patch: Patch) -> None:
+    def guarded_alone(context: Any, response: Any) -> None:
+        if context.admitted is not None:
+            caching.keep_private(response)
+
+    patch.setattr(metering, "depends_on_whom", guarded_alone)
+    patch.setattr(start, "depends_on_whom", guarded_alone)
+
+
 # --- A37: addresses --------------------------------------------------------------------------------------------------
 
 
@@ -299,6 +340,12 @@ def app_labels_are_taken_as_they_come(patch: Patch) -> None:
 
 
 DEFENCES: dict[str, Callable[[Patch], None]] = {
+    "A57k": the_portal_says_how_it_is_kept,
+    "A57kb": what_is_kept_does_not_vary,
+    "A57kc": any_word_of_private_will_do,
+    "A57kd": shared_caches_are_told_otherwise,
+    "A57ke": errors_are_kept_as_the_portal_says,
+    "A57kf": public_pages_are_kept_as_they_say,
     "A20w": any_field_is_taken,
     "A20wb": json_is_taken_as_it_comes,
     "A20wc": forms_are_taken_as_they_come,

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import session
 from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
 from mfa_gate import Account, ConfigurationError, Unavailable
 from mfa_gate.audit.record import Audit
 from mfa_gate.limits.limiter import Limiter
-from mfa_gate.testing import Clock
+from mfa_gate.testing import Clock, SoftwareKey
 from tests.support.answers import closed_and_says_so, says_so
 from tests.support.breaking import OWN_PARTS, Broken, raise_broken, write_out
 from tests.support.portal import BASE_URL, Browser, MakePortal, Portal, hidden, make_portal, stored
@@ -76,6 +77,10 @@ def test_a_part_that_raises_keeps_everything_closed_until_it_works_again(
     browser.sign_in(secret)
     assert browser.get("/").text == "home of anne"
     assert browser.get("/bank").text == "bank form"
+
+
+def _raise_unavailable(*args: Any, **kwargs: Any) -> Any:
+    raise Unavailable
 
 
 @pytest.mark.abuse("A34")
@@ -153,8 +158,6 @@ def test_a_signed_in_callback_that_raises_leaves_nobody_signed_in_anywhere(
     portal: Portal, browser: Browser, secret: str, monkeypatch: pytest.MonkeyPatch, raised: type[Exception]
 ) -> None:
     def half_done(account: Account) -> None:
-        from flask import session
-
         session["user"] = account.id
         raise raised
 
@@ -176,6 +179,61 @@ def test_a_signed_in_callback_that_raises_leaves_nobody_signed_in_anywhere(
 
 
 @pytest.mark.abuse("A34")
+@pytest.mark.parametrize("step", ["challenge", "totp/verify", "recovery/verify", "webauthn/verify/complete"])
+def test_a_sign_in_that_the_portal_refuses_is_over_though_neither_store_nor_portal_can_end_it(
+    portal: Portal, browser: Browser, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """What made the portal's callback fail may keep the gate from its store, and the portal from signing out."""
+
+    def open_session(account: Account) -> None:
+        session["user"] = account.id
+        patch.setattr(portal.app.extensions["mfa_gate"].sign_in, "sign_out", _raise_unavailable)
+        raise Broken
+
+    code = portal.activation_code()
+    browser.password()
+    browser.step("activate", code=code)
+    key = SoftwareKey(BASE_URL)
+    codes = browser.add_key(key).json["recovery_codes"]
+    begun = browser.begin_enrolment()
+    browser.confirm(begun)
+    portal.clock.advance(30)
+    browser.step("sign-out")
+    browser.password()
+    with monkeypatch.context() as patch:
+        patch.setattr(portal.gate.portal, "signed_in", open_session)
+        patch.setattr(portal.gate.portal, "signed_out", raise_broken)
+        proofs = {
+            "challenge": lambda: browser.step("challenge", code=portal.code(begun["secret"])),
+            "totp/verify": lambda: browser.api("POST", "totp/verify", {"code": portal.code(begun["secret"])}),
+            "recovery/verify": lambda: browser.api("POST", "recovery/verify", {"code": codes[0]}),
+            "webauthn/verify/complete": lambda: browser.prove(key),
+        }
+        assert says_so(proofs[step]())
+    assert browser.gate_cookie is None
+    assert browser.state == "anonymous"
+    assert browser.get("/").location == LOGIN
+    assert browser.get("/open").text == "open to None None"
+
+
+@pytest.mark.abuse("A34")
+@pytest.mark.parametrize("way", ["the gate's page", "the portal's own"])
+def test_a_sign_out_while_the_store_is_away_says_so_and_this_browser_is_out(
+    portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    token = anne.token
+    with monkeypatch.context() as patch:
+        patch.setattr(portal.app.extensions["mfa_gate"].sign_in, "sign_out", _raise_unavailable)
+        if way == "the gate's page":
+            assert says_so(anne.post("/mfa/sign-out", {"csrf_token": token}))
+        else:
+            assert says_so(anne.post("/logout"))
+    assert anne.gate_cookie is None
+    assert anne.get("/").location == LOGIN
+    assert anne.get("/open").text == "open to None None"
+
+
+@pytest.mark.abuse("A34")
 def test_a_signed_out_callback_that_raises_still_ends_the_gates_session(
     portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +242,10 @@ def test_a_signed_out_callback_that_raises_still_ends_the_gates_session(
         patch.setattr(portal.gate.portal, "signed_out", raise_broken)
         assert says_so(anne.step("sign-out"))
         assert anne.gate_cookie is None
-        # the portal still names somebody whom the gate does not know: closed, and says so
+        assert anne.get("/").location == LOGIN  # Flask's session is cleared where the portal cannot close its own
+        assert anne.get("/open").text == "open to None None"
+        # a portal that goes on naming somebody whom the gate does not know: closed, and says so
+        patch.setattr(portal.gate.portal, "identity", lambda: "anne")
         assert closed_and_says_so(anne, "/")
     assert thief.state == "anonymous"
     assert anne.get("/").location == LOGIN

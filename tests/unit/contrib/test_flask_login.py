@@ -163,6 +163,44 @@ def test_while_the_second_factor_is_missing_current_user_is_nobody(portal: Porta
     assert browser.get("/page", headers={"Authorization": "Bearer anne"}).text == "nobody"
 
 
+class Anybody:
+    """Equal to everything, as a query expression may be."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = object.__hash__
+
+
+@pytest.mark.abuse("A57")
+@pytest.mark.parametrize("named", [None, "", 0, False, Anybody()], ids=["None", "empty", "0", "False", "anything"])
+@pytest.mark.parametrize("step", ["nobody", "half way", "signed in"])
+def test_a_principal_that_is_no_account_is_never_current_user(
+    portal: Portal, secret: str, named: Any, step: str
+) -> None:
+    class Service(UserMixin):
+        def get_id(self) -> Any:
+            return named
+
+    portal.app.login_manager.request_loader(  # type: ignore[attr-defined]
+        lambda sent: Service() if sent.headers.get("Authorization") == "Bearer batch" else None
+    )
+    portal.app.add_url_rule(
+        "/signed", "signed", portal.gate.public(lambda: str(current_user.is_authenticated)), methods=["GET"]
+    )
+    browser = portal.browser()
+    if step != "nobody":
+        browser.password()
+    if step == "signed in":
+        browser.step("challenge", code=portal.code(secret))
+    for cookie in ("session", "remember_token"):  # what names a person to Flask-Login is asked for first
+        browser.client.delete_cookie(cookie, domain="portal.example")
+    service = {"Authorization": "Bearer batch"}
+    assert browser.get("/signed", headers=service).text == "False"
+    assert browser.get("/required", headers=service).status_code in (302, 401)
+    assert browser.open("GET", "/", headers={**JSON, **service}).status_code == 401
+
+
 @pytest.mark.abuse("A33")
 def test_login_user_called_anywhere_counts_as_a_password_at_most(portal: Portal, secret: str) -> None:
     """In the same request already, on public pages, in templates, behind `login_required`."""

@@ -131,10 +131,10 @@ def test_what_the_guard_lets_through_is_kept_nowhere_unless_the_portal_says_how(
         response.headers["Cache-Control"] = "private, max-age=60"
         return response
 
-    @portal.app.get("/open")
+    @portal.app.get("/leaflet")
     @portal.gate.public
-    def open_to_all() -> str:
-        return "open"
+    def leaflet() -> str:
+        return "open to all"
 
     browser = portal.browser()
     browser.sign_in(portal.enrolled())
@@ -142,7 +142,7 @@ def test_what_the_guard_lets_through_is_kept_nowhere_unless_the_portal_says_how(
     own = browser.get("/")
     assert own.headers.getlist("Cache-Control") == ["no-store"]
     assert "Content-Security-Policy" not in own.headers, "it is the portal's own answer"
-    assert "Cache-Control" not in browser.get("/open").headers
+    assert "Cache-Control" not in browser.get("/leaflet").headers
     assert "no-store" not in browser.get("/mfa/static/mfa_gate.css").headers.get("Cache-Control", "")
 
 

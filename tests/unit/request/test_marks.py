@@ -113,6 +113,28 @@ def test_static_files_and_unknown_urls_pass(portal: Portal, tmp_path: Path) -> N
 
 
 @pytest.mark.abuse("A58")
+@pytest.mark.parametrize("of", ["/static", "/shop/static", "/mfa/static"])
+@pytest.mark.parametrize("headers", [PAGE, JSON], ids=["page", "json"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_static_file_that_is_not_there_is_404(
+    portal: Portal, tmp_path: Path, of: str, headers: dict[str, str], method: str
+) -> None:
+    (tmp_path / "static").mkdir()
+    portal.app.static_folder = str(tmp_path / "static")
+    shop = Blueprint("shop", __name__, static_folder=str(tmp_path / "static"), url_prefix="/shop")
+    portal.gate.metered(shop)
+    portal.app.register_blueprint(shop)
+    for name in ("none.css", "../portal.py", "a/b/c.js", "%00", "."):
+        answer = portal.app.test_client().open(f"{of}/{name}", method=method, base_url=BASE_URL, headers=headers)
+        assert (answer.status_code, answer.location) == (404, None), name
+
+
+def test_a_range_beyond_the_end_of_an_own_file_is_416(portal: Portal) -> None:
+    beyond = {"Range": "bytes=99999999-"}
+    answer = portal.app.test_client().get("/mfa/static/mfa_gate.css", base_url=BASE_URL, headers=beyond)
+    assert answer.status_code == 416
+
+
 def test_a_view_that_is_only_called_static_is_guarded(portal: Portal) -> None:
     blueprint = Blueprint("shop", __name__, url_prefix="/shop")
 
