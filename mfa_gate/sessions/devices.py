@@ -1,14 +1,15 @@
 """Known devices: browsers that have signed in before. Knowing one skips nothing; it only counts apart from strangers.
 
 A device is a series of tokens. The newest stands in a signed cookie and is replaced at each sign-in; the one before
-stays good until the new one has come back, since an answer can be lost. Any other token of the series was copied.
+stays good until the new one has come back, since an answer can be lost. Each token is a keyed hash of the one before
+it: who presents one again gets the same successor, in whatever order the answers arrive. Any older token was copied.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +20,7 @@ from ..store import devices as rows
 from ..store.devices import DeviceRow
 
 PURPOSE: Final = "device"
+_NEXT: Final = "device token"
 NAME_PURPOSE: Final = "typed name"
 MAX_SERIES: Final = 6  # series in one cookie: people who share a browser
 _BYTES: Final = 16
@@ -102,19 +104,30 @@ class Devices:
     ) -> tuple[str, str]:
         """Rotate the token of a known device, or begin to know this one.
 
+        Of two sign-ins with one token both get the same new one; where that cannot be worked out any more (the key is
+        gone, or the new one has come back meanwhile), the browser begins a series beside it, and nothing is forgotten.
+
         Returns:
             The cookie's new value, and the series.
         """
-        token = secrets.token_urlsafe(_BYTES)
-        series = device.series if device else None
-        if device is None or not rows.rotate(
-            tx, device.series, account_id, device.presented, _hash(token), sign_in, now
-        ):
-            series = secrets.token_urlsafe(_BYTES)
-            rows.add(tx, series, account_id, _hash(token), sign_in, now, now + self._settings.device_ttl)
-        assert series is not None  # noqa: S101  (for the type checker)
-        others = [(other, kept) for other, kept in self._tokens(cookie).items() if other != series]
-        return self._cookie([(series, token), *others[: MAX_SERIES - 1]]), series
+        held = self._tokens(cookie)
+        if device is not None:
+            for token in self._successors(device.series, held[device.series]):
+                if rows.rotate(tx, device.series, account_id, device.presented, _hash(token), sign_in, now):
+                    return self._with(held, device.series, token), device.series
+        series, token = secrets.token_urlsafe(_BYTES), secrets.token_urlsafe(_BYTES)
+        rows.add(tx, series, account_id, _hash(token), sign_in, now, now + self._settings.device_ttl)
+        return self._with(held, series, token), series
+
+    def _successors(self, series: str, token: str) -> Iterator[str]:
+        """What may come after a token: under the current key, and what an older key has made of it."""
+        for key_id in self._keyring.ids:
+            yield self._keyring.derived(_NEXT, series + token, key_id)[:_LENGTH]
+
+    def _with(self, held: Mapping[str, str], series: str, token: str) -> str:
+        """The cookie with the newest token of a series, and the other series beside it."""
+        others = [(other, kept) for other, kept in held.items() if other != series]
+        return self._cookie([(series, token), *others[: MAX_SERIES - 1]])
 
     def _tokens(self, cookie: str | None) -> dict[str, str]:
         """Series and token of each device in a cookie; empty where it is not ours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
 from .engine import Transaction
 from .schema import devices, sessions
@@ -31,7 +31,11 @@ _ROTATE = Statement(
         devices.c.series == bindparam("the_series"),
         devices.c.account_id == bindparam("account"),
         devices.c.ends_at > bindparam("now"),
-        or_(devices.c.token_hash == bindparam("presented"), devices.c.previous_hash == bindparam("presented")),
+        or_(
+            devices.c.token_hash == bindparam("presented"),
+            # presented once more: it has its successor already, and keeps it
+            and_(devices.c.previous_hash == bindparam("presented"), devices.c.token_hash == bindparam("new")),
+        ),
     )
     .values(
         token_hash=bindparam("new"),
@@ -80,7 +84,10 @@ def add(
 
 
 def rotate(tx: Transaction, series: str, account_id: str, presented: str, new: str, sign_in: str, now: float) -> bool:
-    """Put a new token in the place of the one that was presented, which stays good until the new one is seen."""
+    """Put a new token in the place of the one that was presented, which stays good until the new one is seen.
+
+    For the one before the newest it is done already, and true where `new` is what it was replaced by.
+    """
     values = {
         "the_series": series,
         "account": account_id,
