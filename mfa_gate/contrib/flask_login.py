@@ -74,6 +74,7 @@ class FlaskLoginBridge:
         # a login view that calls login_user() instead of gate.sign_in() has signed in all the same
         if self._is_ours(app):
             request_context().signed_in_by_view = True
+            request_context().signed_in_account = session.get("_user_id")
 
     def _is_ours(self, app: Flask) -> bool:
         return EXTENSION in app.extensions and getattr(app, "login_manager", None) is self._manager

@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from .. import cli, web
 from ..account import Account
 from ..assurance import Requirement, requirement
-from ..exc import Refusal, Unavailable
+from ..exc import Refusal, TooManyAttempts, Unavailable
 from ..flows.flow import log
 from ..levels import Level
 from ..options import Options
@@ -175,15 +175,17 @@ class Start:
         """Open a pending session and send the person to the second factor; closed where anything fails."""
         context = request_context()
         try:
-            elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked)
+            elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked, typed=True)
             steps.elevate(context, elevated)
             answer = answers.half_way(context)
         except Refusal as refusal:
+            if isinstance(refusal, TooManyAttempts):  # of right ones: no failure
+                context.signed_in_by_view, context.signed_in_account = True, account.id
             return answers.refuse(refusal)
         except Exception:
             log.exception("the gate failed at a sign-in")
             return answers.refuse(Unavailable())
-        context.signed_in_by_view = True
+        context.signed_in_by_view, context.signed_in_account = True, account.id
         return answer
 
     def password_changed(self, account_id: str) -> int:

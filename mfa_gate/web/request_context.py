@@ -35,7 +35,8 @@ class RequestContext:
     Attributes:
         parts: the gate's parts in this app.
         admitted: the requirement that the guard has already let this request pass, if any.
-        signed_in_by_view: the login view called `sign_in`.
+        signed_in_by_view: the login view called `sign_in`, for a right password.
+        signed_in_account: the account that it was called for.
         typed_name: the user name that was typed at the login.
         has_charged: records were charged.
         looked_up: kind and id of the one record that the view was called for.
@@ -46,6 +47,7 @@ class RequestContext:
 
     admitted: object = None
     signed_in_by_view = False
+    signed_in_account: str | None = None
     typed_name: str | None = None
     has_unseen_notices = False
     has_charged = False
