@@ -116,14 +116,28 @@ def remove_replayed(tx: Transaction, series: str, token_hash: str) -> bool:
 
 
 def remove_account(
-    tx: Transaction, account_id: str, *, but: str | None = None, only: Sequence[str] | None = None
+    tx: Transaction,
+    account_id: str,
+    *,
+    but: str | None = None,
+    only: Sequence[str] | None = None,
+    since: float | None = None,
 ) -> int:
-    """Forget the browsers of an account, all or of these series, and never the one that is excepted; how many."""
+    """Forget the browsers of an account, all or of these series; how many.
+
+    Args:
+        tx, account_id: whose.
+        but: the one that stays.
+        only: the series that may go.
+        since: only those that have been known since then, in seconds since the epoch; older ones stay.
+    """
     statement = delete(devices).where(devices.c.account_id == account_id)
     if but is not None:
         statement = statement.where(devices.c.series != but)
     if only is not None:
         statement = statement.where(devices.c.series.in_(only))
+    if since is not None:
+        statement = statement.where(devices.c.created_at >= since)
     return tx.execute(statement).rowcount
 
 

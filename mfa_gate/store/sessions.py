@@ -169,6 +169,13 @@ def remove_account(tx: Transaction, account_id: str) -> int:
     return tx.execute(delete(sessions).where(sessions.c.account_id == account_id)).rowcount
 
 
+def remove_older(tx: Transaction, account_id: str, at: float) -> int:
+    """End the sessions of an account that were opened by then; how many."""
+    return tx.execute(
+        delete(sessions).where(sessions.c.account_id == account_id, sessions.c.created_at <= at)
+    ).rowcount
+
+
 def remove_enrolling(tx: Transaction, account_id: str, now: float) -> int:
     """End the sessions of an account that may change its authenticators by an activation code."""
     return tx.execute(

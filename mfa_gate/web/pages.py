@@ -212,11 +212,11 @@ def authenticators() -> Response:
     except (LastAuthenticator, NotFound, InvalidRequest, WrongState, TooManyAttempts) as refusal:
         return _authenticators_page(context, refusal)
     except StepUpRequired as refusal:
-        return _confirm_first(context, refusal)
+        return confirm_first(context, refusal)
     return go(answers.gate_path(context.parts, "authenticators"))
 
 
-def _confirm_first(context: RequestContext, refusal: StepUpRequired) -> Response:
+def confirm_first(context: RequestContext, refusal: StepUpRequired) -> Response:
     """Ask for the proof that a change needs, and keep what was to be changed until then."""
     required: Requirement | None = refusal.data.get("requirement")
     if context.session is None or required is None:
@@ -259,6 +259,8 @@ def sessions() -> Response:
                 raise InvalidRequest
     except (NotFound, InvalidRequest) as refusal:
         return _sessions_page(context, refusal)
+    except StepUpRequired as refusal:
+        return confirm_first(context, refusal)
     return go(answers.gate_path(context.parts, "sessions"))
 
 
