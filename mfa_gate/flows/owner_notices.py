@@ -46,7 +46,7 @@ class Batch:
 
 
 class _Link(NamedTuple):
-    """Whose link of "it was not me" it is, until when it is good, and when the newest notice of its mail was written."""
+    """Whose link of "it was not me" it is, until when it is good, and when its mail's newest notice was written."""
 
     subject: str
     ends_at: float
@@ -209,4 +209,5 @@ class Notices(Flow):
 
     def _link(self, subject: str, now: float, at: float | None = None) -> str:
         """The token of "it was not me" in a mail of now, whose newest notice is of `at`."""
-        return self.services.keyring.sign(_PURPOSE, f"{subject}~{int(now + LINK_LIFETIME)}~{(now if at is None else at)!r}")
+        at = now if at is None else at
+        return self.services.keyring.sign(_PURPOSE, f"{subject}~{int(now + LINK_LIFETIME)}~{at!r}")

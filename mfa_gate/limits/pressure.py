@@ -44,7 +44,7 @@ class Pressure:
         return self._is_list(rows.accounts_of(tx, self._source(address), now))
 
     def succeeded(self, tx: Transaction, address: str | None, account_id: str, at: float) -> None:
-        """A try that was counted at this time was right: it is given back, and counts once for account, source and hour.
+        """A try that was counted then was right: it is given back, and counts once for account, source and hour.
 
         Else whoever has one account could have each guess at others outweighed by passwords of his own.
         """

@@ -1,4 +1,4 @@
-"""Rows of `mfa_counters`: the failures of one subject, read and written under the row's lock; and what was used once."""
+"""Rows of `mfa_counters`: the failures of one subject, read and written under the row's lock; what was used once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of `mfa_pressure` (tries of a source within an hour) and `mfa_fan_in` (accounts new to a source, or to a tally)."""
+"""Rows of `mfa_pressure` (tries of a source in an hour) and `mfa_fan_in` (accounts new to a source or tally)."""
 
 from __future__ import annotations
 
