@@ -79,6 +79,7 @@ class FlaskLoginBridge:
         if self._is_ours(app):
             context = request_context()
             context.signed_in_by_view = True
+            context.signed_in_account = session.get("_user_id")
             context.portal_session.keep()
 
     def _is_ours(self, app: Flask) -> bool:

@@ -10,6 +10,7 @@ from .. import crockford
 from ..account import Account
 from ..audit.record import Who
 from ..exc import MFAGateError, WrongActivationCode, WrongState
+from ..limits.limiter import Attempt
 from ..sessions.session import Session
 from ..store import Transaction, accounts, activations, sessions
 from .flow import ClientContext, Elevated
@@ -108,6 +109,7 @@ class Activation(ProofFlow):
             SignInRequired, WrongState, TooManyAttempts, AccountClosed, Unavailable: as for any step.
             WrongActivationCode: mistyped, another account's, bound to another session, replaced or out of time.
         """
+        client = client.sending(*self.sent(code))
         session = client.require_session()
         account = self.account_of(session)
         services, now = self.services, self.services.clock()
@@ -115,15 +117,25 @@ class Activation(ProofFlow):
             self._may_redeem(tx, session)
             attempt = self.count(tx, client, "activation")
             subject = self.subject_in(tx, account.id)
-        with self.recording_failure("activation_redeemed", client, subject), services.store.begin() as tx:
-            self.lock_row(tx, session)
+        with self.recording_failure("activation_redeemed", client, subject):
+            return self.settled(client, attempt, lambda: self._settle(client, account, attempt, code, now))
+
+    @staticmethod
+    def sent(code: str) -> tuple[str, str]:
+        """What a step is taken by that sends this code."""
+        return "activation", code
+
+    def _settle(self, client: ClientContext, account: Account, attempt: Attempt, code: str, now: float) -> Elevated:
+        services, session = self.services, client.require_session()
+        with services.store.begin() as tx:
+            subject = self.lock_row(tx, session).subject
             self._may_redeem(tx, session)
             until = now + services.settings.enrolling
             hashes = services.keyring.hashes("activation", crockford.normalised(code))
             if not activations.bind(tx, account.id, hashes, session.sign_in, now, until, services.settings.idle):
                 raise WrongActivationCode
             cookie, elevated = services.sessions.let_enrol(
-                tx, session, now, until, self.newly_proven_place(client, now)
+                tx, session, now, until, self.newly_proven_place(client, now), client.sent
             )
             services.limiter.succeeded(tx, attempt)
             services.audit.record(tx, "activation_redeemed", now, client.who(subject))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from ..account import Account
@@ -65,6 +65,7 @@ class ClientContext:
         agent: what the browser says it is.
         name: the user name that was typed at the login.
         ja4: the fingerprint of its TLS handshake, where a trusted proxy says it.
+        sent: what it proves itself by in this step, so that the same sent again is known.
     """
 
     session: Session | None
@@ -73,6 +74,11 @@ class ClientContext:
     agent: str | None = None
     name: str | None = None
     ja4: str | None = None
+    sent: str | None = field(default=None, repr=False)
+
+    def sending(self, *what: str) -> ClientContext:
+        """The same client, in a step that is taken by this."""
+        return replace(self, sent=" ".join(what))
 
     @property
     def place(self) -> Place:
@@ -112,6 +118,7 @@ class Elevated:
         news: something that its owner was not shown yet has happened in the account.
         progress: where it stands now, where the step has worked it out.
         signs_in: this was the last proof of a sign-in, so the portal opens its own session now.
+        is_again: the same was sent before, and nothing was spent or raised by this.
     """
 
     cookie: str = field(repr=False)
@@ -121,6 +128,7 @@ class Elevated:
     signs_in: bool = False
     device: str | None = field(default=None, repr=False)
     has_unseen_notices: bool = False
+    is_again: bool = False
 
 
 def methods_allowed_at_risk(session: Session, amr: frozenset[str]) -> frozenset[str]:

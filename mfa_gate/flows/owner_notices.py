@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..account import Account
 from ..audit.record import Who
 from ..durations import DAY
 from ..exc import LinkGone
-from ..store import accounts, outbox
+from ..notices.kinds import NOTICE_KINDS
+from ..store import accounts, counters, events, outbox, sessions
 from ..store.outbox import Channel, NoticeRow
 from .flow import ClientContext, Flow
 
@@ -42,6 +43,23 @@ class Batch:
     @property
     def ids(self) -> list[int]:
         return [notice.id for notice in self.notices]
+
+
+class _Link(NamedTuple):
+    """Whose link of "it was not me" it is, until when it is good, and when its mail's newest notice was written."""
+
+    subject: str
+    ends_at: float
+    at: float
+
+
+def _latest(claimed: list[outbox.Claimed]) -> float:
+    """When the latest of these notices was written that offers "it was not me".
+
+    That it was pressed is none of them: else one link would make the next one, each for all that came in between.
+    """
+    alarming = [one for one in claimed if one.notice.kind in NOTICE_KINDS and NOTICE_KINDS[one.notice.kind].alarming]
+    return max(one.notice.at for one in alarming or claimed)
 
 
 class Notices(Flow):
@@ -83,7 +101,7 @@ class Notices(Flow):
                 self.services.load_account(account_id),
                 subject,
                 tuple(one.notice for one in own),
-                self._link(subject, now),
+                self._link(subject, now, _latest(own)),
                 max(one.tries for one in own),
             )
             for (subject, account_id), own in by_account.items()
@@ -131,38 +149,65 @@ class Notices(Flow):
         Raises:
             LinkGone: altered, or too old.
         """
-        subject, _, end = (self.services.keyring.unsign(_PURPOSE, link[:400]) or "").partition("~")
-        if not subject or not end.isdigit() or self.services.clock() >= int(end):
-            raise LinkGone
-        return subject
+        return self._opened(link).subject
 
     def owner(self, link: str) -> Account | None:
         """The account that a link of "it was not me" belongs to, as the portal knows it. Nothing is changed.
 
         Raises:
-            LinkGone: altered, or too old.
+            LinkGone: altered, too old, or used.
         """
         subject = self.whose_link(link)
         with self.services.store.begin() as tx:
+            if any(counters.is_used(tx, key) for key in self._uses(self._opened(link))):
+                raise LinkGone
             account_id = accounts.of_subject(tx, subject)
         return self.services.load_account(account_id) if account_id else None
 
     def not_me(self, link: str, address: str | None) -> None:
-        """Sign everybody out and let nothing be added for three days. It removes nothing, since a thief may press it.
+        """End what was signed in when the notice was written, and let nothing be added for three days; once.
+
+        It removes nothing, since a thief may press it. Who signed in since, by a proof, stays in; and where the desk
+        has issued an activation code since, it knew whom it was for, and nothing is frozen again.
 
         An account without an authenticator stays open for its first one, which takes a code that no mailbox holds.
 
         Raises:
-            LinkGone: altered, too old, or the account is forgotten.
+            LinkGone: altered, too old, used, or the account is forgotten.
         """
-        subject, now = self.whose_link(link), self.services.clock()
+        opened, now = self._opened(link), self.services.clock()
         with self.services.store.begin() as tx:
-            account_id = accounts.of_subject(tx, subject)
+            account_id = accounts.of_subject(tx, opened.subject)
             if account_id is None or accounts.lock_row(tx, account_id) is None:
                 raise LinkGone
-            ended = self.services.sessions.end_account(tx, account_id)
-            accounts.freeze(tx, account_id, now + FREEZE)
-            self.services.audit.record(tx, "not_me", now, Who(subject, None, address), ended=ended)
+            current, *older = self._uses(opened)
+            if any(counters.is_used(tx, key) for key in older) or not counters.use(tx, current, opened.ends_at):
+                raise LinkGone
+            ended = sessions.remove_older(tx, account_id, opened.at)
+            if not events.has_since(tx, opened.subject, "activation_issued", opened.at):
+                accounts.freeze(tx, account_id, now + FREEZE)
+            self.services.audit.record(tx, "not_me", now, Who(opened.subject, None, address), ended=ended)
 
-    def _link(self, subject: str, now: float) -> str:
-        return self.services.keyring.sign(_PURPOSE, f"{subject}~{int(now + LINK_LIFETIME)}")
+    def _opened(self, link: str) -> _Link:
+        """What a link says.
+
+        Raises:
+            LinkGone: altered, or too old.
+        """
+        try:
+            subject, end, at = (self.services.keyring.unsign(_PURPOSE, link[:400]) or "").split("~")
+            opened = _Link(subject, float(end), float(at))
+        except ValueError:
+            raise LinkGone from None
+        if self.services.clock() >= opened.ends_at:
+            raise LinkGone
+        return opened
+
+    def _uses(self, opened: _Link) -> list[str]:
+        """What the use of a link is noted under: the same for all links to the same notice."""
+        return self.services.keyring.hashes(_PURPOSE, f"{opened.subject} {opened.at!r}")
+
+    def _link(self, subject: str, now: float, at: float | None = None) -> str:
+        """The token of "it was not me" in a mail of now, whose newest notice is of `at`."""
+        at = now if at is None else at
+        return self.services.keyring.sign(_PURPOSE, f"{subject}~{int(now + LINK_LIFETIME)}~{at!r}")

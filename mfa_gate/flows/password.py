@@ -32,12 +32,12 @@ class Password(ProofFlow):
             pressed = not known and services.pressure.tried(tx, client.address, now)
             return services.limiter.count(tx, _scopes(typed, network(client.address), known), now, pressed=pressed)
 
-    def succeeded(self, attempt: Attempt, client: ClientContext) -> None:
-        """Give a try back that signed in."""
+    def succeeded(self, attempt: Attempt, client: ClientContext, account_id: str) -> None:
+        """Give a try back that signed in to this account."""
         with self.services.store.begin() as tx:
             self.services.limiter.succeeded(tx, attempt)
             if all(counter.scope.lane == "stranger" for counter in attempt.counters):
-                self.services.pressure.succeeded(tx, client.address, attempt.at)
+                self.services.pressure.succeeded(tx, client.address, account_id, attempt.at)
 
 
 def _scopes(typed: str | None, source: str, known: bool) -> list[Scope]:

@@ -10,14 +10,16 @@ from ..audit.record import Who
 from ..levels import Level
 from ..limits.limiter import Attempt, Scope, network
 from ..sessions.devices import Device, PresentedDevices
+from ..sessions.ids import HeldId
 from ..sessions.session import ProvenPlace
 from ..store import Transaction, accounts, devices, outbox, sessions
 from ..store.accounts import AccountRow
 from ..store.devices import DeviceRow
-from .flow import ClientContext, Elevated, Flow
+from .flow import ClientContext, Elevated
+from .sent_twice import SentTwice
 
 
-class ProofFlow(Flow):
+class ProofFlow(SentTwice):
     """Base of the flows that check a proof."""
 
     def count(self, tx: Transaction, client: ClientContext, rule: str) -> Attempt:
@@ -88,12 +90,13 @@ class ProofFlow(Flow):
         services, session, place, now = self.services, client.require_session(), client.place, proof.at
         signs_in, value, series = session.level < Level.MFA, None, None
         if signs_in:
-            value, series = services.devices.admit(tx, client.device, device, account.id, session.sign_in, now)
+            here = HeldId(session.id_hash, session.sign_in)
+            value, series = services.devices.admit(tx, client.device, device, account.id, here, now)
             accounts.learn(
                 tx, account.id, services.habits.learnt(account_row.habits, place, now, device=device is not None)
             )
         cookie, elevated = services.sessions.prove(
-            tx, session, proof, now, series, self.newly_proven_place(client, now)
+            tx, session, proof, now, series, self.newly_proven_place(client, now), client.sent
         )
         return Elevated(cookie, elevated, account, signs_in=signs_in, device=value)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..account import Account
 from ..assurance import Proof
 from ..exc import WrongCode, WrongState
 from ..factors import recovery
 from ..factors.registry import RECOVERY, RECOVERY_AMR, Factor
-from ..limits.limiter import Scope
+from ..limits.limiter import Attempt, Scope
+from ..sessions.devices import Device
 from ..store import Transaction, recovery_sets
 from .factor_flow import FactorFlow
 from .flow import ClientContext, Elevated
@@ -28,6 +30,7 @@ class Recovery(FactorFlow):
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
             NotFound: the portal has switched this method off.
         """
+        client = client.sending(*self.sent(code))
         session, account = self.open_ceremony(client)
         device = self.device_of(client, account.id)
         services = self.services
@@ -40,14 +43,22 @@ class Recovery(FactorFlow):
             subject = self.subject_in(tx, account.id)
         with self.recording_failure("second_factor", client, subject, RECOVERY_AMR):
             hashed = recovery.complete(bytes.fromhex(salt), code)
-            now = services.clock()
-            with services.store.begin() as tx:
-                account_row = self.lock_row(tx, session)
-                if not recovery_sets.spend(tx, account.id, hashed):
-                    raise WrongCode
-                left = recovery_sets.left(tx, account.id)
-                proof = Proof(RECOVERY_AMR, now)
-                return self.proven_again(tx, client, account, account_row, proof, device, attempt, left=left)
+            return self.settled(client, attempt, lambda: self._settle(client, account, attempt, hashed, device))
+
+    @staticmethod
+    def sent(code: str) -> tuple[str, str]:
+        """What a step is taken by that sends this code."""
+        return RECOVERY_AMR, code
+
+    def _settle(
+        self, client: ClientContext, account: Account, attempt: Attempt, hashed: str, device: Device | None
+    ) -> Elevated:
+        with self.services.store.begin() as tx:
+            account_row = self.lock_row(tx, client.require_session())
+            if not recovery_sets.spend(tx, account.id, hashed):
+                raise WrongCode
+            left, proof = recovery_sets.left(tx, account.id), Proof(RECOVERY_AMR, self.services.clock())
+            return self.proven_again(tx, client, account, account_row, proof, device, attempt, left=left)
 
     def renew(self, client: ClientContext) -> tuple[str, ...]:
         """Draw a new set in the place of the old one; told once, here.

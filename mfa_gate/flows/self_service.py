@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..exc import LastAuthenticator, NotFound
+from ..assurance import Requirement, satisfies
+from ..exc import LastAuthenticator, NotFound, StepUpRequired
 from ..levels import Level
 from ..sessions.session import Session
 from ..store import authenticators, credentials, devices, recovery_sets, sessions
 from ..store.authenticators import AuthenticatorRow
-from .flow import ClientContext, Flow
+from .flow import CHANGE_AGE, ClientContext, Flow
 from .labels import clean_label, is_id
 
 
@@ -128,33 +129,51 @@ class SelfService(Flow):
             return self.living(tx, session.account_id, session.group)
 
     def end_session(self, client: ClientContext, sign_in: str) -> None:
-        """End one session of the account; the browser it was in is a stranger's from now on, unless it is this one.
+        """End one session of the account; the browser it was in is a stranger's from now on, as `_may_forget` lets.
 
         Raises:
             NotFound: the account has none of this name.
+            StepUpRequired: it is another one, and a fresh proof is missing; `data["requirement"]` says which.
         """
-        self._end(client, lambda other: other == sign_in, needed=True)
+        fresh = sign_in != client.require_session().sign_in
+        self._end(client, lambda other: other == sign_in, needed=True, fresh=fresh)
 
     def end_others(self, client: ClientContext) -> int:
-        """End all sessions of the account but this one, and forget all other browsers; how many ended."""
+        """End all sessions of the account but this one, and forget all other browsers, as `_may_forget` lets.
+
+        Returns:
+            How many sessions ended.
+
+        Raises:
+            StepUpRequired: a fresh proof is missing; `data["requirement"]` says which.
+        """
         this = client.require_session().sign_in
         return self._end(client, lambda other: other != this, forget_all=True)
 
     def _end(
-        self, client: ClientContext, which: Callable[[str], bool], *, needed: bool = False, forget_all: bool = False
+        self,
+        client: ClientContext,
+        which: Callable[[str], bool],
+        *,
+        needed: bool = False,
+        fresh: bool = True,
+        forget_all: bool = False,
     ) -> int:
         session = client.require_session()
         account_id = session.account_id
         with self.services.store.begin() as tx:
             account_row = self.lock_row(tx, session)
             self.signed_in(tx, session)
-            series = {row.sign_in: row.device for row in sessions.listed(tx, account_id)}
+            if fresh:
+                self._require_fresh_proof(session)
+            listed = {row.sign_in: row for row in sessions.listed(tx, account_id)}
             ended = self.services.sessions.end_account(tx, account_id, lambda other: which(other.sign_in))
             if needed and not ended:
                 raise NotFound
-            this = series[session.sign_in]
-            forgotten = None if forget_all else [one for name, one in series.items() if one and which(name)]
-            devices.remove_account(tx, account_id, but=this, only=forgotten)
+            this = listed[session.sign_in]
+            gone = None if forget_all else [row.device for name, row in listed.items() if row.device and which(name)]
+            since = None if self._may_forget(session) else this.created_at
+            devices.remove_account(tx, account_id, but=this.device, only=gone, since=since)
             self.services.audit.record(
                 tx,
                 "sessions_ended",
@@ -164,3 +183,17 @@ class SelfService(Flow):
                 why="by the owner",
             )
         return ended
+
+    def _require_fresh_proof(self, session: Session) -> None:
+        required = Requirement(Level.MFA, CHANGE_AGE)
+        if not satisfies(session.level, session.proofs, required, self.services.clock()):
+            raise StepUpRequired(requirement=required)
+
+    def _may_forget(self, session: Session) -> bool:
+        """Whether a session may forget browsers that were known before it began: by a fresh passkey.
+
+        A code may have been relayed, and who came by it would make strangers of its owner's browsers, whose lane ten
+        wrong codes then close for a day. A thief who came first is made a stranger by what cannot be relayed.
+        """
+        required = Requirement(Level.PHISHING_RESISTANT, CHANGE_AGE)
+        return satisfies(session.level, session.proofs, required, self.services.clock())

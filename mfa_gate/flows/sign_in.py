@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..account import Account
 from ..audit.record import Who
 from ..exc import AccountClosed
-from ..limits.limiter import typed_name
+from ..limits.limiter import Scope, network, typed_name
 from ..lines import visible
 from ..netinfo.browsers import family
 from ..risk import Assessment
@@ -27,16 +27,18 @@ LOOKS_AGAIN: Final = 120.0  # seconds from the first factor
 class SignIn(ProofFlow):
     """From the right password to a session of `Level.MFA`, and any further proof."""
 
-    def begin(self, account: Account, client: ClientContext, *, leaked: bool = False) -> Elevated:
+    def begin(self, account: Account, client: ClientContext, *, leaked: bool = False, typed: bool = False) -> Elevated:
         """Open a pending session for an account whose first factor the portal has just checked.
 
         Args:
             account: whom the portal let through.
             client: its session, the one that this browser brought is ended, whosever it is.
             leaked: the password is in a list of leaked ones.
+            typed: somebody has just typed the password, of which a source has so many an hour.
 
         Raises:
             AccountClosed: the account is locked.
+            TooManyAttempts: from this source, and no known device, so many right passwords came within the hour.
             Unavailable: the store does not answer.
         """
         services, now = self.services, self.services.clock()
@@ -49,6 +51,9 @@ class SignIn(ProofFlow):
             accounts.ensure(tx, account.id, now)
             row = accounts.lock_row(tx, account.id)
             locked = row is None or row.locked_at is not None
+            if typed and row is not None and known is None:
+                scope = Scope("signed_in", f"account {row.subject} {network(client.address)}")
+                services.limiter.count(tx, [scope], now)  # it stays counted
             found = self._assessed(tx, row, client, known, now, leaked=leaked)
             subject = row.subject if row else None
             if client.session is not None:

@@ -68,6 +68,7 @@ class TOTP(FactorFlow):
             Unavailable: the store does not answer, or a seed does not open.
             NotFound: the portal has switched this method off.
         """
+        client = client.sending(*self.sent(code))
         session, account = self.open_ceremony(client)
         device = self.device_of(client, account.id)
         with self.services.store.begin() as tx:
@@ -78,8 +79,16 @@ class TOTP(FactorFlow):
             subject = rows[0].subject
             attempt = self._count(tx, client, rows, subject, "known" if device else "stranger")
         with self.recording_failure("second_factor", client, subject, "otp"):
-            match = self._match(rows, code)
-            return self._settle(client, account, attempt, match, device)
+            return self.settled(
+                client,
+                attempt,
+                lambda: self._settle(client, account, attempt, self._match(rows, code), device),
+            )
+
+    @staticmethod
+    def sent(code: str) -> tuple[str, str]:
+        """What a step is taken by that sends this code."""
+        return "otp", code
 
     def _count(self, tx: Transaction, client: ClientContext, rows: list[TOTPRow], subject: str, lane: Lane) -> Attempt:
         """Count a guess at codes of six digits: strangers' guesses also for where they come from."""
@@ -160,6 +169,7 @@ class TOTP(FactorFlow):
             WrongCode, ClockDrift: not confirmed; the enrolment stays open.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
+        client = client.sending(*self.sent_confirmation(enrolment, code))
         session, account = self.open_ceremony(client)
         self.require_addable(self.factor.name, account.group)
         name = clean_label(label)
@@ -173,20 +183,30 @@ class TOTP(FactorFlow):
             attempt = self.count(tx, client, "confirm")
             subject = self.subject_in(tx, account.id)
         with self.recording_failure("authenticator_added", client, subject, "otp"):
-            seed = self._begun_seed(begun, subject)
-            step = totp.confirm(seed, code, now, services.settings.totp_window)
-            with services.store.begin() as tx:
-                account_row = self.lock_row(tx, session)
-                self.may_change(tx, session, level=Level.MFA, adds=True)
-                if not authenticators.take_enrolment(tx, begun.id, session.sign_in, now):
-                    raise EnrolmentGone
-                self.use_activation(tx, session)
-                row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
-                sessions.stop_observing(tx, account.id, session.sign_in)
-                authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, step)), now)
-                elevated = self.proven(tx, client, account, account_row, Proof("otp", now, row.id), device)
-                services.limiter.succeeded(tx, attempt)
-                services.audit.record(tx, "authenticator_added", now, client.who(subject), amr="otp", id=row.id)
+            step = totp.confirm(self._begun_seed(begun, subject), code, now, services.settings.totp_window)
+            row = TOTPRow(begun.id, account.id, subject, name, begun.state, step, "")
+            return self.settled(client, attempt, lambda: self._confirmed(client, account, attempt, row, device))
+
+    @staticmethod
+    def sent_confirmation(enrolment: str, code: str) -> tuple[str, str, str]:
+        """What a step is taken by that confirms this enrolment by this code."""
+        return "confirm", enrolment, code
+
+    def _confirmed(
+        self, client: ClientContext, account: Account, attempt: Attempt, row: TOTPRow, device: Device | None
+    ) -> Elevated:
+        services, session, now = self.services, client.require_session(), self.services.clock()
+        with services.store.begin() as tx:
+            account_row = self.lock_row(tx, session)
+            self.may_change(tx, session, level=Level.MFA, adds=True)
+            if not authenticators.take_enrolment(tx, row.id, session.sign_in, now):
+                raise EnrolmentGone
+            self.use_activation(tx, session)
+            sessions.stop_observing(tx, account.id, session.sign_in)
+            authenticators.add_totp(tx, row._replace(spent=step_mark(self, row, row.last_step)), now)
+            elevated = self.proven(tx, client, account, account_row, Proof("otp", now, row.id), device)
+            services.limiter.succeeded(tx, attempt)
+            services.audit.record(tx, "authenticator_added", now, client.who(row.subject), amr="otp", id=row.id)
         return elevated
 
     def _begun_seed(self, begun: EnrolmentRow, subject: str) -> bytes:

@@ -70,6 +70,7 @@ class WebAuthn(FactorFlow):
             WrongAssertion: for every bad answer the same.
             TooManyAttempts, AccountClosed, SignInRequired, Unavailable: as for any step.
         """
+        client = client.sending(*self.sent(answer))
         session, account = self.open_ceremony(client)
         rp = self._relying_party()
         device = self.device_of(client, account.id)
@@ -81,11 +82,21 @@ class WebAuthn(FactorFlow):
             challenge = self._spend_challenge(tx, session, "verify", answer)
         subject, handle, row = named
         with self.recording_failure("second_factor", client, subject, "pop"):
-            if challenge is None or row is None:
-                raise WrongAssertion(reason="challenge" if challenge is None else "credential_id")
-            self._check_binding(row, subject)
-            asserted = webauthn.complete_authentication(rp, challenge, answer, _credential(row), _unb64(handle or ""))
-            return self._settle(client, account, attempt, row, asserted, subject, _amr(rp, row.attested), device)
+
+            def settle() -> Elevated:
+                if challenge is None or row is None:
+                    raise WrongAssertion(reason="challenge" if challenge is None else "credential_id")
+                self._check_binding(row, subject)
+                credential, own = _credential(row), _unb64(handle or "")
+                asserted = webauthn.complete_authentication(rp, challenge, answer, credential, own)
+                return self._settle(client, account, attempt, row, asserted, subject, _amr(rp, row.attested), device)
+
+            return self.settled(client, attempt, settle)
+
+    @staticmethod
+    def sent(answer: Mapping[str, Any]) -> tuple[str, str]:
+        """What a step is taken by that sends this answer."""
+        return "webauthn", json.dumps(answer, sort_keys=True)
 
     def _settle(
         self,
@@ -145,37 +156,50 @@ class WebAuthn(FactorFlow):
             WrongAssertion: for every bad answer the same.
             StepUpRequired, ActivationRequired, SignInRequired, AccountClosed, TooManyAttempts, Unavailable.
         """
+        client = client.sending(*self.sent(answer))
         session, account = self.open_ceremony(client)
         self.require_addable(self.factor.name, account.group)
         rp = self._relying_party()
         name = clean_label(label)
         device = self.device_of(client, account.id)
-        services, now = self.services, self.services.clock()
-        with services.store.begin() as tx:
+        with self.services.store.begin() as tx:
             self.may_change(tx, session, level=_level(rp), adds=True)
             attempt = self.count(tx, client, "assertion")
             subject = self.subject_in(tx, account.id)
             challenge = self._spend_challenge(tx, session, "enrol", answer)
         with self.recording_failure("authenticator_added", client, subject, "pop"):
-            if challenge is None:
-                raise WrongAssertion(reason="challenge")
-            registered = webauthn.complete_registration(rp, challenge, answer)
-            made = registered.credential
-            amr = _amr(rp, made.attested)
-            with services.store.begin() as tx:
-                account_row = self.lock_row(tx, session)
-                self.may_change(tx, session, level=METHODS[amr].level, adds=True)
-                row = self._row(registered, account.id, subject)
-                if not credentials.add(tx, row, amr, name, now):
-                    raise WrongAssertion(reason="credential_id")
-                self.use_activation(tx, session)
-                sessions.stop_observing(tx, account.id, session.sign_in)
-                proof = Proof(amr, now, row.authenticator_id)
-                elevated = self.proven(tx, client, account, account_row, proof, device)
-                services.limiter.succeeded(tx, attempt)
-                services.audit.record(
-                    tx, "authenticator_added", now, client.who(subject), amr=amr, id=row.authenticator_id
+
+            def settle() -> Elevated:
+                if challenge is None:
+                    raise WrongAssertion(reason="challenge")
+                registered = webauthn.complete_registration(rp, challenge, answer)
+                return self._enrolled(
+                    client, account, attempt, self._row(registered, account.id, subject), name, device
                 )
+
+            return self.settled(client, attempt, settle)
+
+    def _enrolled(
+        self,
+        client: ClientContext,
+        account: Account,
+        attempt: Attempt,
+        row: CredentialRow,
+        name: str,
+        device: Device | None,
+    ) -> Elevated:
+        services, session, now = self.services, client.require_session(), self.services.clock()
+        amr, key = _amr(self._relying_party(), row.attested), row.authenticator_id
+        with services.store.begin() as tx:
+            account_row = self.lock_row(tx, session)
+            self.may_change(tx, session, level=METHODS[amr].level, adds=True)
+            if not credentials.add(tx, row, amr, name, now):
+                raise WrongAssertion(reason="credential_id")
+            self.use_activation(tx, session)
+            sessions.stop_observing(tx, account.id, session.sign_in)
+            elevated = self.proven(tx, client, account, account_row, Proof(amr, now, key), device)
+            services.limiter.succeeded(tx, attempt)
+            services.audit.record(tx, "authenticator_added", now, client.who(account_row.subject), amr=amr, id=key)
         return elevated
 
     def broken(self, tx: Transaction) -> list[str]:

@@ -43,11 +43,16 @@ class Pressure:
                 return True
         return self._is_list(rows.accounts_of(tx, self._source(address), now))
 
-    def succeeded(self, tx: Transaction, address: str | None, at: float) -> None:
-        """A try that was counted at this time was right."""
+    def succeeded(self, tx: Transaction, address: str | None, account_id: str, at: float) -> None:
+        """A try that was counted then was right: it is given back, and counts once for account, source and hour.
+
+        Else whoever has one account could have each guess at others outweighed by passwords of his own.
+        """
         hour = int(at // HOUR)
-        keys = [self._key(kind, name, hour) for kind, name in self._sources(address, at)]
-        rows.add(tx, keys, -1, 1, (hour + 2) * HOUR)
+        ends_at, account = (hour + 2) * HOUR, self._keyring.hash(_PURPOSE, f"signed in {account_id}")
+        # in the order in which `tried` locks them
+        for key in sorted(self._key(kind, name, hour) for kind, name in self._sources(address, at)):
+            rows.add(tx, [key], -1, int(rows.is_first(tx, key, account, ends_at)), ends_at)
 
     def opens(self, tx: Transaction, address: str | None, subject: str, now: float) -> bool:
         """Note a right password from a source that is new to its account; whether that source has too many of them."""

@@ -40,10 +40,12 @@ class LoginAttempt:
             self.refused = _closed(error)
 
     def done(self, answer: Any) -> Any:
-        if self._counted is None or not request_context().signed_in_by_view:
+        context = request_context()
+        if self._counted is None or not context.signed_in_by_view:
             return answer
         try:
-            current_parts().password.succeeded(self._counted, request_context().client_at_login)
+            account = context.signed_in_account or ""
+            current_parts().password.succeeded(self._counted, context.client_at_login, account)
         except Exception as error:
             return _closed(error)
         return answer

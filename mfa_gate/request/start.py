@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from .. import cli, web
 from ..account import Account
 from ..assurance import Requirement, requirement
-from ..exc import Refusal, Unavailable
+from ..exc import Refusal, TooManyAttempts, Unavailable
 from ..flows.flow import log
 from ..levels import Level
 from ..options import Options
@@ -192,16 +192,18 @@ class Start:
         context = request_context()
         try:
             require_own_site(context)
-            elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked)
+            elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked, typed=True)
             context.portal_session.renew(account.id)
             steps.elevate(context, elevated)
             answer = answers.half_way(context)
         except Refusal as refusal:
+            if isinstance(refusal, TooManyAttempts):  # of right ones: no failure
+                context.signed_in_by_view, context.signed_in_account = True, account.id
             return answers.refuse(refusal)
         except Exception:
             log.exception("the gate failed at a sign-in")
             return answers.refuse(Unavailable())
-        context.signed_in_by_view = True
+        context.signed_in_by_view, context.signed_in_account = True, account.id
         return answer
 
     def password_changed(self, account_id: str) -> int:

@@ -6,13 +6,12 @@ a step-up, is told from one whose session has ended.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from ..assurance import Proof, level_of
 from ..exc import SignInRequired
@@ -25,9 +24,8 @@ from ..settings import Settings
 from ..store import Store, Transaction
 from ..store import sessions as rows
 from ..store.sessions import Origin, SessionRow
+from .ids import LONGEST, HeldId, SessionIds, hash_of
 
-PURPOSE = "session"
-LONGEST: Final = 240  # characters of a cookie of ours
 _written = json.JSONEncoder(separators=(",", ":")).encode
 _LEVELS = {int(level): level for level in Level}
 
@@ -92,15 +90,23 @@ class Session:
         return _proven(self._proofs).surely_at
 
 
+class After(NamedTuple):
+    """The session that a step made of an earlier id: its cookie's value, and whether that step was a sign-in."""
+
+    cookie: str
+    session: Session
+    signs_in: bool
+
+
 class Sessions:
     """Opens, reads, raises and ends sessions."""
 
     def __init__(self, store: Store, keyring: Keyring, settings: Settings, policy: Policy) -> None:
         self._store = store
-        self._keyring = keyring
+        self.ids = SessionIds(keyring)
         self._settings = settings
         # a session's cookie comes with each of its requests, and its signature stays as right as it was
-        self._named = lru_cache(maxsize=4096)(self._id_hash)
+        self._named = lru_cache(maxsize=4096)(self.ids.hash_in)
         # every guarded request asks for them
         idle, lifetime = settings.idle, settings.lifetime
         self._times = {group: policy.times(group, idle, lifetime) for group in policy.groups}
@@ -145,18 +151,29 @@ class Sessions:
         Raises:
             Unavailable: the store does not answer.
         """
-        token = self._keyring.unsign(PURPOSE, cookie) if cookie and len(cookie) <= LONGEST else None
-        sign_in, dot, _ = (token or "").partition(".")
-        return bool(dot) and self.of_sign_in(sign_in, now) is not None
+        held = self.ids.held(cookie)
+        return held is not None and self.of_sign_in(held.sign_in, now) is not None
 
     def has_signed(self, cookie: str) -> bool:
         """Whether a cookie is one of ours, of a session that lives or not."""
         return len(cookie) <= LONGEST and self._named(cookie) is not None
 
-    def _id_hash(self, cookie: str) -> str | None:
-        """The hash of the id that a cookie holds; None where it is not signed by us."""
-        token = self._keyring.unsign(PURPOSE, cookie)
-        return _hash(token) if token is not None else None
+    def after(self, before: HeldId, sent: str, now: float) -> After | None:
+        """The session that rose, or may enrol, from an earlier id by just this; None where that is not so.
+
+        Args:
+            before: the id that it had.
+            sent: what was sent to prove it.
+            now: seconds since the epoch.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        for token, signs_in in self.ids.made_of(before, sent):
+            session = self._living(self._store.reader.session(hash_of(token)), now)
+            if session is not None:
+                return After(self.ids.cookie(token), session, signs_in)
+        return None
 
     def open(
         self,
@@ -186,9 +203,9 @@ class Sessions:
             The cookie's value, and the session.
         """
         sign_in = secrets.token_hex(16)
-        token = _token(sign_in)
+        token = self.ids.new(sign_in)
         row = SessionRow(
-            _hash(token),
+            hash_of(token),
             sign_in,
             account_id,
             int(Level.PASSWORD),
@@ -203,7 +220,7 @@ class Sessions:
         )
         rows.remove_ended(tx, now, account_id)
         rows.add(tx, row, origin)
-        return self._keyring.sign(PURPOSE, token), _session(row)
+        return self.ids.cookie(token), _session(row)
 
     def prove(
         self,
@@ -213,6 +230,7 @@ class Sessions:
         now: float,
         device: str | None = None,
         place: ProvenPlace | None = None,
+        sent: str | None = None,
     ) -> tuple[str, Session]:
         """Add a proof: a new id, and from the first second factor on the full lifetime.
 
@@ -222,7 +240,8 @@ class Sessions:
             proof: what was proven.
             now: seconds since the epoch.
             device: series of the known device that it signs in on.
-            here: where it is proven.
+            place: where it is proven.
+            sent: what it was proven by, so that the same sent again leads to the same session.
 
         Raises:
             SignInRequired: the session has ended meanwhile, or lost a proof.
@@ -233,10 +252,16 @@ class Sessions:
         rises = session.level < Level.MFA <= level
         ends_at = now + self.times(session.group)[1] if rises else session.ends_at
         risk: Risk = "usual" if METHODS[proof.amr].level >= Level.PHISHING_RESISTANT else session.risk
-        return self._move(tx, session, proofs, now, ends_at, device, place, risk=risk)
+        return self._move(tx, session, proofs, now, ends_at, device, place, risk=risk, sent=sent)
 
     def let_enrol(
-        self, tx: Transaction, session: Session, now: float, until: float, place: ProvenPlace | None = None
+        self,
+        tx: Transaction,
+        session: Session,
+        now: float,
+        until: float,
+        place: ProvenPlace | None = None,
+        sent: str | None = None,
     ) -> tuple[str, Session]:
         """Let a session change authenticators until then, under a new id; one that is pending lives as long.
 
@@ -244,13 +269,14 @@ class Sessions:
             tx: the transaction of the step.
             session: as it was read.
             now, until: seconds since the epoch.
-            here: where the code was typed, if the session has not proven itself there yet.
+            place: where the code was typed, if the session has not proven itself there yet.
+            sent: as for `prove`.
 
         Raises:
             SignInRequired: the session has ended meanwhile.
         """
         ends_at = until if session.level < Level.MFA else session.ends_at
-        return self._move(tx, session, session.proofs, now, ends_at, place=place, enrol_until=until)
+        return self._move(tx, session, session.proofs, now, ends_at, place=place, enrol_until=until, sent=sent)
 
     def lower_risk(self, tx: Transaction, session: Session, risk: Risk) -> bool:
         """Find the sign-in of a session less unusual, unless it has proven something meanwhile."""
@@ -315,13 +341,16 @@ class Sessions:
         *,
         risk: Risk | None = None,
         enrol_until: float | None = None,
+        sent: str | None = None,
     ) -> tuple[str, Session]:
-        token = _token(session.sign_in)
+        level = level_of(proofs)
+        signs_in = session.level < Level.MFA <= level
+        token = self.ids.after(HeldId(session.id_hash, session.sign_in), sent, signs_in)
         row = SessionRow(
-            _hash(token),
+            hash_of(token),
             session.sign_in,
             session.account_id,
-            int(level_of(proofs)),
+            int(level),
             _dump(proofs),
             now,
             ends_at,
@@ -333,7 +362,7 @@ class Sessions:
         )
         if not rows.move(tx, session.id_hash, session._proofs, row, device, place.fingerprint if place else None):
             raise SignInRequired
-        return self._keyring.sign(PURPOSE, token), _session(row)
+        return self.ids.cookie(token), _session(row)
 
 
 class _Proven(NamedTuple):
@@ -352,15 +381,6 @@ def _proven(written: str) -> _Proven:
         return max((proof.at for proof in proofs if METHODS[proof.amr].level >= level), default=None)
 
     return _Proven(proofs, latest(Level.MFA), latest(Level.PHISHING_RESISTANT))
-
-
-def _token(sign_in: str) -> str:
-    return f"{sign_in}.{secrets.token_urlsafe(32)}"
-
-
-def _hash(token: str) -> str:
-    # 256 random bits need neither salt nor key
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _dump(proofs: Sequence[Proof]) -> str:

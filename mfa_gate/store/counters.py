@@ -1,4 +1,4 @@
-"""Rows of `mfa_counters`: the failures of one subject, read and written under the row's lock."""
+"""Rows of `mfa_counters`: the failures of one subject, read and written under the row's lock; what was used once."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ _REPLACE = Statement(
 )
 
 
+_USE = Statement(
+    text(
+        "INSERT INTO mfa_counters (key, failures, streak, ends_at) VALUES (:key, '[]', 0, :ends_at) "
+        "ON CONFLICT (key) DO NOTHING"
+    )
+)
+
+
 def lock_rows(tx: Transaction, keys: Sequence[str]) -> dict[str, CounterRow]:
     """The rows of these keys, locked in one order until the transaction ends; a missing one comes empty."""
     if tx.dialect.name != "sqlite":
@@ -59,6 +67,15 @@ def write(tx: Transaction, rows: Sequence[CounterRow]) -> None:
 def replace(tx: Transaction, row: CounterRow, failures: str) -> bool:
     """Write a row where these failures still stand in it; False where others were counted meanwhile."""
     return _REPLACE.changes_one(tx, {**row._asdict(), "counted": failures})
+
+
+def use(tx: Transaction, key: str, ends_at: float) -> bool:
+    """Note that something that works once was used: true for exactly one of any number of uses, until then."""
+    return _USE.changes_one(tx, {"key": key, "ends_at": ends_at})
+
+
+def is_used(tx: Transaction, key: str) -> bool:
+    return tx.execute(select(counters.c.key).where(counters.c.key == key)).first() is not None
 
 
 def remove(tx: Transaction, keys: Sequence[str]) -> None:

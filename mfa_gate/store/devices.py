@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
 from .engine import Transaction
 from .schema import devices, sessions
@@ -31,7 +31,11 @@ _ROTATE = Statement(
         devices.c.series == bindparam("the_series"),
         devices.c.account_id == bindparam("account"),
         devices.c.ends_at > bindparam("now"),
-        or_(devices.c.token_hash == bindparam("presented"), devices.c.previous_hash == bindparam("presented")),
+        or_(
+            devices.c.token_hash == bindparam("presented"),
+            # presented once more: it has its successor already, and keeps it
+            and_(devices.c.previous_hash == bindparam("presented"), devices.c.token_hash == bindparam("new")),
+        ),
     )
     .values(
         token_hash=bindparam("new"),
@@ -80,7 +84,10 @@ def add(
 
 
 def rotate(tx: Transaction, series: str, account_id: str, presented: str, new: str, sign_in: str, now: float) -> bool:
-    """Put a new token in the place of the one that was presented, which stays good until the new one is seen."""
+    """Put a new token in the place of the one that was presented, which stays good until the new one is seen.
+
+    For the one before the newest it is done already, and true where `new` is what it was replaced by.
+    """
     values = {
         "the_series": series,
         "account": account_id,
@@ -109,14 +116,28 @@ def remove_replayed(tx: Transaction, series: str, token_hash: str) -> bool:
 
 
 def remove_account(
-    tx: Transaction, account_id: str, *, but: str | None = None, only: Sequence[str] | None = None
+    tx: Transaction,
+    account_id: str,
+    *,
+    but: str | None = None,
+    only: Sequence[str] | None = None,
+    since: float | None = None,
 ) -> int:
-    """Forget the browsers of an account, all or of these series, and never the one that is excepted; how many."""
+    """Forget the browsers of an account, all or of these series; how many.
+
+    Args:
+        tx, account_id: whose.
+        but: the one that stays.
+        only: the series that may go.
+        since: only those that have been known since then, in seconds since the epoch; older ones stay.
+    """
     statement = delete(devices).where(devices.c.account_id == account_id)
     if but is not None:
         statement = statement.where(devices.c.series != but)
     if only is not None:
         statement = statement.where(devices.c.series.in_(only))
+    if since is not None:
+        statement = statement.where(devices.c.created_at >= since)
     return tx.execute(statement).rowcount
 
 

@@ -71,6 +71,12 @@ def latest(tx: Transaction, subject: str, most: int) -> list[EventRow]:
     return [EventRow(*row) for row in tx.execute(statement.order_by(events.c.id.desc()).limit(most))]
 
 
+def has_since(tx: Transaction, subject: str, kind: str, at: float) -> bool:
+    """Whether something of this kind has happened to an account after that."""
+    after = (events.c.subject == subject, events.c.kind == kind, events.c.at > at)
+    return tx.execute(select(events.c.id).where(*after).limit(1)).first() is not None
+
+
 def subject_of_sign_in(tx: Transaction, sign_in: str) -> str | None:
     """Whose sign-in it was; looks through all events, as nothing asks for it but a report."""
     statement = select(events.c.subject).where(events.c.sign_in == sign_in, events.c.subject.is_not(None)).limit(1)

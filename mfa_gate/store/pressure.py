@@ -1,4 +1,4 @@
-"""Rows of `mfa_pressure` (tries of a source within an hour) and `mfa_fan_in` (accounts new to a source)."""
+"""Rows of `mfa_pressure` (tries of a source in an hour) and `mfa_fan_in` (accounts new to a source or tally)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ _JOIN = text(
     "INSERT INTO mfa_fan_in (source, account, ends_at) VALUES (:source, :account, :ends_at) "
     "ON CONFLICT (source, account) DO UPDATE SET ends_at = excluded.ends_at"
 )
+_FIRST = Statement(
+    text(
+        "INSERT INTO mfa_fan_in (source, account, ends_at) VALUES (:source, :account, :ends_at) "
+        "ON CONFLICT (source, account) DO NOTHING"
+    )
+)
 _COUNT = select(func.count()).where(fan_in.c.source == bindparam("source"), fan_in.c.ends_at > bindparam("now"))
 
 
@@ -57,6 +63,11 @@ def join(tx: Transaction, source: str, account: str, now: float, ends_at: float)
     if accounts_of(tx, source, now) < MAX_ACCOUNTS:
         tx.execute(_JOIN, {"source": source, "account": account, "ends_at": ends_at})
     return accounts_of(tx, source, now)
+
+
+def is_first(tx: Transaction, tally: str, account: str, ends_at: float) -> bool:
+    """Whether this is the first success of an account in a tally: true once, of any number at the same time."""
+    return _FIRST.changes_one(tx, {"source": tally, "account": account, "ends_at": ends_at})
 
 
 def remove_ended(tx: Transaction, now: float) -> int:

@@ -117,6 +117,11 @@ def is_there(tx: Transaction, id_hash: str, proofs: str, now: float) -> bool:
     return _THERE.run(tx, {"id": id_hash, "proofs": proofs, "now": now}).fetchone() is not None
 
 
+def is_sign_in(tx: Transaction, sign_in: str) -> bool:
+    """Whether a sign-in has a session, under whatever id."""
+    return tx.execute(select(sessions.c.sign_in).where(sessions.c.sign_in == sign_in)).first() is not None
+
+
 def touch(tx: Transaction, id_hash: str, group: str | None, now: float) -> None:
     """Note that a session is in use, and the group that its account is in now."""
     tx.execute(_TOUCH, {"id": id_hash, "now": now, "group": group})
@@ -173,6 +178,11 @@ def listed(tx: Transaction, account_id: str) -> list[ListedRow]:
 
 def remove_account(tx: Transaction, account_id: str) -> int:
     return tx.execute(delete(sessions).where(sessions.c.account_id == account_id)).rowcount
+
+
+def remove_older(tx: Transaction, account_id: str, at: float) -> int:
+    """End the sessions of an account that were opened by then; how many."""
+    return tx.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.created_at <= at)).rowcount
 
 
 def remove_enrolling(tx: Transaction, account_id: str, now: float) -> int:

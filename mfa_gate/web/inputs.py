@@ -55,10 +55,28 @@ def read_object(request: Request, request_context: RequestContext, *names: str) 
 
 
 def _check_token(request: Request, request_context: RequestContext, token: str) -> None:
-    _check_origin(request, request_context)
     assert request_context.session is not None  # noqa: S101  (the callers looked)
-    if not request_context.parts.keyring.matches(CSRF, request_context.session.sign_in, token):
+    _check_token_of(request_context.session.sign_in, request, request_context, token)
+
+
+def _check_token_of(sign_in: str, request: Request, request_context: RequestContext, token: str) -> None:
+    _check_origin(request, request_context)
+    if not request_context.parts.keyring.matches(CSRF, sign_in, token):
         raise Forged
+
+
+def read_late(request: Request, request_context: RequestContext, sign_in: str) -> dict[str, Any]:
+    """The fields of a request that may belong to a sign-in whose session has another id by now, once it is checked.
+
+    Raises:
+        Forged, InvalidRequest, TooLarge: as `read_object`.
+    """
+    request.max_content_length = MAX_BYTES
+    sent: dict[str, Any] = {**(_object(request) if request.mimetype.endswith("json") else _form(request))}
+    in_form = sent.pop(TOKEN, "")
+    token = request.headers.get(HEADER) or (in_form if isinstance(in_form, str) else "")
+    _check_token_of(sign_in, request, request_context, token)
+    return sent
 
 
 def body(request: Request) -> dict[str, str]:

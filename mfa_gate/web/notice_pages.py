@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from ..exc import InvalidRequest, Refusal
+from ..exc import InvalidRequest, Refusal, StepUpRequired
 from . import answers, inputs, steps
 from .answers import go, page
 from .language import choose
 from .notice_texts import folded
-from .pages import onward
+from .pages import confirm_first, onward
 from .request_context import RequestContext, request_context
 
 
@@ -32,6 +32,8 @@ def page_of_news() -> Response:
                 raise InvalidRequest
     except InvalidRequest as refusal:
         return _show(context, refusal)
+    except StepUpRequired as refusal:
+        return confirm_first(context, refusal)
 
 
 def _show(context: RequestContext, refusal: Refusal | None = None) -> Response:
@@ -57,5 +59,6 @@ def not_me() -> Response:
         link = request.args.get("link", "")
         return page("not_me", account=context.parts.notices.owner(link), link=link, done=False)
     link = inputs.body(request).get("link", "")
+    account = context.parts.notices.owner(link)
     context.parts.notices.not_me(link, request.remote_addr)
-    return page("not_me", account=context.parts.notices.owner(link), done=True)
+    return page("not_me", account=account, done=True)

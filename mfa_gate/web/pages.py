@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, request
@@ -50,8 +51,10 @@ def challenge() -> Response:
 def _prove(context: RequestContext) -> Response:
     try:
         fields = _read_proof(context)
-    except WrongState:
-        return _to_step(_progress(context))
+    except (SignInRequired, WrongState):
+        if not steps.leads_on(context, _sent_proof):
+            return _to_step(_progress(context))
+        fields = inputs.body(request)
     except RETRY as refusal:
         progress, tried = _progress(context), _sent("method") or "totp"
         methods = _offered(context, progress)
@@ -71,8 +74,23 @@ def _read_proof(context: RequestContext) -> dict[str, str]:
     face = FACES.get(fields.get("method", "totp"))
     if face is None:
         raise InvalidRequest
-    face.prove(context, fields)
+    if face.sent is None or not steps.repeats(context, face.sent(fields), _asked_at(context, fields)):
+        face.prove(context, fields)
     return fields
+
+
+def _sent_proof(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is sent by the form of a factor."""
+    face = FACES.get(fields.get("method", "totp"))
+    if face is None or face.sent is None:
+        raise InvalidRequest
+    return face.sent(fields)
+
+
+def _asked_at(context: RequestContext, fields: dict[str, str]) -> float | None:
+    """When a page or a form asked for the proof that is sent here."""
+    form = sealed_form.unseal(context.parts, fields.get("sealed_form"), context.client.require_session())
+    return max((one.at for one in (targets.kept(context.parts, request), form) if one), default=None)
 
 
 def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
@@ -133,6 +151,9 @@ def challenge_page(
 def activate() -> Response:
     """The activation code: before the first authenticator, or beside a proof to add or replace one."""
     context = request_context()
+    late = request.method == "POST" and context.session is None
+    if late and steps.leads_on(context, steps.sent_activation):
+        return _to_step(context.progress)
     progress = _progress(context)
     if progress.state not in ("activation", "signed_in"):
         return _to_step(progress)
@@ -150,6 +171,8 @@ def activate() -> Response:
 def enrol() -> Response:
     """Set up an authenticator: choose, then an app (picture once, first code) or a passkey."""
     context = request_context()
+    if request.method == "POST" and context.session is None and steps.leads_on(context, _sent_enrolment):
+        return _enrolled(context, context.parts.recovery.first(context.client), signs_in=True)
     progress = _progress(context)
     if progress.state not in ("enrolling", "signed_in"):
         return _to_step(progress)
@@ -164,8 +187,7 @@ def enrol() -> Response:
         if action == "complete":
             codes = steps.complete_totp(context, "action")
         elif action == "webauthn":
-            fields = inputs.read(request, context, "action", "answer", "label")
-            codes = steps.enrol_credential(context, steps.browser_answer(fields), fields.get("label"))
+            codes = steps.enrol_by_form(context)
         else:
             raise InvalidRequest
     except RETRY as refusal:
@@ -175,9 +197,18 @@ def enrol() -> Response:
         return _form_page("enrol", context, refusal, stage="start", more=more, label=_sent("label"), tried=action)
     except EnrolmentGone as refusal:
         return _form_page("enrol", context, refusal, stage="start", more=more)
+    return _enrolled(context, codes, signs_in=progress.state == "enrolling")
+
+
+def _enrolled(context: RequestContext, codes: tuple[str, ...] | None, *, signs_in: bool) -> Response:
     if codes is not None:
         return codes_page(context, codes, first=True)
-    return onward(context) if progress.state == "enrolling" else go(answers.gate_path(context.parts, "authenticators"))
+    return onward(context) if signs_in else go(answers.gate_path(context.parts, "authenticators"))
+
+
+def _sent_enrolment(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is sent by the form that completes an enrolment."""
+    return steps.sent_answer(fields) if fields.get("action") == "webauthn" else steps.sent_confirmation(fields)
 
 
 def codes_page(context: RequestContext, codes: tuple[str, ...], *, first: bool) -> Response:
@@ -212,11 +243,11 @@ def authenticators() -> Response:
     except (LastAuthenticator, NotFound, InvalidRequest, WrongState, TooManyAttempts) as refusal:
         return _authenticators_page(context, refusal)
     except StepUpRequired as refusal:
-        return _confirm_first(context, refusal)
+        return confirm_first(context, refusal)
     return go(answers.gate_path(context.parts, "authenticators"))
 
 
-def _confirm_first(context: RequestContext, refusal: StepUpRequired) -> Response:
+def confirm_first(context: RequestContext, refusal: StepUpRequired) -> Response:
     """Ask for the proof that a change needs, and keep what was to be changed until then."""
     required: Requirement | None = refusal.data.get("requirement")
     if context.session is None or required is None:
@@ -259,6 +290,8 @@ def sessions() -> Response:
                 raise InvalidRequest
     except (NotFound, InvalidRequest) as refusal:
         return _sessions_page(context, refusal)
+    except StepUpRequired as refusal:
+        return confirm_first(context, refusal)
     return go(answers.gate_path(context.parts, "sessions"))
 
 

@@ -39,7 +39,8 @@ class RequestContext:
     Attributes:
         parts: the gate's parts in this app.
         admitted: the requirement that the guard has already let this request pass, if any.
-        signed_in_by_view: the login view called `sign_in`.
+        signed_in_by_view: the login view called `sign_in`, for a right password.
+        signed_in_account: the account that it was called for.
         typed_name: the user name that was typed at the login.
         has_charged: records were charged.
         looked_up: kind and id of the one record that the view was called for.
@@ -51,6 +52,7 @@ class RequestContext:
 
     admitted: object = None
     signed_in_by_view = False
+    signed_in_account: str | None = None
     typed_name: str | None = None
     has_unseen_notices = False
     has_charged = False
@@ -86,7 +88,7 @@ class RequestContext:
         if not self._has_read_session:
             services, http_request = self.parts.services, self.request
             now = services.clock()
-            found = services.sessions.read(self._sent(services.settings.cookie_name), now)
+            found = services.sessions.read(self.cookie, now)
             if found is None and services.settings.adopted_cookie_name in http_request.environ.get(HEADER, ""):
                 found = services.sessions.read(self._sent(services.settings.adopted_cookie_name), now)
             if found is not None and found.place_hash is not None:
@@ -114,8 +116,13 @@ class RequestContext:
         services = self.parts.services
         if not has_all_cookies(self.request, services.settings.origin):
             return False
-        cookie = self._sent(services.settings.cookie_name) if self.session is None else None
+        cookie = self.cookie if self.session is None else None
         return not services.sessions.has_moved_on(cookie, services.clock())
+
+    @property
+    def cookie(self) -> str | None:
+        """What this request brought as the session's cookie, or None."""
+        return self._sent(self.parts.settings.cookie_name)
 
     @property
     def session_level(self) -> Level:

@@ -25,11 +25,12 @@ MAX_AGE: Final = 1800  # seconds
 
 @dataclass(frozen=True, slots=True)
 class SealedForm:
-    """Where a form was going, the level that was asked for there, and its fields in their order."""
+    """Where a form was going, the level that was asked for there, its fields in their order, and when it was sealed."""
 
     path: str
     level: Level
     fields: tuple[tuple[str, str], ...] = field(repr=False)
+    at: float = 0.0
 
 
 def seal(parts: Parts, request: Request, session: Session, level: Level) -> str | None:
@@ -59,7 +60,7 @@ def unseal(parts: Parts, sealed: str | None, session: Session) -> SealedForm | N
         return None
     if parts.services.clock() - at >= MAX_AGE:
         return None
-    return SealedForm(path, Level(level), tuple((name, value) for name, value in fields))
+    return SealedForm(path, Level(level), tuple((name, value) for name, value in fields), at)
 
 
 def _context(session: Session) -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import request
 
-from ..exc import InvalidRequest, MFAGateError, Unavailable
+from ..exc import EnrolmentGone, InvalidRequest, MFAGateError, Refusal, SignInRequired, Unavailable, WrongState
 from ..flows import BegunTOTP, Elevated, Removed
+from ..flows.activation import Activation
 from ..flows.flow import log
+from ..flows.totp import TOTP
+from ..flows.webauthn import WebAuthn
 from ..levels import Level
 from . import inputs, targets
 from .request_context import RequestContext
 
 CODE_LENGTH: Final = 128
+# how a step ends that another request has taken meanwhile, or before
+LATE: Final = (SignInRequired, WrongState, EnrolmentGone)
+Sent = Callable[[Mapping[str, Any]], tuple[str, ...]]
 # the members that a browser's `toJSON()` may have (W3C WebAuthn L3 §5.1)
 CREDENTIAL: Final = ("id", "rawId", "type", "response", "authenticatorAttachment", "clientExtensionResults")
 
@@ -28,8 +35,16 @@ def begin_verify(context: RequestContext) -> dict[str, Any]:
 
 def activate(context: RequestContext) -> None:
     """Redeem an activation code."""
-    fields = inputs.read(request, context, "code")
-    elevate(context, context.parts.activation.redeem(context.client, needed(fields, "code")))
+
+    def redeem() -> None:
+        fields = inputs.read(request, context, "code")
+        elevate(context, context.parts.activation.redeem(context.client, needed(fields, "code")))
+
+    take(context, redeem, sent_activation)
+
+
+def sent_activation(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    return Activation.sent(text(fields, "code"))
 
 
 def begin_totp(context: RequestContext, *more: str) -> BegunTOTP:
@@ -40,10 +55,18 @@ def begin_totp(context: RequestContext, *more: str) -> BegunTOTP:
 
 def complete_totp(context: RequestContext, *more: str) -> tuple[str, ...] | None:
     """Confirm an authenticator app by its first code; the account's first recovery codes, where it has none yet."""
-    fields = inputs.read(request, context, "enrolment", "code", "label", *more)
-    enrolment, code = needed(fields, "enrolment"), needed(fields, "code")
-    elevate(context, context.parts.totp.complete_enrol(context.client, enrolment, code, fields.get("label")))
+
+    def complete() -> None:
+        fields = inputs.read(request, context, "enrolment", "code", "label", *more)
+        enrolment, code = needed(fields, "enrolment"), needed(fields, "code")
+        elevate(context, context.parts.totp.complete_enrol(context.client, enrolment, code, fields.get("label")))
+
+    take(context, complete, sent_confirmation)
     return context.parts.recovery.first(context.client)
+
+
+def sent_confirmation(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    return TOTP.sent_confirmation(text(fields, "enrolment"), text(fields, "code"))
 
 
 def begin_enrol(context: RequestContext) -> dict[str, Any]:
@@ -54,16 +77,36 @@ def begin_enrol(context: RequestContext) -> dict[str, Any]:
 
 def complete_enrol(context: RequestContext) -> tuple[str, ...] | None:
     """Enrol a credential: the body is its `toJSON()`, with a label beside it."""
-    sent = inputs.read_object(request, context, *CREDENTIAL, "label")
-    return enrol_credential(context, sent, sent.pop("label", None))
+
+    def complete() -> None:
+        sent = inputs.read_object(request, context, *CREDENTIAL, "label")
+        enrol_credential(context, sent, sent.pop("label", None))
+
+    take(context, complete, lambda sent: WebAuthn.sent({name: sent[name] for name in CREDENTIAL if name in sent}))
+    return context.parts.recovery.first(context.client)
 
 
-def enrol_credential(context: RequestContext, answer: dict[str, Any], label: Any) -> tuple[str, ...] | None:
-    """Enrol what a browser made; the account's first recovery codes, where it has none yet."""
+def enrol_by_form(context: RequestContext) -> tuple[str, ...] | None:
+    """The same by a page's form, whose field `answer` holds the credential."""
+
+    def complete() -> None:
+        fields = inputs.read(request, context, "action", "answer", "label")
+        enrol_credential(context, browser_answer(fields), fields.get("label"))
+
+    take(context, complete, sent_answer)
+    return context.parts.recovery.first(context.client)
+
+
+def sent_answer(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is sent by the answer of a key in a page's form."""
+    return WebAuthn.sent(browser_answer({"answer": text(fields, "answer")}))
+
+
+def enrol_credential(context: RequestContext, answer: dict[str, Any], label: Any) -> None:
+    """Enrol what a browser made."""
     if label is not None and not isinstance(label, str):
         raise InvalidRequest
     elevate(context, context.parts.webauthn.complete_enrol(context.client, answer, label))
-    return context.parts.recovery.first(context.client)
 
 
 def sign_out(context: RequestContext) -> None:
@@ -85,6 +128,55 @@ def leave(context: RequestContext) -> None:
         context.portal_session.close()
 
 
+def take(context: RequestContext, step: Callable[[], None], sent: Sent | None) -> None:
+    """Take a step, or lead a request on that sends it a second time and comes too late for it.
+
+    Args:
+        context: of the request.
+        step: reads the fields, runs the flow and elevates.
+        sent: what the step is taken by; None where it is not led on.
+
+    Raises:
+        Refusal: as the step does.
+    """
+    try:
+        step()
+    except LATE:
+        if not leads_on(context, sent):
+            raise
+
+
+def leads_on(context: RequestContext, sent: Sent | None) -> bool:
+    """Whether this request sends again what its session has just moved on by; then it stands where that has led."""
+    cookie = context.cookie
+    held = context.parts.services.sessions.ids.held(cookie)
+    if held is None or sent is None:
+        return False
+    try:
+        what = sent(inputs.read_late(request, context, held.sign_in))
+    except Refusal:
+        return False
+    elevated = context.parts.sign_in.follow(context.client_at_login.sending(*what), cookie)
+    if elevated is not None:
+        elevate(context, elevated)
+    return elevated is not None
+
+
+def repeats(context: RequestContext, what: tuple[str, ...], asked_at: float | None) -> bool:
+    """Whether a form sends again what has just made the session that it comes with; then nothing is tried or spent.
+
+    Args:
+        context: of the request, whose token was checked.
+        what: it sends.
+        asked_at: when a proof was asked for last, in seconds since the epoch.
+    """
+    cookie = context.cookie
+    elevated = context.parts.sign_in.repeats(context.client.sending(*what), cookie, asked_at)
+    if elevated is not None:
+        elevate(context, elevated)
+    return elevated is not None
+
+
 def elevate(context: RequestContext, elevated: Elevated) -> None:
     """Hand over the new id and, after the last proof, let the portal open its own session.
 
@@ -92,11 +184,15 @@ def elevate(context: RequestContext, elevated: Elevated) -> None:
         Unavailable: the portal's callback failed; then nobody is signed in anywhere.
     """
     context.apply(elevated)
-    if not elevated.signs_in or context.parts.portal.signed_in is None:
+    portal = context.parts.portal
+    if not elevated.signs_in or portal.signed_in is None:
         return
     try:
         context.portal_session.renew(elevated.account.id)
-        context.parts.portal.signed_in(elevated.account)
+        # the answer that opened the portal's session may be lost, and this one is what the browser keeps
+        if elevated.is_again and portal.identity is not None and portal.identity() == elevated.account.id:
+            return
+        portal.signed_in(elevated.account)
     except Exception as error:
         log.exception("the portal's signed_in callback failed")
         try:
@@ -162,6 +258,12 @@ def browser_answer(fields: dict[str, str]) -> dict[str, Any]:
     if not fields.get("answer"):
         raise InvalidRequest
     return inputs.parsed(fields["answer"])
+
+
+def text(fields: Mapping[str, Any], name: str) -> str:
+    """A field as `needed` gives it; "" where it is missing or no text."""
+    value = fields.get(name)
+    return value.strip() if isinstance(value, str) else ""
 
 
 def needed(fields: dict[str, str], name: str) -> str:

@@ -25,11 +25,16 @@ _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A page on this portal, as path and query without script root, the level that it asked for, and why, if known."""
+    """A page on this portal, as path and query without script root, the level that it asked for, and why, if known.
+
+    Attributes:
+        at: when it was asked for, in whole seconds since the epoch.
+    """
 
     path: str
     level: Level = Level.MFA
     why: str | None = None
+    at: float = 0.0
 
 
 def safe(path: str) -> bool:
@@ -94,7 +99,7 @@ def _opened(parts: Parts, sealed: str) -> Target | None:
         return None
     if parts.services.clock() - at >= MAX_AGE:
         return None
-    return Target(path, Level(level), more[0] if more else None)
+    return Target(path, Level(level), more[0] if more else None, at)
 
 
 def drop(settings: Settings, response: Response) -> None:

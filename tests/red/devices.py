@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from mfa_gate.limits.limiter import Limiter, Scope, network
 from mfa_gate.limits.rules import Rule
 from mfa_gate.sessions.devices import Devices, PresentedDevices
 from mfa_gate.store import devices as rows
+from mfa_gate.store import pressure
 from mfa_gate.store import sessions as session_rows
 
 Patch = pytest.MonkeyPatch
@@ -51,6 +53,41 @@ def the_token_before_stays_good(patch: Patch) -> None:
         return done
 
     patch.setattr(rows, "rotate", rotate)
+
+
+def each_presentation_gets_a_token_of_its_own(patch: Patch) -> None:
+    """As if the token before were good, and its successor another each time."""
+    really = rows.rotate
+
+    def rotate(tx: Any, series: str, account: str, presented: str, *args: Any) -> bool:
+        done = really(tx, series, account, presented, *args)
+        table, new = rows.devices, args[0]
+        again = rows.update(table).where(table.c.series == series, table.c.previous_hash == presented)
+        return done or bool(tx.execute(again.values(token_hash=new)).rowcount)
+
+    patch.setattr(rows, "rotate", rotate)
+    patch.setattr(Devices, "_successors", lambda *_: [secrets.token_urlsafe(16)])
+
+
+def a_token_is_derived_under_the_newest_key_alone(patch: Patch) -> None:
+    really = Devices._successors
+    patch.setattr(Devices, "_successors", lambda *args: list(really(*args))[:1])
+
+
+def others_end_by_an_old_proof(patch: Patch) -> None:
+    patch.setattr(SelfService, "_require_fresh_proof", lambda *_: None)
+
+
+def a_code_makes_strangers_of_all_browsers(patch: Patch) -> None:
+    patch.setattr(SelfService, "_may_forget", lambda *_: True)
+
+
+def a_passkey_leaves_older_browsers_known(patch: Patch) -> None:
+    patch.setattr(SelfService, "_may_forget", lambda *_: False)
+
+
+def a_success_counts_each_time(patch: Patch) -> None:
+    patch.setattr(pressure, "is_first", lambda *_: True)
 
 
 def one_counter_for_all_methods(patch: Patch) -> None:
@@ -157,6 +194,13 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A42b": a_replayed_series_keeps_its_sessions,
     "A42c": an_old_token_is_as_good_as_the_newest,
     "A42d": the_token_before_stays_good,
+    "A42e": a_token_is_derived_under_the_newest_key_alone,
+    "A66b": a_success_counts_each_time,
+    "A66c": rule("signed_in", windows=((10**6, 3600.0),), free=10**6),
+    "A68dev": each_presentation_gets_a_token_of_its_own,
+    "A74e": others_end_by_an_old_proof,
+    "A74f": a_code_makes_strangers_of_all_browsers,
+    "A74g": a_passkey_leaves_older_browsers_known,
     "A44a": one_lane,
     "A44b": one_counter_per_name,
     "A44c": everything_closes_its_source,

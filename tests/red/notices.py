@@ -12,7 +12,7 @@ from mfa_gate.flows import owner_notices as flow
 from mfa_gate.flows.flow import Flow
 from mfa_gate.flows.owner_notices import Notices
 from mfa_gate.keyring import Keyring
-from mfa_gate.store import accounts, authenticators, outbox
+from mfa_gate.store import accounts, authenticators, counters, events, outbox, sessions
 from mfa_gate.web import notice_texts as words
 
 Patch = pytest.MonkeyPatch
@@ -76,6 +76,24 @@ def links_are_not_signed(patch: Patch) -> None:
     patch.setattr(Keyring, "unsign", unsign)
 
 
+def a_link_works_as_often_as_one_likes(patch: Patch) -> None:
+    patch.setattr(counters, "use", lambda *_: True)
+    patch.setattr(counters, "is_used", lambda *_: False)
+
+
+def a_link_ends_what_is_newer_too(patch: Patch) -> None:
+    really = sessions.remove_older
+    patch.setattr(sessions, "remove_older", lambda tx, account_id, _at: really(tx, account_id, 1e12))
+
+
+def a_link_freezes_again_after_the_desk(patch: Patch) -> None:
+    patch.setattr(events, "has_since", lambda *_: False)
+
+
+def a_press_makes_the_next_link(patch: Patch) -> None:
+    patch.setattr(flow, "_latest", lambda claimed: max(one.notice.at for one in claimed))
+
+
 def nothing_is_said_at_the_next_sign_in(patch: Patch) -> None:
     patch.setattr(outbox, "waits", lambda *_: False)
 
@@ -125,4 +143,8 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A63e": links_are_good_for_ever,
     "A63f": links_are_not_signed,
     "A63g": nothing_is_said_at_the_next_sign_in,
+    "A74": a_link_works_as_often_as_one_likes,
+    "A74b": a_link_ends_what_is_newer_too,
+    "A74c": a_link_freezes_again_after_the_desk,
+    "A74d": a_press_makes_the_next_link,
 }

@@ -5,14 +5,24 @@ from __future__ import annotations
 import html
 import json
 import re
+import threading
 
 import pytest
 
+from mfa_gate.durations import DAY
 from mfa_gate.flows.owner_notices import FREEZE, LINK_LIFETIME
 from mfa_gate.testing import SoftwareKey
 from tests.support.notices import elsewhere, link_of, waiting
 from tests.support.owners import id_of_key
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
+from tests.support.portal import BASE_URL, JSON, KEYS, Browser, MakePortal, Portal
+
+
+def signed_in_by(portal: Portal, key: SoftwareKey) -> Browser:
+    """A new browser, signed in by a key."""
+    browser = portal.browser()
+    browser.password()
+    assert browser.prove(key).status_code == 200
+    return browser
 
 
 def text_of(answer: object) -> str:
@@ -291,12 +301,13 @@ def test_what_was_begun_before_it_was_not_me_is_not_completed_after_it(portal: P
 
 @pytest.mark.abuse("A63")
 def test_a_thief_with_the_mailbox_removes_nothing_and_keeps_nobody_out(portal: Portal, browser: Browser) -> None:
-    """Pressed over and over: the owner signs in, removes what is lost, and a new activation code ends the freeze."""
+    """One link after the other: the owner signs in, removes what is lost, and a new activation code ends the freeze."""
     browser.activate()
     assert browser.add_key().status_code == 200
     key = portal.key("bob")
     for _ in range(20):
         assert portal.browser("198.51.100.66").post("/mfa/not-me", {"link": link_of(portal, "bob")}).status_code == 200
+        portal.clock.advance(1)
     owner = portal.browser()
     owner.password("bob")
     assert owner.prove(key).status_code == 200
@@ -305,6 +316,112 @@ def test_a_thief_with_the_mailbox_removes_nothing_and_keeps_nobody_out(portal: P
     owner.password("bob")
     owner.prove(key)
     assert owner.api("POST", "webauthn/enrol/begin").status_code == 200
+
+
+def press(portal: Portal, link: str) -> int:
+    """Press "it was not me" where the mailbox is read; the status of the answer."""
+    return portal.browser("198.51.100.66").post("/mfa/not-me", {"link": link}).status_code
+
+
+def is_frozen(portal: Portal) -> bool:
+    (row,) = portal.sql("SELECT frozen_until FROM mfa_accounts WHERE id = 'anne'")
+    return (row[0] or 0) > portal.clock()
+
+
+@pytest.mark.abuse("A74")
+def test_a_link_works_once_on_every_worker_and_opens_no_page_after_it(make: MakePortal) -> None:
+    portal, other = make(), make()
+    portal.key()
+    link = link_of(portal)
+    assert press(portal, link) == 200
+    for day in range(6):
+        assert [press(one, link) for one in (portal, other)] == [404, 404], day
+        assert portal.browser().get(f"/mfa/not-me?link={link}").status_code == 404
+        portal.clock.advance(DAY)
+    assert [kind for kind, _, _ in portal.events()].count("not_me") == 1
+
+
+@pytest.mark.abuse("A74")
+def test_a_link_used_before_the_keys_were_rotated_stays_used(make: MakePortal) -> None:
+    portal = make()
+    portal.key()
+    link = link_of(portal)
+    assert press(portal, link) == 200
+    assert press(make(MFA_GATE_KEYS=f"later:{'B' * 43},{KEYS}"), link) == 404
+
+
+@pytest.mark.abuse("A74")
+def test_links_in_mails_of_different_notices_end_what_is_older_than_each(portal: Portal) -> None:
+    """Kept for a week, and pressed one a day: the owner, who has signed in since, stays in."""
+    key, links, browsers = portal.key(), [], []
+    for _ in range(4):
+        browsers.append(signed_in_by(portal, key))
+        links.append(link_of(portal))
+        portal.clock.advance(60)
+    browsers.append(signed_in_by(portal, key))
+    for number, link in enumerate(links, start=1):
+        assert press(portal, link) == 200
+        assert [browser.state for browser in browsers].count("anonymous") == number
+    assert browsers[-1].get("/").text == "home of anne"
+
+
+@pytest.mark.abuse("A74")
+def test_a_link_from_before_the_desk_issued_a_code_freezes_nothing_any_more(portal: Portal, browser: Browser) -> None:
+    portal.key()
+    links = []
+    for _ in range(2):
+        links.append(link_of(portal))
+        portal.clock.advance(60)
+    portal.activation_code()
+    assert [press(portal, link) for link in links] == [200, 200]
+    assert not is_frozen(portal)
+    portal.clock.advance(60)
+    assert press(portal, link_of(portal)) == 200
+    assert is_frozen(portal), "a notice of since then is another matter"
+
+
+@pytest.mark.abuse("A74")
+def test_two_mails_of_the_same_notice_share_one_use(portal: Portal) -> None:
+    portal.key()
+    written = portal.clock()
+    parts = portal.app.extensions["mfa_gate"]
+    ((subject,),) = portal.sql("SELECT subject FROM mfa_accounts WHERE id = 'anne'")
+    first = parts.notices._link(subject, portal.clock(), written)
+    portal.clock.advance(3600)
+    again = parts.notices._link(subject, portal.clock(), written)
+    assert (first == again, press(portal, again), press(portal, first)) == (False, 200, 404)
+
+
+@pytest.mark.abuse("A74")
+def test_of_twenty_presses_at_once_one_counts(portal: Portal) -> None:
+    portal.key()
+    link, statuses = link_of(portal), []
+    pressing = [threading.Thread(target=lambda: statuses.append(press(portal, link))) for _ in range(20)]
+    for thread in pressing:
+        thread.start()
+    for thread in pressing:
+        thread.join()
+    assert sorted(statuses) == [200] + [404] * 19
+
+
+@pytest.mark.abuse("A74")
+def test_the_mail_that_it_was_pressed_makes_no_link_for_what_came_since(portal: Portal) -> None:
+    """Else each link would bring the next one, for ever."""
+    key = portal.key()
+    elsewhere_at = portal.clock()
+    parts = portal.app.extensions["mfa_gate"]
+    portal.sql("DELETE FROM mfa_outbox")
+    portal.browser("198.51.100.7").password()
+    signed_in_by(portal, key)  # a new browser, of which is told
+    portal.clock.advance(60)
+    assert press(portal, link_of(portal)) == 200
+    owner = signed_in_by(portal, key)
+    portal.sql("DELETE FROM mfa_outbox WHERE at > :at AND kind = 'new_device'", at=elsewhere_at + 30)
+    portal.clock.advance(60)
+    (batch,) = parts.notices.claim("mail")
+    assert {"new_device", "not_me"} <= {notice.kind for notice in batch.notices}
+    assert press(portal, batch.link) == 200
+    assert owner.get("/").text == "home of anne"
 
 
 @pytest.mark.abuse("A63")

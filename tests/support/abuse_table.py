@@ -76,8 +76,10 @@ ROWS = {
     "A63": ("a scanner that opens the link of a mail; a thief with the mailbox who presses it", "P11"),
     "A64": ("a view that forgets to charge, swallows the refusal, streams, or tells what there is by an error", "P8"),
     "A65": ("cookies of another portal or a sibling host", "P1"),
-    "A66": ("a bought list of passwords tried in breadth, from one address or a hundred", "P1"),
+    "A66": ("a bought list tried in breadth, right passwords of one's own in between; those typed without end", "P1"),
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
+    "A68": ("a late or doubled request; sign-ins with one device cookie answered in the wrong order", "P15"),
+    "A74": ('a link "it was not me" pressed every day; others\' sessions ended with one phished code', "P11"),
 }
 TESTS = Path(__file__).parent.parent
 DOCUMENT = TESTS.parent / "docs" / "security.md"

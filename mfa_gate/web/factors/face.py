@@ -24,6 +24,7 @@ class Face:
         prove: verifies what that form carries, and elevates the session.
         views: the views of `factor.routes`, in their order.
         schemas: schemas of its own for the OpenAPI document.
+        sent: what a step is taken by that sends these fields, so that it is led on the second time; None: it is not.
     """
 
     factor: Factor
@@ -31,6 +32,7 @@ class Face:
     prove: Callable[[RequestContext, Fields], None]
     views: tuple[Callable[[], Response], ...]
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sent: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         if len(self.views) != len(self.factor.routes):

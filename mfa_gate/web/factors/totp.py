@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from flask import Response, request
 
 from ...factors.registry import TOTP
+from ...flows.totp import TOTP as Codes
 from .. import answers, inputs, steps
 from ..request_context import RequestContext, request_context
 from ..schemas import CODE, LABEL, TEXT, closed_object, plain_object
@@ -21,8 +23,13 @@ def prove(context: RequestContext, fields: Fields) -> None:
 def verify() -> Response:
     """Second factor or step-up by an authenticator app."""
     context = request_context()
-    prove(context, inputs.read(request, context, "code"))
+    steps.take(context, lambda: prove(context, inputs.read(request, context, "code")), sent)
     return answers.passed(context)
+
+
+def sent(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the step is taken by that sends these fields."""
+    return Codes.sent(steps.text(fields, "code"))
 
 
 def begin_enrol() -> Response:
@@ -53,4 +60,5 @@ FACE: Final = Face(
         "TOTPEnrolment": plain_object({"secret": TEXT, "uri": TEXT, "qr_svg": TEXT, "enrolment": TEXT}),
         "Confirmation": closed_object({"enrolment": CODE, "code": CODE}, {"label": LABEL}),
     },
+    sent,
 )

@@ -7,6 +7,7 @@ from typing import Final
 from flask import Response, request
 
 from ...factors.registry import WEBAUTHN
+from ...flows.webauthn import WebAuthn as Answers
 from .. import answers, inputs, steps
 from ..request_context import RequestContext, request_context
 from ..schemas import LABEL, TEXT, closed_object, maybe
@@ -26,8 +27,12 @@ def begin_verify() -> Response:
 def complete_verify() -> Response:
     """The assertion: the body is the browser's `toJSON()` of it."""
     context = request_context()
-    sent = inputs.read_object(request, context, *steps.CREDENTIAL)
-    steps.elevate(context, context.parts.webauthn.complete_verify(context.client, sent))
+
+    def complete() -> None:
+        sent = inputs.read_object(request, context, *steps.CREDENTIAL)
+        steps.elevate(context, context.parts.webauthn.complete_verify(context.client, sent))
+
+    steps.take(context, complete, Answers.sent)
     return answers.passed(context)
 
 
@@ -57,4 +62,5 @@ FACE: Final = Face(
             },
         ),
     },
+    steps.sent_answer,
 )

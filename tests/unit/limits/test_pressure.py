@@ -108,8 +108,13 @@ class TestLists:
         before = successes()
         owner.password()
         assert successes() == before
+        portal.browser("192.0.2.9").password()
+        assert successes() == before, "the same account, network and hour"
+        portal.browser("198.51.100.9").password()
+        assert successes() == before + 1, "in a network that is new to it this hour"
+        portal.clock.advance(HOUR)
         portal.browser().password()
-        assert successes() > before
+        assert successes() > before + 1
         assert set(portal.sql("SELECT failures FROM mfa_pressure")) == {(0,)}, (
             "what was counted is given back, each to its own"
         )
@@ -118,6 +123,81 @@ class TestLists:
         portal.browser("198.51.100.7").password()
         kept = json.dumps([list(map(str, row)) for row in portal.sql("SELECT * FROM mfa_pressure")])
         assert "198.51" not in kept
+
+
+class TestOwnSuccesses:
+    """Whoever guesses has an account as well, and types its right password as often as he likes."""
+
+    def guesses(self, portal: Portal, addresses: list[str], count: int, own: int) -> int:
+        """Guess each name once within an hour, from these addresses in turn; how many were evaluated.
+
+        Args:
+            own: right passwords of one's own account per guess.
+        """
+        evaluated = 0
+        for number in range(count):
+            portal.clock.advance(HOUR / count)
+            address = addresses[number % len(addresses)]
+            for _ in range(own):
+                portal.browser(address).password("bob")
+            evaluated += portal.browser(address).password(f"leaked{number}", "old").status_code == 401
+        return evaluated
+
+    @pytest.mark.abuse("A66")
+    @pytest.mark.parametrize("backend", ["sqlite"])
+    @pytest.mark.parametrize(
+        ("addresses", "count"),
+        [
+            (["203.0.113.9"], 400),
+            ([f"203.0.113.{number}" for number in range(10)], 400),
+            ([f"198.51.{number}.7" for number in range(100)], 800),
+        ],
+        ids=["1 address", "10 of a network", "100 networks"],
+    )
+    def test_right_passwords_of_ones_own_account_let_no_more_guesses_through(
+        self, make: MakePortal, addresses: list[str], count: int
+    ) -> None:
+        braked = self.guesses(make(risk=RiskPolicy()), addresses, count, 0)
+        assert braked < count
+        portal = make(risk=RiskPolicy())
+        portal.clock.advance(DAY)
+        assert self.guesses(portal, addresses, count, 2) <= braked + 1
+
+    @pytest.mark.abuse("A66")
+    def test_a_right_password_that_is_typed_again_and_again_is_slowed(self, portal: Portal) -> None:
+        statuses = [portal.browser().password("bob").status_code for _ in range(100)]
+        assert statuses.count(303) == 40
+        assert statuses[-1] == 429
+        assert len(portal.sql("SELECT * FROM mfa_sessions")) == 40
+
+    @pytest.mark.abuse("A44")
+    @pytest.mark.abuse("A66")
+    def test_and_never_closed_so_that_its_owner_waits_half_a_minute_at_most(self, portal: Portal) -> None:
+        for _ in range(500):
+            if (answer := portal.browser().password("bob")).status_code == 429:
+                assert int(answer.headers["Retry-After"]) <= 30
+                portal.clock.advance(int(answer.headers["Retry-After"]))
+        portal.clock.advance(30)
+        assert portal.browser().password("bob").status_code == 303
+
+    @pytest.mark.abuse("A44")
+    @pytest.mark.abuse("A66")
+    def test_it_slows_neither_a_known_device_nor_another_account_nor_another_address(self, portal: Portal) -> None:
+        secret = portal.enrolled("anne")
+        owner = portal.browser()
+        owner.sign_in(secret)
+        while portal.browser().password("anne").status_code == 303:
+            pass
+        portal.clock.advance(30)
+        assert [owner.password("anne").status_code for _ in range(60)] == [303] * 60
+        assert portal.browser().password("bob").status_code == 303
+        assert portal.browser("192.0.2.9").password("anne").status_code == 303
+
+    @pytest.mark.abuse("A66")
+    def test_a_right_password_that_must_wait_is_no_failure(self, portal: Portal) -> None:
+        for _ in range(60):
+            portal.browser().password("bob")
+        assert set(portal.sql("SELECT failures FROM mfa_pressure")) == {(0,)}
 
 
 class TestTally:

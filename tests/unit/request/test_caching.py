@@ -24,8 +24,7 @@ from flask import (
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response as BareResponse
 
-from tests.conftest import MakePortal
-from tests.support.portal import JSON, PAGE, Browser, Portal
+from tests.support.portal import JSON, PAGE, Browser, MakePortal, Portal
 
 WIDE = [
     "public",

@@ -9,8 +9,7 @@ import pytest
 from flask import render_template_string, request, session
 from werkzeug.test import TestResponse
 
-from tests.conftest import MakePortal
-from tests.support.portal import JSON, Browser, Portal
+from tests.support.portal import JSON, Browser, MakePortal, Portal
 
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site", "Origin": "https://other.example", "Sec-Fetch-Mode": "no-cors"}
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}

@@ -11,7 +11,7 @@ from mfa_gate.durations import DAY
 from mfa_gate.testing import SoftwareKey, totp_code
 from mfa_gate.testing.software_key import Tampered
 from tests.support.devices import OWNER, device_cookie, known, only_device_of, put
-from tests.support.portal import BASE_URL, JSON, Browser, Portal
+from tests.support.portal import BASE_URL, JSON, KEYS, Browser, MakePortal, Portal
 
 TTL = 90 * DAY
 
@@ -95,6 +95,74 @@ def test_the_token_before_is_good_until_the_new_one_has_come_back(portal: Portal
     assert lost.sign_in(secret).status_code == 303
     assert ("device_replayed", "refused", None) not in portal.events()
     assert len(portal.sql("SELECT * FROM mfa_devices")) == 1
+
+
+def answers_of(portal: Portal, browser: Browser, secret: str, number: int) -> list[str]:
+    """What each of several sign-ins with the same device cookie is given as the new one, in their order."""
+    tabs = [only_device_of(browser) for _ in range(number)]
+    for tab in tabs:
+        assert tab.password().status_code == 303
+    for tab in tabs:
+        portal.clock.advance(30)
+        assert tab.step("challenge", code=portal.code(secret)).status_code == 303
+    return [device_cookie(tab) or "" for tab in tabs]
+
+
+@pytest.mark.abuse("A42")
+@pytest.mark.abuse("A68")
+@pytest.mark.parametrize("last", range(5))
+def test_whichever_of_five_restored_tabs_is_answered_last_the_browser_stays_known(portal: Portal, last: int) -> None:
+    browser, secret = known(portal)
+    given = answers_of(portal, browser, secret, 5)
+    put(browser, given[last])
+    for _ in range(2):
+        portal.clock.advance(30)
+        assert browser.sign_in(secret).status_code == 303
+    assert ("device_replayed", "refused", None) not in portal.events()
+    assert len(portal.sql("SELECT * FROM mfa_devices")) == 1
+
+
+@pytest.mark.abuse("A42")
+@pytest.mark.abuse("A68")
+def test_a_key_that_is_rotated_between_two_sign_ins_changes_nothing_of_that(make: MakePortal) -> None:
+    portal = make()
+    browser, secret = known(portal)
+    late = only_device_of(browser)
+    browser.sign_in(secret)
+    rotated = make(MFA_GATE_KEYS=f"later:{'B' * 43},{KEYS}")
+    portal.clock.advance(30)
+    late = late.on(rotated)
+    assert late.sign_in(secret).status_code == 303
+    assert len(portal.sql("SELECT * FROM mfa_devices")) == 1
+    portal.clock.advance(30)
+    assert browser.on(rotated).sign_in(secret).status_code == 303
+    assert ("device_replayed", "refused", None) not in portal.events()
+
+
+@pytest.mark.abuse("A42")
+def test_what_was_before_the_one_before_is_a_copy_however_often_each_was_presented(portal: Portal) -> None:
+    browser, secret = known(portal)
+    thief = only_device_of(browser, "198.51.100.66")
+    for _ in range(2):
+        put(browser, answers_of(portal, browser, secret, 2)[0])
+    thief.password("anne", "guessed")
+    assert ("device_replayed", "refused", None) in portal.events()
+
+
+@pytest.mark.abuse("A68")
+def test_two_people_who_share_a_browser_stay_known_whoever_is_answered_last(portal: Portal) -> None:
+    browser, of_anne = known(portal)
+    of_bob = portal.enrolled("bob")
+    browser.sign_in(of_bob, "bob")
+    portal.clock.advance(60)
+    for last in ("anne", "bob"):
+        tabs = {name: only_device_of(browser) for name in ("anne", "bob")}
+        tabs["anne"].sign_in(of_anne)
+        tabs["bob"].sign_in(of_bob, "bob")
+        put(browser, device_cookie(tabs[last]) or "")
+        portal.clock.advance(60)
+    assert browser.sign_in(of_anne).status_code == browser.sign_in(of_bob, "bob").status_code == 303
+    assert len(portal.sql("SELECT * FROM mfa_devices")) == 2
 
 
 @pytest.mark.abuse("A42")

@@ -90,7 +90,7 @@ def test_a_quote_of_a_sibling_host_hides_no_wanted_page_and_no_known_device(
     portal: Portal, anne: Browser, secret: str, around: str
 ) -> None:
     anne.step("sign-out")
-    portal.told()
+    portal.mark_notices_shown()
     portal.clock.advance(30)
     anne.get("/patients/7")
     devices = portal.sql("SELECT series FROM mfa_devices")
@@ -144,7 +144,7 @@ def test_of_two_kept_pages_none_is_gone_to(portal: Portal, browser: Browser, sec
     other.get("/patients/6")
     planted = other.client.get_cookie(name, domain="portal.example")
     assert planted is not None
-    portal.told()
+    portal.mark_notices_shown()
     browser.get("/patients/7")
     browser.password()
     answer = send(

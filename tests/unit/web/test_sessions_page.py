@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.agents import FIREFOX
-from tests.support.portal import JSON, Browser, MakePortal, Portal
+from tests.support.portal import JSON, Browser, MakePortal, Portal, hidden
 from tests.support.web import dump
 
 IPHONE = (
@@ -106,19 +105,93 @@ def test_all_others_are_ended_from_the_page(portal: Portal) -> None:
     assert desk.get("/").text == "home of anne"
 
 
-def test_ending_all_others_makes_strangers_of_all_other_browsers(portal: Portal) -> None:
+def devices_of(portal: Portal) -> int:
+    return len(portal.sql("SELECT series FROM mfa_devices"))
+
+
+@pytest.mark.abuse("A74")
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_others_that_are_ended_by_a_code_stay_known_where_they_were_before(portal: Portal, one_by_one: bool) -> None:
+    """Ten wrong codes would close the lane of an owner who is a stranger everywhere."""
     secret = portal.enrolled()
-    tablet, phone = signed_in(portal, secret, IPHONE), signed_in(portal, secret, IPHONE)
-    tablet.step("sign-out")
-    desk = signed_in(portal, secret)
-    assert end(desk, "end-others") == 303
-    portal.mark_notices_shown()
-    for browser, is_known in ((desk, True), (phone, False), (tablet, False)):
+    owner = signed_in(portal, secret, IPHONE)
+    thief = signed_in(portal, secret)
+    if one_by_one:
+        assert end(thief, "end", id_of(thief, this=False)) == 303
+    else:
+        assert end(thief, "end-others") == 303
+    assert owner.state == "anonymous"
+    for _ in range(12):
+        stranger = portal.browser("198.51.100.66")
+        stranger.password()
+        stranger.api("POST", "totp/verify", {"code": "000000"})
+        portal.clock.advance(600)
+    assert owner.sign_in(secret).status_code == 303
+    assert owner.get("/").text == "home of anne"
+
+
+@pytest.mark.abuse("A74")
+def test_others_that_are_ended_by_a_code_are_strangers_where_they_came_later(portal: Portal) -> None:
+    secret = portal.enrolled()
+    owner = signed_in(portal, secret)
+    signed_in(portal, secret, IPHONE)
+    portal.clock.advance(30)
+    owner.step("challenge", code=portal.code(secret))
+    assert devices_of(portal) == 2
+    assert end(owner, "end-others") == 303
+    assert devices_of(portal) == 1
+
+
+@pytest.mark.abuse("A74")
+@pytest.mark.parametrize("stale", [False, True])
+def test_all_that_are_ended_by_a_passkey_become_strangers(portal: Portal, stale: bool) -> None:
+    """A thief may have come first."""
+    key = portal.key()
+    for _ in range(3):
+        browser = portal.browser()
+        browser.password()
+        browser.prove(key)
         portal.clock.advance(30)
-        browser.step("sign-out")
-        browser.sign_in(secret)
-        (row,) = portal.sql("SELECT data FROM mfa_events WHERE kind = 'second_factor' ORDER BY id DESC LIMIT 1")
-        assert json.loads(row[0])["device"] == ("known" if is_known else "new")
+    if stale:
+        portal.clock.advance(300)
+        assert browser.api("DELETE", "sessions").json["code"] == "step_up_required"
+        assert devices_of(portal) == 3
+        browser.prove(key)
+    assert browser.api("DELETE", "sessions").json == {"ended": 2}
+    assert devices_of(portal) == 1
+
+
+@pytest.mark.abuse("A74")
+@pytest.mark.parametrize("action", ["end-others", "end"])
+def test_ending_other_sessions_takes_a_fresh_proof_and_goes_on_after_it(portal: Portal, action: str) -> None:
+    secret = portal.enrolled()
+    other, desk = signed_in(portal, secret, IPHONE), signed_in(portal, secret)
+    portal.clock.advance(301)
+    desk_id = id_of(desk, this=False) if action == "end" else ""
+    fields = {"csrf_token": desk.token, "action": action, **({"id": desk_id} if desk_id else {})}
+    asked = desk.post("/mfa/sessions", fields)
+    assert asked.status_code == 401
+    assert other.get("/").text == "home of anne"
+    proven = desk.step("challenge", code=portal.code(secret), sealed_form=hidden(asked, "sealed_form"))
+    assert proven.status_code == 200
+    assert end(desk, action, desk_id) == 303
+    assert other.state == "anonymous"
+
+
+@pytest.mark.abuse("A74")
+def test_on_the_page_of_news_it_was_not_me_takes_a_fresh_proof_as_well(portal: Portal) -> None:
+    secret = portal.enrolled()
+    other, desk = signed_in(portal, secret, IPHONE), signed_in(portal, secret)
+    portal.clock.advance(301)
+    assert desk.step("news", action="not-me", up_to="1000").status_code == 401
+    assert other.get("/").text == "home of anne"
+
+
+def test_this_very_session_ends_without_a_fresh_proof(portal: Portal) -> None:
+    desk = signed_in(portal, portal.enrolled())
+    portal.clock.advance(301)
+    assert end(desk, "end", id_of(desk, this=True)) == 303
+    assert desk.state == "anonymous"
 
 
 def test_a_session_of_somebody_else_is_not_found(portal: Portal) -> None:
