@@ -79,6 +79,7 @@ ROWS = {
     "A66": ("a bought list tried in breadth, right passwords of one's own in between; those typed without end", "P1"),
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
     "A68": ("a late or doubled request; sign-ins with one device cookie answered in the wrong order", "P15"),
+    "A69": ("a sign-in that another site's page posts; a single sign-on that answers by a cross-site POST", "P15"),
     "A74": ('a link "it was not me" pressed every day; others\' sessions ended with one phished code', "P11"),
 }
 TESTS = Path(__file__).parent.parent
