@@ -64,14 +64,14 @@ def nobody_looks_again(patch: Patch) -> None:
 
 
 DEFENCES: dict[str, Defence] = {
-    "A57d": a_second_person_signs_in_on_the_firsts_session,
-    "A68": late_requests_are_not_told,
-    "A68b": cross_site_requests_are_taken_for_whole,
-    "A68c": the_portals_session_stays_in_sight,
-    "A68d": public_pages_are_not_looked_at,
-    "A68e": what_is_written_meanwhile_replaces_the_session,
-    "A68f": an_adopted_sign_in_takes_the_place_of_a_session,
-    "A68g": any_request_ends_what_disagrees,
+    "A57renew": a_second_person_signs_in_on_the_firsts_session,
+    "A68late": late_requests_are_not_told,
+    "A68cross": cross_site_requests_are_taken_for_whole,
+    "A68hide": the_portals_session_stays_in_sight,
+    "A68public": public_pages_are_not_looked_at,
+    "A68beside": what_is_written_meanwhile_replaces_the_session,
+    "A68adopt": an_adopted_sign_in_takes_the_place_of_a_session,
+    "A68foreign": any_request_ends_what_disagrees,
     "A69": any_site_signs_people_in,
-    "A69b": nobody_looks_again,
+    "A69again": nobody_looks_again,
 }
