@@ -326,8 +326,7 @@ class Sessions:
         """End all sessions of an account, or those that `which` picks; how many."""
         if which is None:
             return rows.remove_account(tx, account_id)
-        picked = [row for row in rows.of_account(tx, account_id) if which(_session(row))]
-        return sum(rows.remove(tx, row.id_hash) for row in picked)
+        return rows.remove(tx, [row.id_hash for row in rows.of_account(tx, account_id) if which(_session(row))])
 
     def _move(
         self,

@@ -27,6 +27,7 @@ class SessionRow(NamedTuple):
     context: str | None = None
 
 
+AT_ONCE: Final = 500  # values in one statement: drivers take so many
 _INSERT = insert(sessions)
 _MOVE = Statement(
     update(sessions)
@@ -149,8 +150,13 @@ def set_risk(tx: Transaction, id_hash: str, proofs: str, risk: str) -> bool:
     return tx.execute(changes.values(risk=risk)).rowcount == 1
 
 
-def remove(tx: Transaction, id_hash: str) -> bool:
-    return tx.execute(delete(sessions).where(sessions.c.id_hash == id_hash)).rowcount == 1
+def remove(tx: Transaction, id_hashes: Sequence[str]) -> int:
+    """Remove these sessions, however many they are, by few statements; how many there were."""
+    removed = 0
+    for start in range(0, len(id_hashes), AT_ONCE):
+        these = sessions.c.id_hash.in_(id_hashes[start : start + AT_ONCE])
+        removed += tx.execute(delete(sessions).where(these)).rowcount
+    return removed
 
 
 def of_account(tx: Transaction, account_id: str) -> Sequence[SessionRow]:

@@ -12,6 +12,7 @@ from ..assurance import Requirement
 from ..exc import Refusal
 from ..flows import ClientContext, Elevated, Progress
 from ..levels import Level
+from ..netinfo.browsers import LONGEST
 from ..portal import EXTENSION
 from ..sessions.session import Session
 from ..wiring import Parts
@@ -21,6 +22,7 @@ from .sites import has_all_cookies
 
 _SLOT: Final = "_mfa_gate"
 CSRF: Final = "csrf"
+LONGEST_ADDRESS: Final = 64  # characters; an IPv6 address with its zone has fewer
 
 
 class _Cookie(NamedTuple):
@@ -92,7 +94,7 @@ class RequestContext:
             if found is None and services.settings.adopted_cookie_name in http_request.environ.get(HEADER, ""):
                 found = services.sessions.read(self._sent(services.settings.adopted_cookie_name), now)
             if found is not None and found.place_hash is not None:
-                is_there = services.habits.is_at(found.place_hash, http_request.remote_addr, self._agent)
+                is_there = services.habits.is_at(found.place_hash, self._address, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
             if found is not None and found.risk == "high" and found.level < Level.MFA and not found.moved:
                 found = self.parts.sign_in.look_again(found, self._client_of(found))
@@ -163,10 +165,9 @@ class RequestContext:
         return self._client_of(self.session)
 
     def _client_of(self, session: Session | None) -> ClientContext:
-        http_request = self.request
         return ClientContext(
             session,
-            http_request.remote_addr,
+            self._address,
             self._sent(self.parts.settings.device_cookie_name),
             self._agent,
             self.typed_name,
@@ -180,9 +181,14 @@ class RequestContext:
         return chosen(self.request.environ, name, (services.devices if is_device else services.sessions).has_signed)
 
     @property
+    def _address(self) -> str | None:
+        address = self.request.remote_addr
+        return address and address[:LONGEST_ADDRESS]  # caches keep it, and a proxy may pass on anything
+
+    @property
     def _agent(self) -> str:
         said: str = self.request.environ.get("HTTP_USER_AGENT", "")
-        return said
+        return said[:LONGEST]  # caches keep it
 
     @property
     def client_at_login(self) -> ClientContext:
@@ -196,7 +202,7 @@ class RequestContext:
         if policy.ja4_header is None:
             return None
         peer = environ.get("werkzeug.proxy_fix.orig", environ).get("REMOTE_ADDR")
-        return self.request.headers.get(policy.ja4_header) if peer in policy.proxies else None
+        return self.request.headers.get(policy.ja4_header, "")[:LONGEST] or None if peer in policy.proxies else None
 
     @property
     def progress(self) -> Progress:

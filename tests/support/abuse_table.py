@@ -80,6 +80,7 @@ ROWS = {
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
     "A68": ("a late or doubled request; sign-ins with one device cookie answered in the wrong order", "P15"),
     "A69": ("a sign-in that another site's page posts; a single sign-on that answers by a cross-site POST", "P15"),
+    "A75": ("rows and memory filled: sessions, headers of 60 KB", "P12"),
     "A74": ('a link "it was not me" pressed every day; others\' sessions ended with one phished code', "P11"),
 }
 TESTS = Path(__file__).parent.parent

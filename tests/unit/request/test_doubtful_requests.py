@@ -406,3 +406,28 @@ def test_a_portal_with_a_cookie_of_its_own_sees_nobody_either(portal: Portal) ->
     assert browser.get("/cookies").text == "None fr"
     browser.client.set_cookie("who", "anne", domain="portal.example")
     assert browser.get("/cookies").text == "None None"
+
+
+# --- what a request may make the gate keep ---------------------------------------------------------------------------
+
+
+@pytest.mark.abuse("A75")
+def test_no_header_is_kept_at_full_length(portal: Portal, anne: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches keep their keys: 60 KB of a header, thousands of times over, are hundreds of megabytes."""
+    kept: list[object] = []
+    services = portal.app.extensions["mfa_gate"].services
+    for part, name in ((services.habits, "is_at"), (services.habits, "_hashed"), (services.audit, "source")):
+        really = getattr(part, name)
+
+        def keeps(*given: Any, really: Any = really) -> Any:
+            kept.extend(given)
+            return really(*given)
+
+        monkeypatch.setattr(part, name, keeps)
+    for number in range(5):
+        copy = anne.copy("2001:db8::1%" + "z" * 60_000)
+        copy.open("GET", "/", headers={"User-Agent": f"{number} " + "x" * 60_000})
+        copy.password("anne", "wrong")
+    sizes = [len(str(one)) for one in kept]
+    assert sizes
+    assert max(sizes) < 3000
