@@ -30,6 +30,7 @@ PARTS = (
     "desk",
     "risk",
     "reads",
+    "sent_twice",
 )
 
 
