@@ -31,6 +31,7 @@ PARTS = (
     "risk",
     "reads",
     "doubtful",
+    "sent_twice",
 )
 
 

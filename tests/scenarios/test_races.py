@@ -58,7 +58,8 @@ def test_of_twenty_parallel_uses_of_one_totp_code_exactly_one_succeeds(
 
 
 @pytest.mark.abuse("A6")
-def test_of_twenty_parallel_uses_of_one_totp_code_in_one_session_exactly_one_succeeds(
+@pytest.mark.abuse("A68")
+def test_of_twenty_parallel_uses_of_one_totp_code_in_one_session_one_spends_it_and_all_lead_to_one_session(
     portal: Portal, start_workers: StartWorkers
 ) -> None:
     """A double click, twenty times over, in a step-up and in a sign-in."""
@@ -72,8 +73,13 @@ def test_of_twenty_parallel_uses_of_one_totp_code_in_one_session_exactly_one_suc
             browser.step("challenge", code=portal.code(secret))
             portal.clock.advance(300)
             workers.set_clock()
+        before = len(portal.events())
         answers = workers.race([call(browser, "totp/verify", code=portal.code(secret))] * CROWD)
-        assert len(won(answers)) == 1
+        (led_to,) = {answer.session for answer in won(answers)}
+        assert led_to is not None
+        assert {answer.status for answer in answers} <= {200, 429}, "at most braked, while one was on its way"
+        proofs = [event for event in portal.events()[before:] if event[0] == "second_factor"]
+        assert proofs == [("second_factor", "success", None)]
 
 
 @pytest.mark.abuse("A6")
@@ -96,7 +102,7 @@ def test_of_twenty_parallel_uses_of_one_activation_code_exactly_one_succeeds(
 
 
 @pytest.mark.abuse("A6")
-def test_of_twenty_parallel_confirmations_of_one_enrolment_exactly_one_succeeds(
+def test_of_twenty_parallel_confirmations_of_one_enrolment_exactly_one_enrols(
     portal: Portal, start_workers: StartWorkers
 ) -> None:
     workers = start_workers("none")
@@ -107,7 +113,10 @@ def test_of_twenty_parallel_confirmations_of_one_enrolment_exactly_one_succeeds(
         confirming = call(
             browser, "totp/enrol/complete", enrolment=begun["enrolment"], code=portal.code(begun["secret"])
         )
-        assert len(won(workers.race([confirming] * CROWD))) == 1
+        answers = won(workers.race([confirming] * CROWD))
+        assert len({answer.session for answer in answers}) == 1
+        assert [("recovery_codes" in answer.body) for answer in answers].count(True) == 1
+        assert portal.events().count(("authenticator_added", "success", None)) == 1
         assert len(portal.sql("SELECT id FROM mfa_authenticators")) == 1
         with portal.app.app_context():
             portal.gate.forget("anne")
@@ -186,9 +195,10 @@ def test_fifty_parallel_guesses_never_evaluate_more_than_the_limit(
 def test_parallel_guesses_of_one_source_never_exceed_its_hour(portal: Portal, start_workers: StartWorkers) -> None:
     """Ninety wrong activation codes at one moment, each in a session of its own, all from one address."""
     portal.activation_code()
-    browsers = [portal.browser("198.51.100.1") for _ in range(90)]
+    browsers = [portal.browser(f"198.51.100.{number % 3}") for number in range(90)]
     for browser in browsers:
         browser.password()
+        browser.address = "198.51.100.1"
     workers = start_workers()
     answers = workers.race([call(browser, "activation/verify", code="0000-0000-0000-0000") for browser in browsers])
     assert [answer.status for answer in answers].count(422) == 60

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,6 +84,12 @@ class Answer:
     status: int
     body: Any
     cookies: dict[str, str]
+
+    @property
+    def session(self) -> str | None:
+        """The cookie of the gate's session that it set."""
+        own = (value for name, value in self.cookies.items() if re.fullmatch("__Host-mfa-[0-9a-f]{8}", name))
+        return next(own, None)
 
 
 class Workers:
