@@ -24,11 +24,13 @@ class Postbox:
     """A real SMTP server on this machine.
 
     Attributes:
-        answer: what it says to a recipient and to a mail.
+        utf8: whether it takes addresses that are not ASCII (RFC 6531).
+        recipient, data: what it says to a recipient and to a mail.
         mails: what it has taken.
     """
 
     port: int = 0
+    utf8: bool = True
     recipient: str = "250 OK"
     data: str = "250 OK"
     mails: list[EmailMessage] = field(default_factory=list)
@@ -50,9 +52,9 @@ class Postbox:
 
 
 @contextmanager
-def open_postbox() -> Iterator[Postbox]:
-    box = Postbox(free_port())
-    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+def open_postbox(utf8: bool = True) -> Iterator[Postbox]:
+    box = Postbox(free_port(), utf8)
+    controller = Controller(box, hostname="127.0.0.1", port=box.port, enable_SMTPUTF8=utf8)
     controller.start()
     yield box
     controller.stop()
