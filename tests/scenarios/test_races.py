@@ -402,11 +402,11 @@ def test_keys_are_rotated_while_people_sign_in(
 
     really, meanwhile = Keyring.seal, threading.Thread(target=sign_in)
 
-    def seal(self: Keyring, plain: bytes, context: str, key_id: str | None = None) -> str:
+    def seal(self: Keyring, purpose: str, plain: bytes, context: str, key_id: str | None = None) -> str:
         if context.startswith("totp") and not meanwhile.ident:
             meanwhile.start()
             meanwhile.join(0.5)  # long enough to get through, where nothing holds it up
-        return really(self, plain, context, key_id)
+        return really(self, purpose, plain, context, key_id)
 
     monkeypatch.setattr(Keyring, "seal", seal)
     done = rotated.app.test_cli_runner().invoke(args=["mfa", "keys", "rotate"])
