@@ -61,7 +61,7 @@ def reports(app: Flask, rounds: int) -> list[float]:
         assert held is not None
         for number in range(HARVEST):
             at = now - number % SPAN * 86_400
-            sealed = services.keyring.seal(str(number).encode(), place(head.chain, head.seq + 1))
+            sealed = services.keyring.seal(RECORD, str(number).encode(), place(head.chain, head.seq + 1))
             hashed = record_hash(services.keyring.hash(RECORD, f"patient {number}"))
             row = rows.ReadRow(at, int(at // 86_400), held.subject, "s", None, "patient", hashed, sealed, "first")
             head.extend(row)

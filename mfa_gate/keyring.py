@@ -1,7 +1,9 @@
 """Keys: encryption at rest, keyed hashes, signing, rotation. The only room that touches them.
 
 `MFA_GATE_KEYS` is `id:key[,id:key...]`, the current one first; every key is 32 random bytes in base64url. From each
-one HKDF (RFC 5869) derives a key per purpose, so that no two uses share one. What is sealed or hashed names its key.
+one HKDF (RFC 5869) derives a key per purpose, so that no two uses share one: a page that a stranger may have sealed as
+often as they like (NIST SP 800-38D §8.3 bounds that) spends nothing of the key of the seeds. What is sealed or hashed
+names its key.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+SEED: Final = "seed"
+# what stands in stores sealed under the key of the seeds, from before these purposes had keys of their own
+SHARED_BEFORE: Final = frozenset({"record", "key check"})
 INSTEAD: Final = "write what 'flask mfa keys new' prints"
 
 
@@ -50,7 +55,7 @@ class Keyring:
         self._keys = _parse(text)
         self.ids = tuple(self._keys)
         self.current = self.ids[0]
-        self._ciphers: dict[str, AESGCM] = {}
+        self._ciphers: dict[tuple[str, str], AESGCM] = {}
         self._derived: dict[tuple[str, str], bytes] = {}
         self._macs: dict[tuple[str, str], hmac.HMAC] = {}
         self._signers: dict[str, Signer] = {}
@@ -58,10 +63,11 @@ class Keyring:
     def __repr__(self) -> str:
         return f"<Keyring {', '.join(self.ids)}>"
 
-    def seal(self, plain: bytes, context: str, key_id: str | None = None) -> str:
+    def seal(self, purpose: str, plain: bytes, context: str, key_id: str | None = None) -> str:
         """Encrypt with AES-256-GCM (NIST SP 800-38D) under the current key.
 
         Args:
+            purpose: what for; each has a key of its own.
             plain: what is to be kept.
             context: identity of the row that will hold it; needed again to open it.
             key_id: another key of the ring.
@@ -71,25 +77,33 @@ class Keyring:
         """
         key_id = key_id or self.current
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._cipher(key_id).encrypt(nonce, plain, context.encode())
+        sealed = self._cipher(purpose, key_id).encrypt(nonce, plain, context.encode())
         return f"{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
-    def open(self, sealed: str, context: str) -> bytes:
-        """Decrypt what `seal` made for the same context.
+    def open(self, purpose: str, sealed: str, context: str) -> bytes:
+        """Decrypt what `seal` made for the same purpose and context.
 
         Raises:
-            SealBroken: another key, another row, or altered bytes.
+            SealBroken: another key, another purpose or row, or altered bytes.
         """
-        from cryptography.exceptions import InvalidTag
-
         key_id, _, body = sealed.partition(".")
         if key_id not in self._keys:
             raise SealBroken("a sealed value names a key that is not in MFA_GATE_KEYS")
+        for tried in (purpose, SEED) if purpose in SHARED_BEFORE else (purpose,):
+            plain = self._opened(self._cipher(tried, key_id), body, context)
+            if plain is not None:
+                return plain
+        raise SealBroken("a sealed value does not open in its place")
+
+    @staticmethod
+    def _opened(cipher: AESGCM, body: str, context: str) -> bytes | None:
+        from cryptography.exceptions import InvalidTag
+
         try:
             raw = base64.urlsafe_b64decode(body)
-            return self._cipher(key_id).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
+            return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError):
-            raise SealBroken("a sealed value does not open in its place") from None
+            return None
 
     def is_current(self, made: str) -> bool:
         """Whether something sealed or hashed was made under the current key."""
@@ -144,12 +158,14 @@ class Keyring:
             mac = self._macs[purpose, key_id] = hmac.new(key, digestmod="sha256")
         return mac
 
-    def _cipher(self, key_id: str) -> AESGCM:
-        cipher = self._ciphers.get(key_id)
+    def _cipher(self, purpose: str, key_id: str) -> AESGCM:
+        cipher = self._ciphers.get((purpose, key_id))
         if cipher is None:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # heavy, and not needed to import a portal
 
-            cipher = self._ciphers[key_id] = AESGCM(self._key("seal", key_id))
+            # the key of the seeds is the oldest, and has its name from when it was the only one
+            key = self._key("seal" if purpose == SEED else f"seal {purpose}", key_id)
+            cipher = self._ciphers[purpose, key_id] = AESGCM(key)
         return cipher
 
     def _key(self, purpose: str, key_id: str) -> bytes:

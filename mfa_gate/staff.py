@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from .account import Account
 from .exc import ConfigurationError
-from .notices.delivery import is_mailable
+from .notices.addresses import mailable
 
 
 class Role(IntEnum):
@@ -94,5 +94,8 @@ class DeskPolicy:
                 raise ConfigurationError(f"DeskPolicy({name}=...) is a function of one argument")
         if not self.max_age > timedelta(0):
             raise ConfigurationError("DeskPolicy(max_age=...) is a datetime.timedelta greater than zero")
-        if self.mail is not None and not is_mailable(self.mail):
-            raise ConfigurationError("DeskPolicy(mail=...) is one address, such as 'security@example.org'")
+        if self.mail is not None:
+            address = mailable(self.mail)
+            if address is None:
+                raise ConfigurationError("DeskPolicy(mail=...) is one address, such as 'security@example.org'")
+            object.__setattr__(self, "mail", address)

@@ -10,6 +10,7 @@ from ..audit.record import Who
 from ..exc import NotFound, SealBroken, WrongCode
 from ..factors import totp
 from ..factors.exported import Exported
+from ..keyring import SEED
 from ..store import Transaction, accounts, authenticators, sessions
 from ..store.authenticators import TOTPRow
 from .flow import Flow
@@ -53,7 +54,7 @@ class TOTPImports(Flow):
                 return refused
             shape, step = exported.shape, int(now) // exported.shape.period
             row_id = secrets.token_hex(16)
-            sealed = services.keyring.seal(exported.seed, seed_context(account_row.subject, row_id, shape))
+            sealed = services.keyring.seal(SEED, exported.seed, seed_context(account_row.subject, row_id, shape))
             row = TOTPRow(
                 row_id,
                 account_id,

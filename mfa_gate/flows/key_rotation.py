@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from ..exc import ConfigurationError, SealBroken
 from ..keyring import Keyring
@@ -10,6 +11,8 @@ from ..store import Store, activations, authenticators, key_seals, read_ledger
 from .factor_flow import FactorFlow
 from .flow import Flow
 from .services import Services
+
+_PURPOSE: Final = "key check"
 
 
 def check_keys(store: Store, keyring: Keyring) -> None:
@@ -27,14 +30,15 @@ def check_keys(store: Store, keyring: Keyring) -> None:
                     "current one; once 'flask mfa keys rotate' has run it may go"
                 )
             try:
-                keyring.open(seal, _context(key_id))
+                keyring.open(_PURPOSE, seal, _context(key_id))
             except SealBroken:
                 raise ConfigurationError(
                     f"key {key_id!r} of MFA_GATE_KEYS does not open this store: it is another store's key, "
                     "or it was altered; put the right one back"
                 ) from None
         if keyring.current not in seals:
-            key_seals.add(tx, keyring.current, keyring.seal(b"this key opens this store", _context(keyring.current)))
+            sealed = keyring.seal(_PURPOSE, b"this key opens this store", _context(keyring.current))
+            key_seals.add(tx, keyring.current, sealed)
 
 
 def _context(key_id: str) -> str:

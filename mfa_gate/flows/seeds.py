@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..exc import SealBroken
 from ..factors.totp import USUAL, Shape
+from ..keyring import SEED
 from ..store.authenticators import TOTPRow
 from .flow import Flow
 
@@ -36,4 +37,4 @@ def open_seed(flow: Flow, row: TOTPRow) -> bytes:
     keyring = flow.services.keyring
     if not keyring.matches("totp step", _marked(row, row.last_step, row.drift), row.spent):
         raise SealBroken("the counter of a seed was changed")
-    return keyring.open(row.seed, seed_context(row.subject, row.id, shape_of(row)))
+    return keyring.open(SEED, row.seed, seed_context(row.subject, row.id, shape_of(row)))

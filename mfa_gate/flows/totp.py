@@ -11,6 +11,7 @@ from ..assurance import Proof
 from ..exc import ConfigurationError, EnrolmentGone, SealBroken, Unavailable, WrongCode, WrongState
 from ..factors import registry, totp
 from ..factors.registry import Factor
+from ..keyring import SEED
 from ..levels import Level
 from ..limits.limiter import Attempt, Lane, Scope, network
 from ..sessions.devices import Device
@@ -148,7 +149,7 @@ class TOTP(FactorFlow):
             row = EnrolmentRow(
                 secrets.token_hex(16), account.id, session.sign_in, "otp", "", now + services.settings.enrolling
             )
-            sealed = services.keyring.seal(begun.seed, seed_context(account_row.subject, row.id))
+            sealed = services.keyring.seal(SEED, begun.seed, seed_context(account_row.subject, row.id))
             authenticators.begin_enrolment(tx, row._replace(state=sealed))
         return BegunTOTP(row.id, begun.secret, begun.uri, begun.key)
 
@@ -211,7 +212,7 @@ class TOTP(FactorFlow):
 
     def _begun_seed(self, begun: EnrolmentRow, subject: str) -> bytes:
         try:
-            return self.services.keyring.open(begun.state, seed_context(subject, begun.id))
+            return self.services.keyring.open(SEED, begun.state, seed_context(subject, begun.id))
         except SealBroken:
             log.error("the begun enrolment %s does not open", begun.id)
             raise EnrolmentGone from None
@@ -228,7 +229,7 @@ class TOTP(FactorFlow):
                 raise ConfigurationError(f"the seed of authenticator {row.id} does not open: run 'flask mfa check'")
             if keyring.is_current(row.seed) and keyring.is_current(row.spent):
                 continue
-            sealed = keyring.seal(open_seed(self, row), seed_context(row.subject, row.id, shape_of(row)))
+            sealed = keyring.seal(SEED, open_seed(self, row), seed_context(row.subject, row.id, shape_of(row)))
             authenticators.reseal(tx, row.id, sealed, step_mark(self, row, row.last_step, row.drift))
             resealed += 1
         return resealed

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ..exc import ConfigurationError, MFAGateError
 from ..keyring import message_signature
+from .addresses import mailable
 
 if TYPE_CHECKING:  # who only imports the gate need not wait for what sends
     from email.message import EmailMessage
@@ -21,14 +22,6 @@ if TYPE_CHECKING:  # who only imports the gate need not wait for what sends
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 PREFIX: Final = "whsec_"
-LONGEST: Final = 254  # characters of an address (RFC 5321 §4.5.3.1.3)
-
-
-def is_mailable(text: str) -> bool:
-    """Whether this is one address and nothing else: what stands in a header must not hold another one."""
-    name, _, host = text.rpartition("@")
-    whole = 0 < len(text) <= LONGEST and text.isprintable() and not any(sign in text for sign in ' <>,;:"()[]\\')
-    return bool(name and host and whole)
 
 
 class NotNow(MFAGateError):
@@ -75,27 +68,35 @@ class Mail:
             raise ConfigurationError("Mail(security=...) is 'starttls', 'tls' or 'none'")
         if self.security == "none" and self.host not in LOOPBACK:
             raise ConfigurationError("Mail(security='none') is for a server on this machine: write 'starttls' or 'tls'")
-        if not self.host or not _is_address(self.sender) or not 0 < self.timeout <= 300:
+        sender = mailable(self.sender)
+        if not self.host or sender is None or not sender.isascii() or not 0 < self.timeout <= 300:
             raise ConfigurationError(
                 "Mail needs a host, a sender such as 'portal@example.org', and a timeout up to 300"
             )
+        object.__setattr__(self, "sender", sender)
 
     def send(self, message: EmailMessage) -> None:
         """Hand one mail over.
 
         Raises:
             NotNow: the server cannot be reached, or does not take it now.
-            Undeliverable: it will not take this recipient.
+            Undeliverable: it will not take this recipient, or has no way to write the address (RFC 6531).
         """
         import smtplib
 
+        to = _recipient(message)
         try:
             with self._connected() as server:
-                server.send_message(message)
+                try:
+                    server.send_message(message, self.sender, [to])
+                except smtplib.SMTPNotSupportedError:
+                    raise Undeliverable("recipient_refused") from None
         except smtplib.SMTPRecipientsRefused as refused:
             if all(500 <= code < 600 for code, _ in refused.recipients.values()):
                 raise Undeliverable("recipient_refused") from None
             raise NotNow("the server does not take this recipient now", alone=True) from None
+        except smtplib.SMTPDataError:
+            raise NotNow("the server does not take this mail now", alone=True) from None
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise NotNow(f"the mail server: {type(error).__name__}") from None
 
@@ -124,6 +125,18 @@ class Mail:
                     server.quit()
             finally:
                 server.close()
+
+
+def _recipient(message: EmailMessage) -> str:
+    """The one address of a mail, as it stands in its header.
+
+    Raises:
+        Undeliverable: the header reads as something else than one address.
+    """
+    to = str(message["To"])
+    if [address.addr_spec for address in message["To"].addresses] != [to]:
+        raise Undeliverable("no_address")
+    return to
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +228,3 @@ def _cut(connection: HTTPConnection | SMTP) -> None:
     if sock is not None:
         with suppress(OSError):
             sock.shutdown(2)
-
-
-def _is_address(text: str) -> bool:
-    name, _, host = text.rpartition("@")
-    return bool(name and host) and text.isprintable() and not any(letter in text for letter in ' <>,;:"()')

@@ -43,7 +43,7 @@ MAX_ID_LENGTH: Final = 512  # characters of a record's id
 MAX_RECORDS: Final = 1_000  # records in one list: more than anybody may read in a day
 KIND: Final = range(1, 49)  # characters
 MAX_CACHED_STATES: Final = 1024  # states that a process remembers
-RECORD: Final = "record"  # purpose of the keyed hash of a record's id
+RECORD: Final = "record"  # purpose of what hides a record's id: a keyed hash, and a seal
 _PREFIX: Final = "record prefix"
 _CROWD: Final = "crowd"
 _HASH: Final = 32  # hexadecimal digits that are kept of a record's hash
@@ -222,7 +222,7 @@ class Reads(Flow):
         tx.at_end(lent.give_back)
         head = lent.head
         for record, hashed, outcome in lines:
-            sealed = keyring.seal(record.encode("utf-8", "surrogatepass"), place(head.chain, head.seq + 1))
+            sealed = keyring.seal(RECORD, record.encode("utf-8", "surrogatepass"), place(head.chain, head.seq + 1))
             row = ReadRow(now, int(now // DAY), subject, session.sign_in, source, kind, hashed, sealed, outcome)
             head.extend(row)
             read_ledger.add(tx, row, head.chain, head.seq, head.link, keyring.hash(PURPOSE, head.link))

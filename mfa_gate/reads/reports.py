@@ -187,7 +187,7 @@ class Reports(Flow):
 
     def _opened(self, line: ChainedRead, found: BreachReport) -> str | None:
         try:
-            sealed = self.services.keyring.open(line.event.sealed, place(line.chain, line.seq))
+            sealed = self.services.keyring.open(RECORD, line.event.sealed, place(line.chain, line.seq))
         except SealBroken:
             found.broken += 1
             return None

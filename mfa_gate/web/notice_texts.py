@@ -16,7 +16,8 @@ from flask import render_template
 from ..audit.event_kinds import EVENT_KINDS
 from ..flows.owner_notices import Batch
 from ..lines import visible
-from ..notices.delivery import Undeliverable, is_mailable
+from ..notices.addresses import mailable
+from ..notices.delivery import Undeliverable
 from ..notices.kinds import NOTICE_KINDS
 from ..store.alerts import AlertRow
 from ..store.outbox import NoticeRow
@@ -70,7 +71,8 @@ def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
         Undeliverable: the account is gone, or has no address that mail can be sent to.
     """
     account, settings = batch.account, parts.settings
-    if account is None or not is_mailable(to := account.email or ""):
+    to = mailable(account.email) if account else None
+    if account is None or to is None:
         raise Undeliverable("no_address" if account else "account_gone")
     locale = choose(settings, account.locale)
     t = catalogue(locale)

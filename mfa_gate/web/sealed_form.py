@@ -18,6 +18,7 @@ from ..wiring import Parts
 from .sites import is_same_origin
 from .targets import path_of, safe
 
+PURPOSE: Final = "form"
 MAX_BYTES: Final = 32_768
 MAX_SEALED: Final = 49_152  # what the challenge's own form can carry besides its code
 MAX_AGE: Final = 1800  # seconds
@@ -46,7 +47,7 @@ def seal(parts: Parts, request: Request, session: Session, level: Level) -> str 
         return None
     fields = list(request.form.items(multi=True))
     body = json.dumps([path, int(level), int(parts.services.clock()), fields])
-    sealed = parts.keyring.seal(body.encode(), _context(session))
+    sealed = parts.keyring.seal(PURPOSE, body.encode(), _context(session))
     return sealed if len(sealed) <= MAX_SEALED else None
 
 
@@ -55,7 +56,7 @@ def unseal(parts: Parts, sealed: str | None, session: Session) -> SealedForm | N
     if not sealed:
         return None
     try:
-        path, level, at, fields = json.loads(parts.keyring.open(sealed, _context(session)))
+        path, level, at, fields = json.loads(parts.keyring.open(PURPOSE, sealed, _context(session)))
     except SealBroken:
         return None
     if parts.services.clock() - at >= MAX_AGE:

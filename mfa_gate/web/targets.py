@@ -18,6 +18,7 @@ from .cookies import sent
 
 MAX_LENGTH: Final = 1500
 MAX_AGE: Final = 1800  # seconds
+PURPOSE: Final = "target"
 CONTEXT: Final = "target"
 # C0, DEL, C1, and what browsers treat as a slash or drop silently
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029]")
@@ -80,7 +81,9 @@ def keep(parts: Parts, response: Response, path: str | None, level: Level = Leve
     if path is None:
         drop(parts.settings, response)
         return
-    sealed = parts.keyring.seal(json.dumps([path, int(level), int(parts.services.clock()), why]).encode(), CONTEXT)
+    sealed = parts.keyring.seal(
+        PURPOSE, json.dumps([path, int(level), int(parts.services.clock()), why]).encode(), CONTEXT
+    )
     _set(parts.settings, response, sealed, MAX_AGE)
 
 
@@ -94,7 +97,7 @@ def _opened(parts: Parts, sealed: str) -> Target | None:
     if len(sealed) > 4 * MAX_LENGTH:
         return None
     try:
-        path, level, at, *more = json.loads(parts.keyring.open(sealed, CONTEXT))
+        path, level, at, *more = json.loads(parts.keyring.open(PURPOSE, sealed, CONTEXT))
     except SealBroken:
         return None
     if parts.services.clock() - at >= MAX_AGE:

@@ -30,6 +30,7 @@ from mfa_gate.store import accounts, activations, authenticators, counters
 from mfa_gate.store import sessions as session_rows
 from mfa_gate.store.engine import Connections, Transaction
 from mfa_gate.store.statement import Statement
+from mfa_gate.web import sealed_form, targets
 from tests.red.audit import takes_any_value
 
 Patch = pytest.MonkeyPatch
@@ -441,6 +442,16 @@ def only_the_first_key_reads_cookies(patch: Patch) -> None:
     patch.setattr(Keyring, "unsign", unsign)
 
 
+def one_key_seals_everything(patch: Patch) -> None:
+    cipher = Keyring._cipher
+    patch.setattr(Keyring, "_cipher", lambda self, purpose, key_id: cipher(self, "seed", key_id))
+
+
+def pages_are_sealed_as_seeds_are(patch: Patch) -> None:
+    patch.setattr(targets, "PURPOSE", "seed")
+    patch.setattr(sealed_form, "PURPOSE", "seed")
+
+
 # --- rights under way --------------------------------------------------------------------------------------------
 
 
@@ -510,6 +521,8 @@ DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A60": any_keys_will_do,
     "A60b": a_new_key_empties_the_counters,
     "A60c": only_the_first_key_reads_cookies,
+    "A60d": one_key_seals_everything,
+    "A60e": pages_are_sealed_as_seeds_are,
     "A61": a_lock_does_not_stop_what_is_under_way,
     "A61b": a_removed_authenticator_still_proves,
     "A61c": lock_does_not_end_sessions,

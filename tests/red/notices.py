@@ -12,6 +12,7 @@ from mfa_gate.flows import owner_notices as flow
 from mfa_gate.flows.flow import Flow
 from mfa_gate.flows.owner_notices import Notices
 from mfa_gate.keyring import Keyring
+from mfa_gate.notices import delivery
 from mfa_gate.store import accounts, authenticators, counters, events, outbox, sessions
 from mfa_gate.web import notice_texts as words
 
@@ -130,9 +131,24 @@ def senders_do_not_claim(patch: Patch) -> None:
     patch.setattr(outbox, "claim", claim)
 
 
+def any_text_with_an_at_is_an_address(patch: Patch) -> None:
+    def one_line(address: Any) -> str | None:
+        whole = str(address or "").isprintable() and not any(sign in str(address) for sign in ' <>,;:"()[]\\')
+        return address if whole and all(str(address).rpartition("@")[::2]) else None
+
+    patch.setattr(words, "mailable", one_line)
+    patch.setattr(delivery, "_recipient", lambda message: message["To"].addresses[0].addr_spec)
+
+
+def a_header_may_name_several(patch: Patch) -> None:
+    patch.setattr(delivery, "_recipient", lambda message: str(message["To"]))
+
+
 DEFENCES: dict[str, Callable[[Patch], None]] = {
     "A1news": news_for_whoever_has_the_password,
     "A51mail": names_stand_in_mails_as_they_are,
+    "A51mailb": any_text_with_an_at_is_an_address,
+    "A51mailc": a_header_may_name_several,
     "A52": each_alert_is_a_mail,
     "A52b": what_failed_is_dropped,
     "A52c": senders_do_not_claim,

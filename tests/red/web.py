@@ -85,10 +85,10 @@ def any_method_is_kept(patch: Patch) -> None:
 
 
 def target_in_clear(patch: Patch) -> None:
-    def seal(_: Keyring, plain: bytes, context: str, key_id: str | None = None) -> str:
+    def seal(_: Keyring, purpose: str, plain: bytes, context: str, key_id: str | None = None) -> str:
         return f"test1.{urlsafe_b64encode(plain).decode()}"
 
-    def unseal(_: Keyring, sealed: str, context: str) -> bytes:
+    def unseal(_: Keyring, purpose: str, sealed: str, context: str) -> bytes:
         try:
             return urlsafe_b64decode(sealed.partition(".")[2])
         except ValueError:
@@ -118,6 +118,7 @@ def target_forever(patch: Patch) -> None:
 
 def one_seal_for_everything(patch: Patch) -> None:
     patch.setattr(sealed_form, "_context", lambda session: targets.CONTEXT)
+    patch.setattr(sealed_form, "PURPOSE", targets.PURPOSE)
     patch.setattr(targets, "Level", lambda level: answers.Level.MFA)
 
 
@@ -186,10 +187,11 @@ def picture_is_shown_again(patch: Patch) -> None:
 
 
 def seeds_are_stored_in_clear(patch: Patch) -> None:
-    patch.setattr(
-        Keyring, "seal", lambda self, plain, context, key_id=None: f"test1.{urlsafe_b64encode(plain).decode()}"
-    )
-    patch.setattr(Keyring, "open", lambda self, sealed, context: urlsafe_b64decode(sealed.partition(".")[2]))
+    def seal(self: Keyring, purpose: str, plain: bytes, context: str, key_id: str | None = None) -> str:
+        return f"test1.{urlsafe_b64encode(plain).decode()}"
+
+    patch.setattr(Keyring, "seal", seal)
+    patch.setattr(Keyring, "open", lambda self, purpose, sealed, context: urlsafe_b64decode(sealed.partition(".")[2]))
 
 
 def what_is_typed_is_logged(patch: Patch) -> None:

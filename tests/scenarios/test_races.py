@@ -362,11 +362,11 @@ def test_keys_are_rotated_while_people_sign_in(
         # the rotation has SQLite's one lock, so whoever begins waits for it; PostgreSQL says who waits
         return begun.is_set() if "sqlite" in portal.gate_settings.database_url else bool(portal.sql(WAITS_FOR_A_LOCK))
 
-    def seal(self: Keyring, plain: bytes, context: str, key_id: str | None = None) -> str:
+    def seal(self: Keyring, purpose: str, plain: bytes, context: str, key_id: str | None = None) -> str:
         if context.startswith("totp") and not meanwhile.ident:
             meanwhile.start()
             until(lambda: not meanwhile.is_alive() or held_up())
-        return really(self, plain, context, key_id)
+        return really(self, purpose, plain, context, key_id)
 
     monkeypatch.setattr(store, "begin", begin)
     monkeypatch.setattr(Keyring, "seal", seal)

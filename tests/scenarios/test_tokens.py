@@ -154,7 +154,7 @@ def test_what_is_kept_of_an_app_is_understood_as_it_was_before_there_were_tokens
     keyring = with_token.app.extensions["mfa_gate"].services.keyring
     name = f"{row.subject} {row.authenticator_id}"
     assert row.spent == keyring.hash("totp step", f"{name} {row.last_step}")
-    assert keyring.open(row.seed, f"totp {name}")
+    assert keyring.open("seed", row.seed, f"totp {name}")
 
 
 def test_rotated_keys_still_know_where_the_clock_of_a_token_is(make: MakePortal, with_token: Portal) -> None:

@@ -26,11 +26,13 @@ class Postbox:
     """A real SMTP server on this machine.
 
     Attributes:
-        answer: what it says to a recipient and to a mail.
+        utf8: whether it takes addresses that are not ASCII (RFC 6531).
+        recipient, data: what it says to a recipient and to a mail.
         mails: what it has taken.
     """
 
     port: int = 0
+    utf8: bool = True
     recipient: str = "250 OK"
     data: str = "250 OK"
     mails: list[EmailMessage] = field(default_factory=list)
@@ -55,7 +57,7 @@ class _Listening(Controller):
     """Serves a socket that listens already, so that nobody else can take its port."""
 
     def __init__(self, box: Postbox, listens: socket.socket) -> None:
-        super().__init__(box, ready_timeout=NET)
+        super().__init__(box, ready_timeout=NET, enable_SMTPUTF8=box.utf8)
         self._listens = listens
 
     def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
@@ -67,9 +69,9 @@ class _Listening(Controller):
 
 
 @contextmanager
-def open_postbox() -> Iterator[Postbox]:
+def open_postbox(utf8: bool = True) -> Iterator[Postbox]:
     listens = socket.create_server(("127.0.0.1", 0))
-    box = Postbox(listens.getsockname()[1])
+    box = Postbox(listens.getsockname()[1], utf8)
     controller = _Listening(box, listens)
     controller.start()
     yield box

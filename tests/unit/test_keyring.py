@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import random
 import re
+from collections import Counter, defaultdict
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import mfa_gate
 from mfa_gate.exc import ConfigurationError, SealBroken
 from mfa_gate.keyring import Keyring, new_key
 from tests.support.owners import enrol
 from tests.support.portal import KEYS, Browser, MakePortal, Portal
+from tests.support.readers import open_records
 
 NEW = "new:" + "B" * 43
 OTHER_KEY_SAME_ID = "test1:" + "C" * 43
@@ -72,22 +78,22 @@ def test_padding_and_spaces_around_keys_do_not_matter() -> None:
 
 
 def test_what_is_sealed_opens_in_its_place_alone(ring: Keyring) -> None:
-    sealed = ring.seal(b"seed", "totp anne 1")
-    assert ring.open(sealed, "totp anne 1") == b"seed"
+    sealed = ring.seal("seed", b"seed", "totp anne 1")
+    assert ring.open("seed", sealed, "totp anne 1") == b"seed"
     for place in ("totp anne 2", "totp bob 1", "", "totp anne 1 "):
         with pytest.raises(SealBroken):
-            ring.open(sealed, place)
+            ring.open("seed", sealed, place)
 
 
 def test_the_same_thing_is_never_sealed_the_same_way_twice(ring: Keyring) -> None:
-    assert len({ring.seal(b"seed", "x") for _ in range(100)}) == 100
+    assert len({ring.seal("seed", b"seed", "x") for _ in range(100)}) == 100
 
 
 def test_altered_bytes_do_not_open_and_never_raise_anything_else(ring: Keyring) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     rng = random.Random(seed)
-    sealed = ring.seal(b"a seed of twenty byte", "x")
+    sealed = ring.seal("seed", b"a seed of twenty byte", "x")
     for _ in range(500):
         text = list(sealed)
         for _ in range(rng.randint(1, 3)):
@@ -95,7 +101,7 @@ def test_altered_bytes_do_not_open_and_never_raise_anything_else(ring: Keyring) 
             text[place : place + rng.randint(0, 2)] = rng.choice(["", "A", "=", ".", "\0", "é", "\U0001f511", "-"])
         altered = "".join(text)
         try:
-            opened = ring.open(altered, "x")
+            opened = ring.open("seed", altered, "x")
         except SealBroken:
             continue
         # base64 has spare bits and padding that change nothing
@@ -105,14 +111,14 @@ def test_altered_bytes_do_not_open_and_never_raise_anything_else(ring: Keyring) 
 @pytest.mark.parametrize("sealed", ["", ".", "new", "new.", "new.AAAA", "gone." + "A" * 60, "test1.é", "new.A"])
 def test_what_was_never_sealed_does_not_open(ring: Keyring, sealed: str) -> None:
     with pytest.raises(SealBroken):
-        ring.open(sealed, "x")
+        ring.open("seed", sealed, "x")
 
 
 def test_sealed_and_hashed_values_name_their_key_and_an_older_key_still_reads_them(ring: Keyring) -> None:
     old = Keyring(KEYS)
-    assert ring.open(old.seal(b"seed", "x"), "x") == b"seed"
-    assert old.seal(b"seed", "x").startswith("test1.")
-    assert ring.seal(b"seed", "x").startswith("new.")
+    assert ring.open("seed", old.seal("seed", b"seed", "x"), "x") == b"seed"
+    assert old.seal("seed", b"seed", "x").startswith("test1.")
+    assert ring.seal("seed", b"seed", "x").startswith("new.")
     assert ring.hash("p", "v").startswith("new.")
     assert ring.hashes("p", "v") == [ring.hash("p", "v"), old.hash("p", "v")]
     assert ring.matches("p", "v", old.hash("p", "v"))
@@ -123,6 +129,30 @@ def test_each_purpose_has_a_key_of_its_own(ring: Keyring) -> None:
     assert ring.hash("a", "v") != ring.hash("b", "v")
     assert not ring.matches("a", "v", ring.hash("b", "v"))
     assert ring.unsign("b", ring.sign("a", "v")) is None
+    with pytest.raises(SealBroken):
+        ring.open("b", ring.seal("a", b"v", "x"), "x")
+
+
+@pytest.mark.abuse("A60")
+@pytest.mark.parametrize("purpose", ["record", "key check", "target", "form", "anything"])
+def test_nothing_opens_in_the_place_of_a_seed(ring: Keyring, purpose: str) -> None:
+    with pytest.raises(SealBroken):
+        ring.open("seed", ring.seal(purpose, b"v", "x"), "x")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "opens"), [("record", True), ("key check", True), ("target", False), ("form", False)]
+)
+def test_what_a_store_holds_from_when_all_was_sealed_by_one_key_still_opens(
+    ring: Keyring, purpose: str, opens: bool
+) -> None:
+    """A key once sealed everything; a page or a form that is on its way lives half an hour."""
+    before = ring.seal("seed", b"v", "x")
+    if opens:
+        assert ring.open(purpose, before, "x") == b"v"
+    else:
+        with pytest.raises(SealBroken):
+            ring.open(purpose, before, "x")
 
 
 def test_what_is_signed_by_any_key_of_the_ring_is_read(ring: Keyring) -> None:
@@ -143,7 +173,85 @@ def test_a_ring_shows_ids_and_no_key(ring: Keyring) -> None:
     assert repr(ring) == "<Keyring new, test1>"
 
 
+# what is hidden or proven by one purpose in several rooms: the same thing, looked for again
+IN_SEVERAL_ROOMS = {
+    "hash address": {"audit", "reads"},
+}
+
+
+def purposes() -> dict[str, set[str]]:
+    """Each kind of key and its purpose -> the rooms that ask for it, as they stand in the source."""
+    kinds = {"seal": "seal", "open": "seal", "sign": "sign", "unsign": "sign"}
+    kinds |= dict.fromkeys(("hash", "hashes", "matches"), "hash")
+    root = Path(mfa_gate.__file__).parent
+    found: dict[str, set[str]] = defaultdict(set)
+    for file in sorted(root.rglob("*.py")):
+        where = file.relative_to(root).with_suffix("")
+        if "keyring" not in file.read_text():
+            continue
+        module = import_module(".".join(["mfa_gate", *where.parts]).removesuffix(".__init__"))
+        for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
+            function, *arguments = [call.func, *call.args]
+            if ast.unparse(function) == "partial":
+                function, *arguments = arguments
+            asked = isinstance(function, ast.Attribute) and ast.unparse(function.value).endswith("keyring")
+            if not asked or not isinstance(function, ast.Attribute) or function.attr not in kinds:
+                continue
+            (purpose, *_) = arguments
+            named = getattr(module, purpose.id) if isinstance(purpose, ast.Name) else getattr(purpose, "value", None)
+            if isinstance(named, str):  # else a class's own, which says what it adds to that of the chain
+                found[f"{kinds[function.attr]} {named}"].add(where.parts[0])
+    return found
+
+
+def test_no_two_rooms_share_a_purpose() -> None:
+    found = purposes()
+    assert len(found) > 15
+    assert {name: rooms for name, rooms in found.items() if len(rooms) > 1} == IN_SEVERAL_ROOMS
+
+
 # --- a portal and its keys ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.abuse("A60")
+def test_nothing_that_a_stranger_has_sealed_spends_of_the_key_of_the_seeds(
+    portal: Portal, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = portal.enrolled()
+    used: Counter[str] = Counter()
+    seal = Keyring.seal
+
+    def counted(self: Keyring, purpose: str, *values: Any) -> str:
+        used[purpose] += 1
+        return seal(self, purpose, *values)
+
+    monkeypatch.setattr(Keyring, "seal", counted)
+    for number in range(20):
+        browser.get(f"/patients/{number}")
+    browser.sign_in(secret)
+    portal.clock.advance(660)
+    assert 'name="sealed_form"' in browser.post("/bank", {"amount": "1"}).text
+    assert used.keys() == {"target", "form"}
+
+
+@pytest.mark.abuse("A60")
+def test_a_store_from_when_all_was_sealed_by_one_key_goes_on(
+    make: MakePortal, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_key = Keyring._cipher
+    with monkeypatch.context() as before:
+        before.setattr(Keyring, "_cipher", lambda self, purpose, key_id: one_key(self, "seed", key_id))
+        portal.sql("DELETE FROM mfa_keys")  # it is entered anew
+        old = open_records(make)
+        browser, secret = old.browser(), old.enrolled()
+        browser.sign_in(secret)
+        assert browser.get("/records/42").text == "record 42"
+    new = make(MFA_GATE_KEYS=f"{NEW},{KEYS}")
+    report = new.app.test_cli_runner().invoke(args=["mfa", "report", "breach", "--account", "anne", "--json"])
+    assert [one["record"] for one in json.loads(report.output)["notify"]] == ["42"]
+    assert rotate(new) == '{"resealed": 1, "still_needed": ["test1"]}\n'
+    old.clock.advance(30)
+    assert new.browser().sign_in(secret).status_code == 303
 
 
 @pytest.mark.abuse("A60")
