@@ -29,9 +29,10 @@ from ..factors.registry import FACTORS, METHODS, factor_of
 from ..flows import Progress, State
 from ..flows.flow import log
 from ..levels import Level
+from ..netinfo.browsers import shown_again
 from ..notices.kinds import NOTICE_KINDS
 from ..store.authenticators import AuthenticatorRow
-from ..store.outbox import NoticeRow
+from ..store.outbox import Shown
 from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
@@ -296,7 +297,7 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
     return {
         "id": row.sign_in,
         "level": Level(row.level).name,
-        "browser": row.browser,
+        "browser": shown_again(row.browser),
         "network": row.network,
         "created_at": row.created_at,
         "last_seen": row.last_seen,
@@ -304,15 +305,17 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
     }
 
 
-def notice_document(row: NoticeRow) -> dict[str, Any]:
-    """A notice, with its sentence in the reader's language."""
+def notice_document(one: Shown) -> dict[str, Any]:
+    """A notice, with its sentence in the reader's language, and how many of its kind there are."""
+    row = one.notice
     sentence = NOTICE_KINDS[row.kind].sentence if row.kind in NOTICE_KINDS else row.kind
     return {
         "id": row.id,
         "kind": row.kind,
         "at": row.at,
-        "browser": json.loads(row.data).get("browser"),
+        "browser": shown_again(json.loads(row.data).get("browser")),
         "sentence": translate()(sentence),
+        "count": one.times,
     }
 
 

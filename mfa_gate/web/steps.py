@@ -140,7 +140,7 @@ def see_notices(context: RequestContext, fields: dict[str, Any]) -> int:
         up_to = int(up_to)
     if not isinstance(up_to, int) or isinstance(up_to, bool) or not 0 <= up_to < 2**63:
         raise InvalidRequest
-    return context.parts.notices.show(context.client, up_to)
+    return context.parts.notices.see(context.client, up_to)
 
 
 def browser_answer(fields: dict[str, str]) -> dict[str, Any]:
