@@ -88,13 +88,24 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
         "stylesheet": settings.stylesheet and settings.script_root + settings.stylesheet,
         "css": url_for(f"{BLUEPRINT}.static", filename="mfa_gate.css"),
         "support": settings.support,
-        "account_name": account.name if account else None,
+        "account_name": account.name if account and _may_be_named(account) else None,
+        "begun": account is not None,
         "urls": _urls(parts),
         "offers": settings.methods,
         "enrols": tuple(name for name in reversed(settings.methods) if FACTORS[name].stands_alone),
         "templates": {name: factor.template for name, factor in FACTORS.items()},
         **{"mfa_csrf": None, "error": None, "wait": None, **values},
     }
+
+
+def _may_be_named(account: Account) -> bool:
+    """Whether a page may say whose it is: to nobody who has shown no more than a password, as the API does not."""
+    context = request_context()
+    session = context.session
+    if session is None or session.account_id != account.id:
+        return False
+    enrols = session.enrol_until is not None and not session.moved
+    return session.level >= Level.MFA or enrols or context.is_observed
 
 
 class OwnAnswer(Response):

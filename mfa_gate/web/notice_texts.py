@@ -19,7 +19,7 @@ from ..lines import visible
 from ..netinfo.browsers import shown_again
 from ..notices.delivery import Undeliverable, is_mailable
 from ..notices.kinds import NOTICE_KINDS
-from ..store.alerts import AlertRow
+from ..store.alerts import Digest
 from ..store.outbox import NoticeRow, Shown
 from ..wiring import Parts
 from .language import Translate, catalogue, choose, date_of, long_date
@@ -108,21 +108,23 @@ def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
     return mail
 
 
-def desk_message(parts: Parts, rows: Sequence[AlertRow], sender: str, to: str) -> EmailMessage:
+def desk_message(parts: Parts, news: Digest, sender: str, to: str) -> EmailMessage:
     """The mail to the desk: how many accounts are to be looked at, and for what. It names nobody."""
     settings = parts.settings
     t = catalogue(choose(settings, None))
-    counted = Counter(row.kind for row in rows)
-    lines = [t("%(count)s × %(what)s") % {"count": n, "what": t(EVENT_KINDS[kind].says)} for kind, n in counted.items()]
+    lines = [
+        t("%(count)s × %(what)s") % {"count": number, "what": t(EVENT_KINDS[kind].says)}
+        for kind, number in news.kinds.items()
+    ]
     mail = EmailMessage()
     mail["Subject"] = t("To be looked at: %(count)s accounts at %(service)s") % {
-        "count": len({row.subject for row in rows}),
+        "count": news.accounts,
         "service": settings.name,
     }
     mail["From"], mail["To"] = sender, to
     mail["Date"] = datetime.fromtimestamp(parts.services.clock(), UTC)
     host = urlsplit(settings.base_url).hostname
-    mail["Message-ID"] = f"<mfa-gate-desk-{max(row.id for row in rows)}-{int(max(r.last_at for r in rows))}@{host}>"
+    mail["Message-ID"] = f"<mfa-gate-desk-{news.last_id}-{int(news.last_at)}@{host}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5
     mail.set_content("\n".join([*lines, "", f"{settings.base_url}{settings.url_prefix}/desk"]) + "\n")
     return mail
