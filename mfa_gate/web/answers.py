@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from ..account import Account
-from ..assurance import ACR, Requirement
+from ..assurance import ACR, LEVELS, Requirement
 from ..exc import (
     N_,
     ActivationRequired,
@@ -214,12 +214,24 @@ def _onward(context: RequestContext, refusal: Refusal, required: Requirement | N
     else:
         # the challenge redirects a session that is at another step
         activates = isinstance(refusal, ActivationRequired) and request.blueprint == BLUEPRINT
-        response = go(gate_path(parts, "activate" if activates else "challenge"))
+        response = go(gate_path(parts, "activate") if activates else _challenge_path(parts, required))
     # of the gate's own pages only those that a step-up leads back to
     if (request.blueprint != BLUEPRINT or "requirement" in refusal.data) and targets.is_navigation(request):
         wanted = targets.wanted(request) or (request.path if request.blueprint == BLUEPRINT else None)
         targets.keep(parts, response, wanted, required.level if required else Level.MFA, refusal.code)
     return response
+
+
+def _challenge_path(parts: Parts, required: Requirement | None) -> str:
+    """The challenge; what is no navigation leaves no wanted page behind, so the level stands in the URL."""
+    path, level = gate_path(parts, "challenge"), required.level if required else Level.MFA
+    return path if level <= Level.MFA or targets.is_navigation(request) else f"{path}?acr_values={ACR[level]}"
+
+
+def level_asked(acr_values: str | None = None) -> Level:
+    """The level that a URL, or these values of a form, asks for (RFC 9470 §3); it only ever narrows."""
+    named = f"{request.args.get('acr_values', '')} {acr_values or ''}".split()
+    return max((LEVELS[one] for one in named if one in LEVELS), default=Level.MFA)
 
 
 def problem(refusal: Refusal, required: Requirement | None = None) -> Response:
@@ -264,9 +276,15 @@ def session_document(context: RequestContext, progress: Progress) -> dict[str, A
         "level": session.level.name if session else None,
         "methods": list(session.amr) if session else [],
         "authenticated_at": session.authenticated_at if session else None,
-        "allowed_methods": list(allowed(progress, context.asked_of_group) or allowed(progress, Requirement())),
+        "allowed_methods": list(_offered(context, progress)),
         "csrf_token": context.csrf_token,
     }
+
+
+def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
+    """What serves; to who signs in, in any case what completes that."""
+    found = allowed(progress, context.asked_of_group | Requirement(level_asked()))
+    return found if found or progress.state == "signed_in" else allowed(progress, Requirement())
 
 
 def half_way(context: RequestContext) -> Response:

@@ -7,11 +7,13 @@ from typing import Any
 from flask import Response, request
 
 from ..account import Account
-from ..assurance import Requirement
+from ..assurance import ACR, Requirement
 from ..exc import (
     EnrolmentGone,
     InvalidRequest,
     LastAuthenticator,
+    LiftRequired,
+    MethodNotEnough,
     NoMethod,
     NotFound,
     ReadQuotaReached,
@@ -33,7 +35,7 @@ from .factors import FACES
 from .language import ago, choose, date_of, long_date
 from .request_context import RequestContext, request_context
 
-RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest)
+RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest, MethodNotEnough)
 
 
 def challenge() -> Response:
@@ -44,7 +46,8 @@ def challenge() -> Response:
     progress = _progress(context)
     if progress.state not in ("pending", "signed_in"):
         return _to_step(progress)
-    return challenge_page(context, progress, _offered(context, progress))
+    methods, level = _offered(context, progress)
+    return challenge_page(context, progress, methods, level=level)
 
 
 def _prove(context: RequestContext) -> Response:
@@ -54,8 +57,9 @@ def _prove(context: RequestContext) -> Response:
         return _to_step(_progress(context))
     except RETRY as refusal:
         progress, tried = _progress(context), _sent("method") or "totp"
-        methods = _offered(context, progress)
-        return challenge_page(context, progress, methods, refusal=refusal, sealed=_sent("sealed_form"), tried=tried)
+        methods, level = _offered(context, progress)
+        sealed = _sent("sealed_form")
+        return challenge_page(context, progress, methods, refusal=refusal, sealed=sealed, level=level, tried=tried)
     assert context.session is not None  # noqa: S101  (it was just elevated)
     form = sealed_form.unseal(context.parts, fields.get("sealed_form"), context.session)
     if form is None:
@@ -67,28 +71,49 @@ def _prove(context: RequestContext) -> Response:
 def _read_proof(context: RequestContext) -> dict[str, str]:
     """Verify what the form of a factor carries; its fields."""
     own = {name for face in FACES.values() for name in face.fields}
-    fields = inputs.read(request, context, "method", "sealed_form", *own)
-    face = FACES.get(fields.get("method", "totp"))
+    fields = inputs.read(request, context, "method", "sealed_form", "acr_values", *own)
+    method = fields.get("method", "totp")
+    face = FACES.get(method)
     if face is None:
         raise InvalidRequest
+    if context.session_level >= Level.MFA:
+        # a page of an earlier time may stand open still
+        methods, _ = _offered(context, _progress(context))
+        if methods and method not in methods:
+            raise MethodNotEnough
     face.prove(context, fields)
     return fields
 
 
-def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
-    """The methods that satisfy what the wanted page, or the sealed form, asks for."""
+def _offered(context: RequestContext, progress: Progress) -> tuple[tuple[str, ...], Level]:
+    """The methods that satisfy what the wanted page, the sealed form or the URL asks for, and the level of that.
+
+    Where none of them says what was refused, it may have been reading: then what lifts a stop of that.
+    """
     target = targets.kept(context.parts, request)
     form = (
         sealed_form.unseal(context.parts, _sent("sealed_form"), context.session)
         if context.session and request.method == "POST"
         else None
     )
-    wanted = [one for one in (target, form) if one]
-    level = max((one.level for one in wanted), default=Level.MFA)
+    wanted = [one for one in (form or target,) if one]
+    sent = _sent("acr_values") if request.method == "POST" else None
+    level = max([answers.level_asked(sent), *(one.level for one in wanted)])
+    if not wanted and isinstance(_stop(context, progress), LiftRequired):
+        level = max(level, Level.PHISHING_RESISTANT)
     required = Requirement(level) | context.asked_of_group
     offered = _methods(context, progress, required, [one.path for one in wanted])
     # who signs in without what that page asks for still signs in; the page will say what is missing
-    return offered if offered or progress.state == "signed_in" else answers.allowed(progress, Requirement())
+    if not offered and progress.state != "signed_in":
+        return answers.allowed(progress, Requirement()), level
+    return offered, level
+
+
+def _stop(context: RequestContext, progress: Progress) -> Refusal | None:
+    """Whether the account reads nothing, as its owner is told once signed in; nobody else is."""
+    if context.session is None or progress.state != "signed_in":
+        return None
+    return context.parts.reads.stop_of(context.session.account_id)
 
 
 def _methods(context: RequestContext, progress: Progress, required: Requirement, paths: list[str]) -> tuple[str, ...]:
@@ -109,15 +134,17 @@ def challenge_page(
     refusal: Refusal | None = None,
     sealed: str | None = None,
     tried: str | None = None,
+    level: Level = Level.MFA,
     status: int = 200,
 ) -> Response:
-    """Ask for a proof; with `sealed`, the form that will be sent after it."""
+    """Ask for a proof of a level; with `sealed`, the form that will be sent after it."""
     step_up = progress.state == "signed_in"
     unusual = not step_up and context.session is not None and context.session.risk != "usual"
     if not methods:
         return answers.refuse(TooUnusual() if unusual else NoMethod())
     target = targets.kept(context.parts, request) if step_up else None
-    many = target is not None and target.why == ReadQuotaReached.code
+    stop = _stop(context, progress)
+    many = stop is None and target is not None and target.why == ReadQuotaReached.code
     methods_are_limited = not step_up and methods != answers.allowed(progress, Requirement())
     shown = {
         "methods": methods,
@@ -126,6 +153,8 @@ def challenge_page(
         "sealed_form": sealed,
         "tried": tried,
         "many": many,
+        "stop": said(stop, _account(context)) if stop else None,
+        "acr": ACR[level] if step_up and level > Level.MFA else None,
     }
     return _form_page("challenge", context, refusal, status, unusual=unusual, **shown)
 
@@ -226,7 +255,7 @@ def _confirm_first(context: RequestContext, refusal: StepUpRequired) -> Response
     methods = _methods(context, progress, Requirement(required.level), [request.path])
     if sealed is None or not methods:
         raise refusal
-    return challenge_page(context, progress, methods, sealed=sealed, status=401)
+    return challenge_page(context, progress, methods, sealed=sealed, level=required.level, status=401)
 
 
 def _authenticators_page(context: RequestContext, refusal: Refusal | None = None, **values: Any) -> Response:

@@ -10,7 +10,7 @@ from ..exc import InvalidRequest, MFAGateError, Unavailable
 from ..flows import BegunTOTP, Elevated, Removed
 from ..flows.flow import log
 from ..levels import Level
-from . import inputs, targets
+from . import answers, inputs, targets
 from .request_context import RequestContext
 
 CODE_LENGTH: Final = 128
@@ -22,7 +22,8 @@ def begin_verify(context: RequestContext) -> dict[str, Any]:
     """Options for an assertion; in a step-up by keys that reach what the wanted page asks for."""
     inputs.read(request, context)
     target = targets.kept(context.parts, request) if context.session_level >= Level.MFA else None
-    hardware = target is not None and target.level == Level.HARDWARE
+    asked = max(answers.level_asked(), target.level if target else Level.MFA)
+    hardware = context.session_level >= Level.MFA and asked == Level.HARDWARE
     return context.parts.webauthn.begin_verify(context.client, Level.HARDWARE if hardware else Level.PHISHING_RESISTANT)
 
 
