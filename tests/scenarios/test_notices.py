@@ -46,6 +46,14 @@ def elsewhere(portal: Portal, secret: str) -> Browser:
     return browser
 
 
+def known(portal: Portal, browser: Browser, secret: str) -> None:
+    """Let a browser be one that its owner has signed in with before, and been told of."""
+    portal.clock.advance(30)
+    browser.sign_in(secret)
+    browser.step("sign-out")
+    portal.told()
+
+
 # --- what is told ----------------------------------------------------------------------------------------------------
 
 
@@ -125,6 +133,7 @@ def test_what_cannot_be_told_does_not_happen(portal: Portal, monkeypatch: pytest
 
 def test_the_next_sign_in_says_what_happened_and_leads_on_to_the_wanted_page(portal: Portal, browser: Browser) -> None:
     secret = portal.enrolled()
+    known(portal, browser, secret)
     elsewhere(portal, secret)
     portal.clock.advance(30)
     assert browser.get("/patients/1").status_code == 303
@@ -138,10 +147,11 @@ def test_the_next_sign_in_says_what_happened_and_leads_on_to_the_wanted_page(por
     assert up_to is not None
     seen = browser.step("news", action="seen", up_to=up_to[1])
     assert seen.headers["Location"] == f"{BASE_URL}/patients/1"
-    assert waiting(portal) == ["new_device"]  # this browser's own, said at the next sign-in
+    assert waiting(portal) == []
     browser.step("sign-out")
     portal.clock.advance(30)
-    assert browser.sign_in(secret).headers["Location"] == f"{BASE_URL}/mfa/news"
+    assert browser.sign_in(secret).headers["Location"] == f"{BASE_URL}/"
+    assert "Quelqu’un s’est connecté" in text_of(browser.get("/mfa/news"))  # among what happened earlier
 
 
 def test_a_slip_of_the_owners_own_is_not_held_against_anybody(portal: Portal, browser: Browser) -> None:
@@ -150,8 +160,8 @@ def test_a_slip_of_the_owners_own_is_not_held_against_anybody(portal: Portal, br
     browser.step("challenge", code="000000")
     portal.clock.advance(30)
     assert browser.step("challenge", code=portal.code(secret)).headers["Location"] == f"{BASE_URL}/"
-    up_to = {"up_to": 2**40}
-    browser.api("POST", "notices/seen", up_to)
+    assert waiting(portal) == ["new_device"]
+    portal.told()
     browser.step("sign-out")
     portal.clock.advance(30)
     assert browser.sign_in(secret).headers["Location"] == f"{BASE_URL}/"
@@ -170,6 +180,7 @@ def test_it_was_not_me_on_the_page_signs_out_everybody_else(portal: Portal, brow
 
 def test_programs_get_the_news_too(portal: Portal, browser: Browser) -> None:
     secret = portal.enrolled()
+    known(portal, browser, secret)
     elsewhere(portal, secret)
     portal.clock.advance(30)
     browser.password()
@@ -180,6 +191,7 @@ def test_programs_get_the_news_too(portal: Portal, browser: Browser) -> None:
     assert notice["browser"] == "Firefox · Linux"
     assert browser.api("POST", "notices/seen", {"up_to": notice["id"]}).json == {"seen": 1}
     assert browser.api("GET", "notices").json == {"notices": []}
+    assert notice["id"] in [one["id"] for one in browser.api("GET", "notices/earlier").json["notices"]]
 
 
 @pytest.mark.parametrize("up_to", [None, -1, True, "x", 2**63, 1.5, [1], {}], ids=repr)
