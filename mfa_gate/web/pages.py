@@ -76,13 +76,19 @@ def _read_proof(context: RequestContext) -> dict[str, str]:
     face = FACES.get(method)
     if face is None:
         raise InvalidRequest
-    if context.session_level >= Level.MFA:
-        # a page of an earlier time may stand open still
-        methods, _ = _offered(context, _progress(context))
-        if methods and method not in methods:
-            raise MethodNotEnough
+    if context.session_level >= Level.MFA and _is_in_vain(context, method):
+        raise MethodNotEnough
     face.prove(context, fields)
     return fields
+
+
+def _is_in_vain(context: RequestContext, method: str) -> bool:
+    """Whether a proof, of a page that stands open still, would leave stopped what it was asked for."""
+    progress = _progress(context)
+    if not isinstance(_stop(context, progress), LiftRequired):
+        return False
+    methods, _ = _offered(context, progress)
+    return bool(methods) and method not in methods
 
 
 def _offered(context: RequestContext, progress: Progress) -> tuple[tuple[str, ...], Level]:
@@ -96,7 +102,7 @@ def _offered(context: RequestContext, progress: Progress) -> tuple[tuple[str, ..
         if context.session and request.method == "POST"
         else None
     )
-    wanted = [one for one in (form or target,) if one]
+    wanted = [one for one in (target, form) if one]
     sent = _sent("acr_values") if request.method == "POST" else None
     level = max([answers.level_asked(sent), *(one.level for one in wanted)])
     if not wanted and isinstance(_stop(context, progress), LiftRequired):
