@@ -77,7 +77,7 @@ def links_are_not_signed(patch: Patch) -> None:
 
 
 def nothing_is_said_at_the_next_sign_in(patch: Patch) -> None:
-    patch.setattr(outbox, "waits", lambda *_: False)
+    patch.setattr(outbox, "waits", lambda *_: outbox.Waiting(False, False))
 
 
 def each_alert_is_a_mail(patch: Patch) -> None:

@@ -77,6 +77,10 @@ ROWS = {
     "A64": ("a view that forgets to charge, swallows the refusal, streams, or tells what there is by an error", "P8"),
     "A65": ("cookies of another portal or a sibling host", "P1"),
     "A66": ("a bought list of passwords tried in breadth, from one address or a hundred", "P1"),
+    "A73": (
+        "the owner kept in the dark: news marked as seen, buried, timed as a slip, worded by a stranger, stopped mutely",
+        "P9",
+    ),
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
 }
 TESTS = Path(__file__).parent.parent
