@@ -17,6 +17,9 @@ ACR: Final = {
 }
 
 
+LEVELS: Final = {acr: level for level, acr in ACR.items()}
+
+
 class Proof(NamedTuple):
     """One successful verification.
 

@@ -101,6 +101,24 @@ class ReadsStopped(Refusal):
     )
 
 
+class ReadsStoppedForDesk(ReadsStopped):
+    """The same, where nothing that its owner could prove lifts it."""
+
+    sentence = N_(
+        "Records were opened in this account in a way that is not usual for it, so it was stopped. "
+        "Only the help desk can let it open records again: please call them."
+    )
+
+
+class LiftRequired(StepUpRequired):
+    """The account reads no records until a phishing-resistant proof lifts that, which it can make."""
+
+    sentence = N_(
+        "Records were opened in this account in a way that is not usual for it, so it opens no more for now. "
+        "A passkey or a security key lifts that; a code does not."
+    )
+
+
 class TooManyAtOnce(Refusal):
     """A list with more records than a proof grants."""
 
@@ -147,6 +165,14 @@ class SurerProofRequired(Refusal):
     sentence = N_(
         "This sign-in does not look like your usual ones. Please use your key, your phone or this device to confirm it."
     )
+
+
+class MethodNotEnough(Refusal):
+    """A proof that would not open what was refused: nothing is verified."""
+
+    status = 403
+    code = "method_not_enough"
+    sentence = N_("This would not be enough for what you wanted. Please confirm in the way that stands here.")
 
 
 class TooUnusual(Refusal):

@@ -41,6 +41,7 @@ DIFFERS = frozenset(
         *("store", "store_upgrade", "package", "races", "races_more", "passkeys_races", "reads_races", "limits"),
         *("audit_chain", "notices_send", "alerts", "devices", "sessions", "keyring", "tokens", "import"),
         *("sign_in", "activation", "enrolment", "recovery", "passkeys", "own", "reads", "reports", "desk_reads"),
+        "owner_told",
     )
 )
 

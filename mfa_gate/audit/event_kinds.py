@@ -54,6 +54,7 @@ EVENT_KINDS: Final[Mapping[str, EventKind]] = {
         *("device", "left", *_FAILED),
         reasons=("spent", "removed", "seal_broken", "user_handle", "signature", *_ANSWER),
     ),
+    "sign_in_unfinished": _kind(N_("a right password was not followed by a second factor"), _AUTH, "indicator"),
     "activation_issued": _kind(
         N_("an activation code was issued"), _IAM, "creation", "why", "activation", "ended", "by", "via"
     ),

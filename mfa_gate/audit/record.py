@@ -8,8 +8,9 @@ from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
 from ..keyring import Keyring
-from ..netinfo.browsers import family
-from ..notices.kinds import ALERTS, NOTICE_KINDS, notice_of
+from ..netinfo.browsers import shown
+from ..notices.kinds import ALERTS, NOTICE_KINDS, SLIPS, notice_of
+from ..risk.habits import place_text
 from ..store import Transaction, alerts, events, outbox
 from ..store.engine import Ending
 from .chain import Head, Heads
@@ -22,6 +23,20 @@ PURPOSE: Final = "audit"  # of the keyed hash over a line
 Outcome = Literal["success", "failure", "refused", "unknown"]
 
 
+class Earlier(NamedTuple):
+    """When and where something happened that is told later.
+
+    Attributes:
+        at: seconds since the epoch.
+        place: keyed hash of network and browser.
+        browser: its family.
+    """
+
+    at: float
+    place: str | None
+    browser: str | None
+
+
 class Who(NamedTuple):
     """Whom an event is about and from where it came.
 
@@ -29,13 +44,15 @@ class Who(NamedTuple):
         subject: the account's random name in events, or None where no account is meant.
         sign_in: the sign-in it happened in.
         address: the client's address as the portal sees it; only its keyed hash is stored.
-        agent: what the browser says it is; its family is told to the owner.
+        agent: what the browser says it is; its family is told to the owner. None where no browser took part.
+        earlier: where it was, if it is told later than it happened.
     """
 
     subject: str | None = None
     sign_in: str | None = None
     address: str | None = None
     agent: str | None = None
+    earlier: Earlier | None = None
 
 
 class Audit:
@@ -104,6 +121,19 @@ class Audit:
         notice = notice_of(kind, outcome, amr, data)
         if notice is None or who.subject is None:
             return
-        about = {"method": amr, "browser": family(who.agent), "records": data.get("records")}
-        written = _written({name: value for name, value in about.items() if value is not None and value != ""})
-        outbox.add(tx, who.subject, who.sign_in, notice, now, written, now + NOTICE_KINDS[notice].delay)
+        at = now if who.earlier is None else who.earlier.at
+        about = {"method": amr, "records": data.get("records"), **self._where(notice, who)}
+        written = _written({name: value for name, value in about.items() if value is not None})
+        outbox.add(tx, who.subject, who.sign_in, notice, at, written, at + NOTICE_KINDS[notice].delay)
+
+    def _where(self, notice: str, who: Who) -> dict[str, Any]:
+        """In which browser, "" for an unknown one; and, of what may turn out to be a slip, in which place."""
+        if who.earlier is not None:
+            return {"browser": who.earlier.browser or "", "place": who.earlier.place, "unfinished": True}
+        if who.agent is None:
+            return {}
+        return {"browser": shown(who.agent) or "", "place": self.place(who) if notice in SLIPS else None}
+
+    def place(self, who: Who) -> str:
+        """The keyed hash of where a client is, and with what: as a session keeps it."""
+        return self._keyring.hash("context", place_text(who.address, who.agent))

@@ -9,6 +9,7 @@ import click
 
 from ..exc import WrongCode
 from ..flows import AccountView
+from ..netinfo.browsers import shown_again
 from .output import Failed, account_argument, in_app, parts, tell, time_of
 
 
@@ -52,7 +53,7 @@ def _document(case: AccountView) -> dict[str, Any]:
         "sessions": [
             {
                 "id": one.sign_in,
-                "browser": one.browser or "",
+                "browser": shown_again(one.browser) or "",
                 "network": one.network or "",
                 "since": _time(one.created_at),
                 "seen": _time(one.last_seen),

@@ -77,16 +77,16 @@ def _channel(here: Parts, channel: Channel, deliver: Callable[[Batch], None], co
 def _desk(here: Parts, mail: Mail, counted: Counter[str]) -> None:
     """One mail to the desk about all that is new there."""
     policy = here.desk.policy
-    rows = here.desk.to_mail() if policy is not None and policy.mail is not None else []
-    if policy is None or policy.mail is None or not rows:
+    news = here.desk.to_mail() if policy is not None and policy.mail is not None else None
+    if policy is None or policy.mail is None or news is None:
         return
     try:
-        mail.send(words.desk_message(here, rows, mail.sender, policy.mail))
+        mail.send(words.desk_message(here, news, mail.sender, policy.mail))
     except (NotNow, Undeliverable) as error:
         log.warning("the desk could not be written to, and is at the next pass: %s", error)
         counted["later"] += 1
         return
-    here.desk.mailed(rows)
+    here.desk.mailed(news)
     counted["sent"] += 1
 
 

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..exc import InvalidRequest, NotFound
 from ..flows import ClientContext
 from ..store import accounts, alerts
-from ..store.alerts import AlertRow
+from ..store.alerts import AlertRow, Digest
 from .acting import Acting
 
-MAX_ALERTS: Final = 200  # alerts
+PAGE: Final = 150  # alerts on one page
 MAIL_INTERVAL: Final = 600.0  # seconds between two mails to the desk
+
+
+class AlertPage(NamedTuple):
+    """A page of the list.
+
+    Attributes:
+        rows: alerts, with the ids of their accounts.
+        number: which page it is, from 1 on.
+        pages: how many there are.
+    """
+
+    rows: list[tuple[AlertRow, str]]
+    number: int
+    pages: int
 
 
 class Alerts(Acting):
     """Alerts of all accounts."""
 
-    def alerts(self, client: ClientContext) -> list[tuple[AlertRow, str]]:
-        """What nobody has dealt with yet, with the ids of the accounts, the latest first. Raises as `staff`."""
+    def alerts(self, client: ClientContext, page: int = 1) -> AlertPage:
+        """What nobody has dealt with yet, by pages, with the ids of the accounts, the latest first. Raises as `staff`.
+
+        The first page begins with the latest of each kind.
+        """
         self.staff(client)
-        return self.every_alert()
+        with self.services.store.begin() as tx:
+            return AlertPage(alerts.opened(tx, PAGE, (page - 1) * PAGE), page, -(-alerts.count(tx) // PAGE))
 
     def every_alert(self) -> list[tuple[AlertRow, str]]:
-        """The same, for operators."""
+        """All of them, for operators."""
         with self.services.store.begin() as tx:
-            return alerts.opened(tx, MAX_ALERTS)
+            return alerts.opened(tx)
 
-    def to_mail(self) -> list[AlertRow]:
-        """What the desk is to be written to about now; nothing within ten minutes of the last time."""
+    def to_mail(self) -> Digest | None:
+        """What the desk is to be written to about now; None for nothing, as within ten minutes of the last time."""
         with self.services.store.begin() as tx:
             last = alerts.last_mailed(tx)
             quiet = last is not None and self.services.clock() - last < MAIL_INTERVAL
-            return [] if quiet else alerts.not_mailed(tx, MAX_ALERTS)
+            return None if quiet else alerts.not_mailed(tx)
 
-    def mailed(self, rows: Sequence[AlertRow]) -> None:
+    def mailed(self, told: Digest) -> None:
         """Note that it was."""
         with self.services.store.begin() as tx:
-            alerts.mark_mailed(tx, [row.id for row in rows], self.services.clock())
+            alerts.mark_mailed(tx, told, self.services.clock())
 
     def close(self, client: ClientContext, account_id: str, reason: str | None, seen: float) -> None:
         """Note that an account's alerts are dealt with. Raises as all acts, and InvalidRequest for what is to come.

@@ -24,6 +24,7 @@ from ..store import (
     recovery_sets,
     sessions,
 )
+from . import unfinished
 from .factor_flow import FactorFlow
 from .flow import Flow
 from .services import Services
@@ -184,10 +185,10 @@ class AccountLifecycle(Flow):
 
     def purge(self) -> dict[str, int]:
         """Clear away what has ended by itself; how much of each. Nothing depends on its being run."""
-        now = self.services.clock()
+        now, ended = self.services.clock(), unfinished.sweep(self.services)
         with self.services.store.begin() as tx:
             return {
-                "sessions": sessions.remove_ended(tx, now),
+                "sessions": ended + sessions.remove_ended(tx, now),
                 "enrolments": authenticators.remove_ended_enrolments(tx, now),
                 "challenges": credentials.remove_ended_challenges(tx, now),
                 "activations": activations.remove_ended(tx, now),

@@ -14,7 +14,7 @@ from ..store.sessions import ListedRow
 from .activation import UnknownAccount
 from .flow import Flow
 
-MAX_EVENTS = 200  # events
+MAX_EVENTS = 25  # events of each kind and outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class AccountView:
         frozen_until: nothing is added before that (seconds since the epoch), or None.
         code_until: until when an activation code may be redeemed, or None.
         alerts: what the desk has not dealt with, the latest first.
-        history: its latest events, the newest first; of the same one after the other only the latest.
+        history: its latest events of each kind and outcome, the newest first; of the same one after the other only the
+            latest.
     """
 
     account: Account

@@ -138,6 +138,7 @@ class Activation(ProofFlow):
                 tx, session, now, until, self.newly_proven_place(client, now), client.sent
             )
             services.limiter.succeeded(tx, attempt)
+            self.settle(tx, client, subject, now)
             services.audit.record(tx, "activation_redeemed", now, client.who(subject))
         return Elevated(cookie, elevated, account)
 

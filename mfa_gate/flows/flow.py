@@ -30,7 +30,7 @@ from ..exc import (
     TooUnusual,
     WrongState,
 )
-from ..factors.registry import FACTORS, METHODS, RECOVERY_AMR
+from ..factors.registry import FACTORS, METHODS, RECOVERY_AMR, factor_of
 from ..levels import Level
 from ..risk.habits import Place
 from ..sessions.session import Session
@@ -132,7 +132,7 @@ class Elevated:
 
 
 def methods_allowed_at_risk(session: Session, amr: frozenset[str]) -> frozenset[str]:
-    """Which of these methods may complete a sign-in that is as unusual as this one.
+    """Which of these methods, all of which the portal offers, may complete a sign-in that is as unusual as this one.
 
     What a relay cannot pass always may. Of a raised sign-in so may a recovery code, which is the way back when a key is
     lost; and a code of an app, where the account has nothing surer.
@@ -181,7 +181,7 @@ class Flow:
         # asked in any case: an account with and one without authenticators cost the same
         bound = activations.is_bound(tx, session.account_id, session.sign_in, self.services.clock())
         if amr:
-            return Progress("pending", methods_allowed_at_risk(session, amr))
+            return Progress("pending", methods_allowed_at_risk(session, self.usable(amr)))
         return Progress("enrolling" if bound and not session.moved else "activation")
 
     def fits_risk(self, tx: Transaction, session: Session, amr: str) -> None:
@@ -193,13 +193,17 @@ class Flow:
         """
         if session.risk == "usual" or session.level >= Level.MFA:
             return
-        fitting = methods_allowed_at_risk(session, self.proven_amr(tx, session.account_id))
+        fitting = methods_allowed_at_risk(session, self.usable(self.proven_amr(tx, session.account_id)))
         if amr not in fitting:
             raise SurerProofRequired if fitting else TooUnusual
 
     def proven_amr(self, tx: Transaction, account_id: str) -> frozenset[str]:
         """How an account can prove itself now (RFC 8176)."""
         return frozenset(map(self.as_proven, authenticators.amr(tx, account_id)))
+
+    def usable(self, amr: frozenset[str]) -> frozenset[str]:
+        """Those of these methods that the portal offers."""
+        return frozenset(one for one in amr if factor_of(one).name in self.services.settings.methods)
 
     def as_proven(self, amr: str) -> str:
         """What an authenticator's method counts as now: hardware only while the portal asks for attestation."""

@@ -9,12 +9,16 @@ from ..account import Account
 from ..audit.record import Who
 from ..durations import DAY
 from ..exc import LinkGone
-from ..notices.kinds import NOTICE_KINDS
-from ..store import accounts, counters, events, outbox, sessions
-from ..store.outbox import Channel, NoticeRow
+from ..factors.registry import METHODS
+from ..levels import Level
+from ..notices.kinds import NOTICE_KINDS, OPEN_FOR
+from ..sessions.session import Session
+from ..store import Transaction, accounts, authenticators, counters, events, outbox, sessions
+from ..store.outbox import Alarms, Channel, NoticeRow, Shown
+from . import unfinished
 from .flow import ClientContext, Flow
 
-MAX_SHOWN: Final = 50  # of one account at once
+MAX_SHOWN: Final = 20  # of one account and kind at once
 CLAIM_SECONDS: Final = 600.0  # seconds that a sender has; one that died leaves its notices to the next
 BATCH_SIZE: Final = 20  # accounts at once
 MAIL_INTERVAL: Final = 3600.0  # seconds between two mails to one account about the same
@@ -62,26 +66,78 @@ def _latest(claimed: list[outbox.Claimed]) -> float:
     return max(one.notice.at for one in alarming or claimed)
 
 
+class News(NamedTuple):
+    """What an owner has not been shown yet.
+
+    Attributes:
+        shown: of each kind the latest, and how many there are.
+        up_to: id of the latest one.
+        stays: alarming ones are among it that this session cannot mark as seen.
+    """
+
+    shown: list[Shown]
+    up_to: int
+    stays: bool
+
+
 class Notices(Flow):
     """What owners are told."""
 
-    def unshown(self, client: ClientContext) -> list[NoticeRow]:
-        """What the session's owner has not been shown yet, the newest first; nothing that this sign-in did itself.
+    def displayed(self, client: ClientContext) -> News:
+        """What the session's owner has not been shown yet, by kind; nothing that this sign-in did itself.
+
+        What is displayed here is what this session may mark as seen.
 
         Raises:
             SignInRequired, StepUpRequired, ...: the session is not signed in; nothing is told then.
         """
-        session = client.require_session()
+        session, now = client.require_session(), self.services.clock()
         with self.services.store.begin() as tx:
+            accounts.lock_row(tx, session.account_id)  # or one that is being written would pass for displayed
             self.signed_in(tx, session)
-            return outbox.unshown(tx, session.account_id, session.sign_in, MAX_SHOWN)
+            opened = outbox.opened(tx, session.account_id, session.sign_in, now, MAX_SHOWN)
+            up_to = outbox.newest(tx, session.account_id) if opened else 0
+            sessions.display(tx, session.sign_in, up_to)
+            alarms = self._alarms(tx, session, now)
+        return News(opened, up_to, not all(alarms.may_mark(one.notice) for one in opened))
 
-    def show(self, client: ClientContext, up_to: int) -> int:
-        """Note that the owner has seen the notices up to this one; how many those were."""
+    def history(self, client: ClientContext) -> list[Shown]:
+        """What the session's owner was told earlier, by kind. Raises as `displayed`."""
         session = client.require_session()
         with self.services.store.begin() as tx:
             self.signed_in(tx, session)
-            return outbox.show(tx, session.account_id, up_to, self.services.clock())
+            return outbox.history(tx, session.account_id, session.sign_in, self.services.clock(), MAX_SHOWN)
+
+    def see(self, client: ClientContext, up_to: int) -> int:
+        """Note that the owner has seen the notices up to this one; how many those were.
+
+        Of no more than was displayed to this very session, and of alarming ones only where that was there before.
+        """
+        session, now = client.require_session(), self.services.clock()
+        with self.services.store.begin() as tx:
+            self.signed_in(tx, session)
+            up_to = min(up_to, sessions.displayed(tx, session.sign_in))
+            alarms = self._alarms(tx, session, now)
+            return outbox.see(tx, session.account_id, session.sign_in, up_to, now, alarms)
+
+    def _alarms(self, tx: Transaction, session: Session, now: float) -> Alarms:
+        """Which alarms a session may mark: all of them, if its device or its key was known before the first one.
+
+        A device or a passkey that is as new as the alarm may be what the alarm is about. Until its first authenticator
+        an account knows neither: what led to that is marked by whoever it was displayed to.
+        """
+        recent = now - OPEN_FOR
+        begun = events.first_enrolment(tx, session.account_id, recent)
+        since, by = (max(begun.at, recent), begun.sign_in) if begun else (recent, None)
+        first, known = outbox.first_alarm(tx, session.account_id, since, by), self._known_since(tx, session)
+        return Alarms(first is None or (known is not None and known < first), since, by)
+
+    def _known_since(self, tx: Transaction, session: Session) -> float | None:
+        """Since when a session's device is known, or the passkey that it was proven by."""
+        keys = {one.authenticator for one in session.proofs if METHODS[one.amr].level >= Level.PHISHING_RESISTANT}
+        times = [row.created_at for row in authenticators.of_account(tx, session.account_id) if row.id in keys]
+        device = sessions.device_since(tx, session.sign_in)
+        return min([*times, *([device] if device is not None else [])], default=None)
 
     def claim(self, channel: Channel) -> list[Batch]:
         """Take what is due on a channel, by account. What was mailed about within the hour waits, and folds into one.
@@ -90,8 +146,8 @@ class Notices(Flow):
             channel: whose notices.
         """
         now = self.services.clock()
+        unfinished.sweep(self.services)
         with self.services.store.begin() as tx:
-            outbox.drop_slips(tx, now)
             claimed = outbox.claim(tx, channel, now, now + CLAIM_SECONDS, BATCH_SIZE)
         by_account: dict[tuple[str, str], list[outbox.Claimed]] = {}
         for one in claimed:

@@ -109,7 +109,10 @@ class SentTwice(Flow):
             row = accounts.find(tx, account.id)
             if row is None or row.locked_at is not None:
                 return None
-            unseen = session.level >= Level.MFA and outbox.waits(tx, row.subject, session.sign_in)
+            unseen = (
+                session.level >= Level.MFA
+                and outbox.waits(tx, row.subject, session.sign_in, services.clock()).something
+            )
         device = None
         if after.signs_in and before is not None:
             device = services.devices.admitted(client.device, account.id, before.id_hash)

@@ -10,13 +10,14 @@ from ..audit.record import Who
 from ..exc import AccountClosed
 from ..limits.limiter import Scope, network, typed_name
 from ..lines import visible
-from ..netinfo.browsers import family
+from ..netinfo.browsers import shown
 from ..risk import Assessment
 from ..sessions.devices import Device
 from ..sessions.session import Session
-from ..store import Transaction, accounts, activations, authenticators, credentials
+from ..store import Transaction, accounts, activations, authenticators, credentials, sessions
 from ..store.accounts import AccountRow
 from ..store.sessions import Origin
+from . import unfinished
 from .flow import ClientContext, Elevated, log
 from .proving import ProofFlow
 
@@ -45,7 +46,7 @@ class SignIn(ProofFlow):
         name_hash = services.devices.typed(typed_name(client.name)) if client.name else None
         place, known = client.place, self.device_of(client, account.id)
         origin = Origin(
-            family(client.agent), self._network(client.address), name_hash, services.habits.fingerprint(place, now)
+            shown(client.agent), self._network(client.address), name_hash, services.habits.fingerprint(place, now)
         )
         with services.store.begin() as tx:
             accounts.ensure(tx, account.id, now)
@@ -57,7 +58,10 @@ class SignIn(ProofFlow):
             found = self._assessed(tx, row, client, known, now, leaked=leaked)
             subject = row.subject if row else None
             if client.session is not None:
+                if client.session.account_id != account.id:  # else this one is told of in its place
+                    unfinished.left(services, tx, client)
                 self.leave(tx, client.session)
+            unfinished.tell(services, tx, sessions.remove_ended_of(tx, now, account.id))
             observed = None if locked else self._observed_until(tx, account, now)
             opened = None
             if not locked:
@@ -166,6 +170,7 @@ class SignIn(ProofFlow):
             return
         with self.services.store.begin() as tx:
             row = accounts.lock_row(tx, client.session.account_id)
+            unfinished.left(self.services, tx, client)
             self.leave(tx, client.session)
             self.services.audit.record(
                 tx,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..durations import MINUTE
+from ..durations import DAY, MINUTE
 from ..exc import N_
 from ..factors.registry import RECOVERY_AMR
 
@@ -87,6 +87,13 @@ NOTICE_KINDS: Final[Mapping[str, NoticeKind]] = {
     ),
 }
 
+# what was its owner's own slip, where its owner proves it from the very same place
+SLIPS: Final = frozenset(kind for kind, one in NOTICE_KINDS.items() if one.delay)
+# which say already that somebody knows the password
+PASSWORD_KNOWN: Final = ("failed_second_factor", "unusual_sign_in")
+ALARMING: Final = frozenset(kind for kind, one in NOTICE_KINDS.items() if one.alarming)
+OPEN_FOR: Final = 30 * DAY  # seconds that an alarming one is shown until it was seen by who cannot be the thief
+
 # what somebody at the help desk has to look at, be it that nobody opens the account any more
 ALERTS: Final = frozenset(
     {"unusual_sign_in", "device_replayed", "sign_count_went_back", "not_me", "reads_stopped", "reads_near_ceiling"}
@@ -110,6 +117,8 @@ def notice_of(kind: str, outcome: str, amr: str | None, data: Mapping[str, Any])
         return kind
     if kind == "session_moved":
         return kind if outcome == "refused" else None
+    if kind == "sign_in_unfinished":
+        return "failed_second_factor"
     if kind == "account_unlocked" and not data.get("was_locked"):
         return None
     if kind == "sessions_ended" and "by" not in data:

@@ -18,8 +18,10 @@ from ..audit.record import Who
 from ..durations import DAY
 from ..exc import (
     InvalidRecord,
+    LiftRequired,
     ReadQuotaReached,
     ReadsStopped,
+    ReadsStoppedForDesk,
     Refusal,
     SignInRequired,
     StepUpRequired,
@@ -145,7 +147,7 @@ class Reads(Flow):
             if row is None or state is None:
                 raise SignInRequired
             if state.stopped is not None:  # nothing it does meanwhile makes its stop a lighter one
-                raise ReadsStopped
+                raise self._still_stopped(tx, session, state)
             after, reason = missed(state, self.policy)
             lines: list[tuple[str, str, Outcome]] = [(one, self._hash(kind, one), "missed") for one in ids]
             self._enter(tx, client, row.subject, kind, lines)
@@ -239,15 +241,31 @@ class Reads(Flow):
         self.services.audit.record(
             tx, "reads_stopped", now, who, outcome="refused", reasons=list(reasons), records=after.today
         )
-        return ReadsStopped(ended=True)
+        kind = ReadsStopped if self._may_lift(tx, session.account_id, after) else ReadsStoppedForDesk
+        return kind(ended=True)
 
     def _still_stopped(self, tx: Transaction, session: Session, after: State) -> Exception:
         """What was stopped before; its owner can prove to be there, if the account has what that takes."""
-        progress = self.progress_in(tx, session)
-        surest = any(METHODS[method].level >= Level.PHISHING_RESISTANT for method in progress.amr)
-        if not surest or not may_lift(after):
-            return ReadsStopped()
-        return StepUpRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))
+        if not self._may_lift(tx, session.account_id, after):
+            return ReadsStoppedForDesk()
+        return LiftRequired(asked=Requirement(Level.PHISHING_RESISTANT, 0.0))
+
+    def _may_lift(self, tx: Transaction, account_id: str, state: State) -> bool:
+        """Whether the owner can lift a stop: the account has what that takes, and the portal offers it."""
+        usable = self.usable(self.proven_amr(tx, account_id))
+        return may_lift(state) and any(METHODS[one].level >= Level.PHISHING_RESISTANT for one in usable)
+
+    def stop_of(self, account_id: str) -> Refusal | None:
+        """What is to be said of an account that reads nothing, and of what lifts that; None where it reads."""
+        with self.services.store.begin() as tx:
+            row = reading_states.lock_row(tx, account_id)
+            if row is None:
+                return None
+            state = self._state(row.state)
+            if state is not None and state.stopped is None:
+                return None
+            liftable = state is not None and self._may_lift(tx, account_id, state)
+        return LiftRequired() if liftable else ReadsStoppedForDesk()
 
     def _prompted(
         self, tx: Transaction, client: ClientContext, subject: str, after: State, verdict: Verdict

@@ -204,13 +204,14 @@ class Guard:
         required = refusal.data.get("asked", required)
         stepping_up = isinstance(refusal, StepUpRequired) and session is not None and session.level >= Level.MFA
         if stepping_up and session is not None:
+            required |= context.asked_of_group
             progress = context.parts.sign_in.progress(session)
             methods = answers.allowed(progress, required)
             if not methods:
                 return answers.refuse(NoMethod())
             sealed = sealed_form.seal(context.parts, request, session, required.level) if answers.wants_page() else None
             if sealed is not None:
-                return pages.challenge_page(context, progress, methods, sealed=sealed, status=401)
+                return pages.challenge_page(context, progress, methods, sealed=sealed, level=required.level, status=401)
         return answers.refuse(refusal, required)
 
 

@@ -117,7 +117,7 @@ class Habits:
 
     def place_hash(self, place: Place) -> str:
         """A keyed hash of where a session is, and with what: the same for a whole /24 or /48."""
-        return self._keyring.hash("context", _context(place.address, place.agent))
+        return self._keyring.hash("context", place_text(place.address, place.agent))
 
     def fingerprint(self, place: Place, now: float) -> str:
         """What a later change of place is held against, as text."""
@@ -154,7 +154,7 @@ class Habits:
         return Features(**hashed, ip=version(place.address))
 
     def _is_at(self, place_hash: str, address: str | None, agent: str | None) -> bool:
-        return self._keyring.matches("context", _context(address, agent), place_hash)
+        return self._keyring.matches("context", place_text(address, agent), place_hash)
 
     def _load(self, kept: str | None) -> tuple[Profile, str]:
         """A profile and the key that its hashes are of; what a key that is gone has hashed is forgotten."""
@@ -176,7 +176,8 @@ def _plain(found: Network) -> Network:
     return Network(asn, country, cast("Kind | None", kind if kind in KINDS else None), name)
 
 
-def _context(address: str | None, agent: str | None) -> str:
+def place_text(address: str | None, agent: str | None) -> str:
+    """Network and browser of a client, as one text."""
     blocks = prefixes(address)
     return f"{blocks.network if blocks else address} {(agent or '')[:512]}"
 

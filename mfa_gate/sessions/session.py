@@ -218,7 +218,6 @@ class Sessions:
             risk,
             place_hash,
         )
-        rows.remove_ended(tx, now, account_id)
         rows.add(tx, row, origin)
         return self.ids.cookie(token), _session(row)
 
@@ -313,6 +312,11 @@ class Sessions:
     def is_there(self, tx: Transaction, session: Session, now: float) -> bool:
         """Whether it lives still, by the proofs that it was read with; a rise finds out by itself."""
         return rows.is_there(tx, session.id_hash, session._proofs, now)
+
+    def proven_at(self, tx: Transaction, account_id: str, place_hash: str | None) -> float | None:
+        """When a session of an account that counts at this place has last proven a second factor; None: none has."""
+        here = (row for row in rows.of_account(tx, account_id) if row.context == place_hash and place_hash is not None)
+        return max((at for row in here if (at := _proven(row.proofs).at) is not None), default=None)
 
     def touch(self, tx: Transaction, session: Session, group: str | None, now: float) -> None:
         """Note that a session is in use, and which group its account is in."""

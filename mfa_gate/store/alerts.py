@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import case, delete, func, select, text, update
 
 from ..durations import DAY
 from .engine import Transaction
 from .schema import accounts, alerts
 
+FOREMOST = 20  # alerts of each kind that stand on the first page
 AGAIN = DAY  # seconds after which what goes on is told once more
 
 
@@ -45,11 +46,33 @@ def of_subject(tx: Transaction, subject: str) -> list[AlertRow]:
     return [AlertRow(*row) for row in tx.execute(statement)]
 
 
-def opened(tx: Transaction, most: int) -> list[tuple[AlertRow, str]]:
-    """The open alerts and the ids of their accounts, the latest first."""
-    statement = select(*_COLUMNS, accounts.c.id).join(accounts, accounts.c.subject == alerts.c.subject)
-    rows = tx.execute(statement.order_by(alerts.c.last_at.desc(), alerts.c.id).limit(most))
-    return [(AlertRow(*row[:-1]), row[-1]) for row in rows]
+def opened(tx: Transaction, most: int | None = None, after: int = 0) -> list[tuple[AlertRow, str]]:
+    """The open alerts and the ids of their accounts, the latest first.
+
+    Where there are more than one page, the first one begins with the latest of each kind: no number of cheap ones
+    leaves out another.
+
+    Args:
+        most: how many; None for all.
+        after: how many to leave out, on pages before this one.
+    """
+    alike = func.row_number().over(partition_by=alerts.c.kind, order_by=(alerts.c.last_at.desc(), alerts.c.id))
+    foremost = case((alike <= FOREMOST, 0), else_=1)
+    ranked = select(*_COLUMNS, foremost.label("place")).subquery()
+    statement = (
+        select(*(ranked.c[name] for name in AlertRow._fields), accounts.c.id)
+        .join(accounts, accounts.c.subject == ranked.c.subject)
+        .order_by(ranked.c.place, ranked.c.last_at.desc(), ranked.c.id)
+    )
+    if most is not None:
+        statement = statement.limit(most).offset(after)
+    return [(AlertRow(*row[:-1]), row[-1]) for row in tx.execute(statement)]
+
+
+def count(tx: Transaction) -> int:
+    """How many are open."""
+    number: int = tx.execute(select(func.count()).select_from(alerts)).scalar_one()
+    return number
 
 
 def close(tx: Transaction, subject: str, seen: float) -> int:
@@ -57,10 +80,30 @@ def close(tx: Transaction, subject: str, seen: float) -> int:
     return tx.execute(delete(alerts).where(alerts.c.subject == subject, alerts.c.last_at <= seen)).rowcount
 
 
-def not_mailed(tx: Transaction, most: int) -> list[AlertRow]:
-    """Those that the desk was not written to about."""
-    rows = tx.execute(select(*_COLUMNS).where(alerts.c.told_at.is_(None)).order_by(alerts.c.id).limit(most))
-    return [AlertRow(*row) for row in rows]
+class Digest(NamedTuple):
+    """What the desk was not written to about.
+
+    Attributes:
+        kinds: how many alerts of each kind.
+        accounts: of how many accounts.
+        last_id, last_at: of the latest of them.
+    """
+
+    kinds: dict[str, int]
+    accounts: int
+    last_id: int
+    last_at: float
+
+
+def not_mailed(tx: Transaction) -> Digest | None:
+    """All that the desk was not written to about, counted; None for nothing."""
+    statement = select(alerts.c.kind, func.count(), func.max(alerts.c.id), func.max(alerts.c.last_at))
+    rows = list(tx.execute(statement.where(alerts.c.told_at.is_(None)).group_by(alerts.c.kind).order_by(alerts.c.kind)))
+    if not rows:
+        return None
+    people = select(func.count(alerts.c.subject.distinct())).where(alerts.c.told_at.is_(None))
+    kinds = {kind: number for kind, number, _, _ in rows}
+    return Digest(kinds, tx.execute(people).scalar_one(), max(row[2] for row in rows), max(row[3] for row in rows))
 
 
 def last_mailed(tx: Transaction) -> float | None:
@@ -69,8 +112,10 @@ def last_mailed(tx: Transaction) -> float | None:
     return found
 
 
-def mark_mailed(tx: Transaction, ids: list[int], now: float) -> None:
-    tx.execute(update(alerts).where(alerts.c.id.in_(ids)).values(told_at=now))
+def mark_mailed(tx: Transaction, told: Digest, now: float) -> None:
+    """Note that the desk was written to; what has come or happened again meanwhile is for the next mail."""
+    known = (alerts.c.told_at.is_(None), alerts.c.id <= told.last_id, alerts.c.last_at <= told.last_at)
+    tx.execute(update(alerts).where(*known).values(told_at=now))
 
 
 def remove_old(tx: Transaction, before: float) -> int:

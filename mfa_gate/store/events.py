@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, text, update
 
 from .engine import Transaction
-from .schema import audit_anchors, events
+from .schema import accounts, audit_anchors, events
 from .statement import Statement
 
 
@@ -66,9 +66,52 @@ def of_subject(tx: Transaction, subject: str) -> Sequence[EventRow]:
 
 
 def latest(tx: Transaction, subject: str, most: int) -> list[EventRow]:
-    """The latest events of one account, the newest first."""
-    statement = select(*(events.c[name] for name in EventRow._fields)).where(events.c.subject == subject)
-    return [EventRow(*row) for row in tx.execute(statement.order_by(events.c.id.desc()).limit(most))]
+    """The latest events of one account, the newest first: of each kind and outcome, so that none leaves out others.
+
+    Args:
+        most: of each kind and outcome.
+    """
+    alike = func.row_number().over(partition_by=(events.c.kind, events.c.outcome), order_by=events.c.id.desc())
+    ranked = (
+        select(events.c.id, *(events.c[name] for name in EventRow._fields), alike.label("nth"))
+        .where(events.c.subject == subject)
+        .subquery()
+    )
+    statement = select(*(ranked.c[name] for name in EventRow._fields)).where(ranked.c.nth <= most)
+    return [EventRow(*row) for row in tx.execute(statement.order_by(ranked.c.id.desc()))]
+
+
+class Enrolment(NamedTuple):
+    """When an account got its first authenticator, and in which sign-in."""
+
+    at: float
+    sign_in: str
+
+
+def first_enrolment(tx: Transaction, account_id: str, since: float) -> Enrolment | None:
+    """The latest enrolment of an account that had no authenticator: of a sign-in without a second factor."""
+    proven = events.alias()
+    statement = (
+        select(events.c.at, events.c.sign_in)
+        .join(accounts, accounts.c.subject == events.c.subject)
+        .where(
+            accounts.c.id == account_id,
+            events.c.at > since,
+            events.c.kind == "authenticator_added",
+            events.c.outcome == "success",
+            events.c.sign_in.is_not(None),
+            ~exists().where(
+                proven.c.subject == events.c.subject,
+                proven.c.sign_in == events.c.sign_in,
+                proven.c.kind == "second_factor",
+                proven.c.outcome == "success",
+            ),
+        )
+        .order_by(events.c.at.desc())
+        .limit(1)
+    )
+    row = tx.execute(statement).first()
+    return Enrolment(*row) if row else None
 
 
 def has_since(tx: Transaction, subject: str, kind: str, at: float) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,8 +23,9 @@ from sqlalchemy import (
     update,
 )
 
+from ..notices.kinds import ALARMING, OPEN_FOR, PASSWORD_KNOWN, SLIP, SLIPS
 from .engine import Transaction
-from .schema import accounts, events, outbox
+from .schema import accounts, outbox
 from .statement import Statement
 
 Channel = Literal["mail", "hook"]
@@ -46,6 +48,10 @@ class Claimed(NamedTuple):
     tries: int
 
 
+def _is_of(kinds: Iterable[str]) -> ColumnElement[bool]:
+    return outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in sorted(kinds)])
+
+
 _COLUMNS = tuple(outbox.c[name] for name in NoticeRow._fields)
 # of an account that is being forgotten nothing is kept, and nothing fails
 _there = select(accounts.c.subject).where(accounts.c.subject == bindparam("of_subject"))
@@ -63,30 +69,29 @@ _INSERT = Statement(
     )
     .inline()
 )
-# what failed or was asked for, and was then proven in the same sign-in (by a code of a letter where nothing else is
-# enrolled yet), was the owner's own slip
-_slip = and_(
-    outbox.c.kind.in_([literal_column("'failed_second_factor'"), literal_column("'session_moved'")]),
-    exists().where(
-        events.c.subject == outbox.c.subject,
-        events.c.sign_in == outbox.c.sign_in,
-        events.c.kind.in_([literal_column("'second_factor'"), literal_column("'activation_redeemed'")]),
-        events.c.outcome == literal_column("'success'"),
-        events.c.at >= outbox.c.at,
-    ),
-)
-_unseen = (
+_since = bindparam("since", type_=Double)
+_this = bindparam("this", type_=String)
+# shown until it was seen; what is alarming for so long at most, and never to the sign-in that did it
+_OPEN = (
     outbox.c.shown_at.is_(None),
-    or_(outbox.c.sign_in.is_(None), outbox.c.sign_in != bindparam("this")),
-    ~_slip,
+    or_(outbox.c.at > _since, ~_is_of(ALARMING)),
+    or_(outbox.c.sign_in.is_(None), outbox.c.sign_in != _this),
 )
-_WAITS = Statement(select(exists().where(outbox.c.subject == bindparam("of_subject"), *_unseen)))
-_UNSHOWN = (
-    select(*_COLUMNS)
-    .join(accounts, accounts.c.subject == outbox.c.subject)
-    .where(accounts.c.id == bindparam("account"), *_unseen)
-    .order_by(outbox.c.at.desc(), outbox.c.id.desc())
-    .limit(bindparam("most"))
+_MAY_BE_SLIPS = (
+    outbox.c.shown_at.is_(None),
+    _is_of(SLIPS),
+    or_(outbox.c.sign_in == _this, outbox.c.at > bindparam("lately", type_=Double)),
+)
+_of_subject = outbox.c.subject == bindparam("of_subject")
+_WAITS = Statement(
+    select(exists().where(_of_subject, *_OPEN), exists().where(_of_subject, *_MAY_BE_SLIPS)),
+)
+_OWN = select(accounts.c.subject).where(accounts.c.id == bindparam("account")).scalar_subquery()
+# of each kind the latest, so that no number of one kind leaves out another, and how many there are
+_RANKED = select(
+    *_COLUMNS,
+    func.row_number().over(partition_by=outbox.c.kind, order_by=(outbox.c.at.desc(), outbox.c.id.desc())).label("nth"),
+    func.count().over(partition_by=outbox.c.kind).label("times"),
 )
 
 
@@ -95,28 +100,141 @@ def add(tx: Transaction, subject: str, sign_in: str | None, kind: str, now: floa
     _INSERT.run(tx, values)
 
 
-def waits(tx: Transaction, subject: str, this_sign_in: str) -> bool:
-    """Whether an account has something to be shown that another sign-in did, or nobody's."""
-    return bool(_WAITS.run(tx, {"of_subject": subject, "this": this_sign_in}).fetchone()[0])
+class Waiting(NamedTuple):
+    """Whether an account has something to be shown that another sign-in did, or nobody's; and what may be a slip."""
+
+    something: bool
+    slips: bool
 
 
-def unshown(tx: Transaction, account_id: str, this_sign_in: str, most: int) -> list[NoticeRow]:
-    """What an account has not been shown yet, the newest first; nothing of the sign-in that asks."""
-    rows = tx.execute(_UNSHOWN, {"account": account_id, "this": this_sign_in, "most": most})
-    return [NoticeRow(*row) for row in rows]
+class Shown(NamedTuple):
+    """A notice among those that are shown, and how many of its kind there are."""
+
+    notice: NoticeRow
+    times: int
 
 
-def show(tx: Transaction, account_id: str, up_to: int, now: float) -> int:
-    """Note that an account has been shown its notices up to this one."""
-    subject = select(accounts.c.subject).where(accounts.c.id == account_id).scalar_subquery()
-    statement = update(outbox).where(outbox.c.subject == subject, outbox.c.id <= up_to, outbox.c.shown_at.is_(None))
-    return tx.execute(statement.values(shown_at=now)).rowcount
+def waits(tx: Transaction, subject: str, this_sign_in: str, now: float) -> Waiting:
+    """What waits for an account whose sign-in is completed now."""
+    values = {"of_subject": subject, "this": this_sign_in, "since": now - OPEN_FOR, "lately": now - SLIP}
+    return Waiting(*map(bool, _WAITS.run(tx, values).fetchone()))
 
 
-def drop_slips(tx: Transaction, now: float) -> None:
-    """What turned out to be an owner's own slip is not sent."""
-    due = or_(outbox.c.mail_due <= now, outbox.c.hook_due <= now)
-    tx.execute(update(outbox).where(due, _slip).values(mail_due=None, hook_due=None, shown_at=now))
+def settle(tx: Transaction, subject: str, this_sign_in: str, place: str, now: float) -> int:
+    """Take back what was its owner's own slip: done at this place, by this sign-in or one begun lately and not ended.
+
+    Args:
+        tx: the transaction of the proof.
+        place: the keyed hash of where the proof is made: what happened elsewhere was somebody else.
+
+    Returns:
+        How many.
+    """
+    values = {"of_subject": subject, "this": this_sign_in, "lately": now - SLIP}
+    rows = tx.execute(select(outbox.c.id, outbox.c.sign_in, outbox.c.data).where(_of_subject, *_MAY_BE_SLIPS), values)
+    slips = [row_id for row_id, sign_in, data in rows if _is_slip(json.loads(data), place, sign_in == this_sign_in)]
+    return tx.execute(delete(outbox).where(_these(slips))).rowcount if slips else 0
+
+
+def _is_slip(data: dict[str, Any], place: str, own: bool) -> bool:
+    return data.get("place") == place and (own or data.get("unfinished") is True)
+
+
+def is_told(tx: Transaction, subject: str, sign_in: str) -> bool:
+    """Whether an account is told already that this sign-in knows its password."""
+    knows = (outbox.c.subject == subject, outbox.c.sign_in == sign_in, outbox.c.kind.in_(PASSWORD_KNOWN))
+    return bool(tx.execute(select(exists().where(*knows))).scalar())
+
+
+def opened(tx: Transaction, account_id: str, this_sign_in: str, now: float, most: int) -> list[Shown]:
+    """What an account has not been shown yet, the latest first; nothing of the sign-in that asks.
+
+    Args:
+        most: of each kind; each says how many there are.
+    """
+    return _ranked(tx, account_id, this_sign_in, now, most, *_OPEN)
+
+
+def history(tx: Transaction, account_id: str, this_sign_in: str, now: float, most: int) -> list[Shown]:
+    """What an account was shown, or what was not seen for long; likewise."""
+    past = or_(outbox.c.shown_at.is_not(None), and_(outbox.c.at <= _since, _is_of(ALARMING)))
+    return _ranked(tx, account_id, this_sign_in, now, most, past)
+
+
+def _ranked(
+    tx: Transaction, account_id: str, this_sign_in: str, now: float, most: int, *which: ColumnElement[bool]
+) -> list[Shown]:
+    ranked = _RANKED.where(outbox.c.subject == _OWN, *which).subquery()
+    statement = (
+        select(*(ranked.c[name] for name in NoticeRow._fields), ranked.c.times)
+        .where(ranked.c.nth <= most)
+        .order_by(ranked.c.at.desc(), ranked.c.id.desc())
+    )
+    rows = tx.execute(statement, {"account": account_id, "this": this_sign_in, "since": now - OPEN_FOR})
+    return [Shown(NoticeRow(*row[:-1]), row[-1]) for row in rows]
+
+
+def newest(tx: Transaction, account_id: str) -> int:
+    """The id of an account's latest notice; 0 where it has none. Those to come have higher ones: its row is held."""
+    found: int | None = tx.execute(
+        select(func.max(outbox.c.id)).where(outbox.c.subject == _OWN), {"account": account_id}
+    ).scalar()
+    return found or 0
+
+
+def first_alarm(tx: Transaction, account_id: str, since: float, but: str | None) -> float | None:
+    """When the first alarming notice happened that is open; None without one.
+
+    Args:
+        since: only what happened later.
+        but: nothing of this sign-in.
+    """
+    statement = select(func.min(outbox.c.at)).where(
+        outbox.c.subject == _OWN,
+        outbox.c.shown_at.is_(None),
+        outbox.c.at > since,
+        _is_of(ALARMING),
+        or_(outbox.c.sign_in.is_(None), outbox.c.sign_in != bindparam("but", type_=String)),
+    )
+    found: float | None = tx.execute(statement, {"account": account_id, "but": but or ""}).scalar()
+    return found
+
+
+class Alarms(NamedTuple):
+    """Which alarming notices a session may mark as seen.
+
+    Attributes:
+        all: every one, as it was there, or its key was, before the first of them.
+        begun_at: those until then, when the account got its first authenticator: nobody was known before.
+        begun_by: and those of the sign-in that set that up.
+    """
+
+    all: bool
+    begun_at: float
+    begun_by: str | None
+
+    def may_mark(self, notice: NoticeRow) -> bool:
+        """Whether it may mark this one."""
+        begun = notice.at <= self.begun_at or (notice.sign_in is not None and notice.sign_in == self.begun_by)
+        return self.all or begun or notice.kind not in ALARMING
+
+
+def see(tx: Transaction, account_id: str, this_sign_in: str, up_to: int, now: float, alarms: Alarms) -> int:
+    """Note that an account has been shown its notices up to this one; how many those were.
+
+    Args:
+        this_sign_in: it marks nothing that it did itself.
+        alarms: which of the alarming ones it may mark.
+    """
+    begun = or_(outbox.c.at <= alarms.begun_at, outbox.c.sign_in == (alarms.begun_by or ""))
+    statement = update(outbox).where(
+        outbox.c.subject == _OWN,
+        outbox.c.id <= up_to,
+        *_OPEN,
+        *(() if alarms.all else (or_(~_is_of(ALARMING), begun),)),
+    )
+    values = {"account": account_id, "this": this_sign_in, "since": now - OPEN_FOR}
+    return tx.execute(statement.values(shown_at=now), values).rowcount
 
 
 def claim(tx: Transaction, channel: Channel, now: float, until: float, most: int) -> list[Claimed]:

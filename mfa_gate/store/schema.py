@@ -45,7 +45,8 @@ accounts: Final = Table(
 Index("mfa_accounts_user_handle", accounts.c.user_handle, unique=True)
 
 # `sign_in` stays while the id changes at each rise: what must survive a rise is bound to it; `context` is a keyed hash
-# of network and browser, and `shown` what a change of them is held against
+# of network and browser, and `shown` what a change of them is held against; `displayed` is the latest notice that was
+# displayed to it
 sessions: Final = Table(
     "mfa_sessions",
     metadata,
@@ -67,6 +68,7 @@ sessions: Final = Table(
     Column("risk", String(8), nullable=False, server_default="usual"),
     Column("context", String(128)),
     Column("shown", Text),
+    Column("displayed", BigInteger),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )
 

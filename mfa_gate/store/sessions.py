@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Double, and_, bindparam, delete, func, insert, literal_column, select, update
 
+from ..levels import Level
 from .engine import Transaction
-from .schema import sessions
+from .schema import devices, sessions
 from .statement import Statement
 
 
@@ -64,6 +65,30 @@ _TOUCH = (
 )
 _OF_ACCOUNT = select(*(sessions.c[name] for name in SessionRow._fields)).where(
     sessions.c.account_id == bindparam("account")
+)
+
+
+class Unfinished(NamedTuple):
+    """A sign-in that ended after the right password, with nothing proven besides."""
+
+    sign_in: str
+    account_id: str
+    browser: str | None
+    context: str | None
+    created_at: float
+
+
+_unfinished = and_(
+    sessions.c.level == literal_column(str(int(Level.PASSWORD))),
+    sessions.c.observed_until.is_(None),
+    sessions.c.enrol_until.is_(None),
+)
+_ended = sessions.c.ends_at <= bindparam("now", type_=Double)
+_UNFINISHED = tuple(sessions.c[name] for name in Unfinished._fields)
+_REMOVE_ENDED = Statement(
+    delete(sessions)
+    .where(_ended, sessions.c.account_id == bindparam("account"))
+    .returning(*_UNFINISHED, sessions.c.level, sessions.c.observed_until, sessions.c.enrol_until)
 )
 
 
@@ -213,9 +238,36 @@ def remove_device(tx: Transaction, series: str) -> int:
     return tx.execute(delete(sessions).where(sessions.c.device == series)).rowcount
 
 
-def remove_ended(tx: Transaction, now: float, account_id: str | None = None) -> int:
+def remove_ended_of(tx: Transaction, now: float, account_id: str) -> list[Unfinished]:
+    """Clear away what has ended by itself of an account; the sign-ins among it that nobody completed."""
+    rows = _REMOVE_ENDED.run(tx, {"now": now, "account": account_id}).fetchall()
+    return [Unfinished(*row[:-3]) for row in rows if tuple(row[-3:]) == (int(Level.PASSWORD), None, None)]
+
+
+def unfinished(tx: Transaction, now: float, most: int) -> list[str]:
+    """Accounts with sign-ins that ended with nobody completing them."""
+    statement = select(sessions.c.account_id).distinct().where(_ended, _unfinished).limit(most)
+    return list(tx.execute(statement, {"now": now}).scalars())
+
+
+def remove_ended(tx: Transaction, now: float) -> int:
     """Clear away what has ended by itself; `ends_at` is checked at each read, so this is only tidiness."""
-    statement = delete(sessions).where(sessions.c.ends_at <= now)
-    if account_id is not None:
-        statement = statement.where(sessions.c.account_id == account_id)
-    return tx.execute(statement).rowcount
+    return tx.execute(delete(sessions).where(_ended, ~_unfinished), {"now": now}).rowcount
+
+
+def display(tx: Transaction, sign_in: str, up_to: int) -> None:
+    """Note up to which notice a session was displayed what happened."""
+    tx.execute(update(sessions).where(sessions.c.sign_in == sign_in).values(displayed=up_to))
+
+
+def displayed(tx: Transaction, sign_in: str) -> int:
+    """Up to which notice that was; 0: none."""
+    found: int | None = tx.execute(select(sessions.c.displayed).where(sessions.c.sign_in == sign_in)).scalar()
+    return found or 0
+
+
+def device_since(tx: Transaction, sign_in: str) -> float | None:
+    """Since when the device is known that a session signed in on; None where it is not, or not any more."""
+    statement = select(devices.c.created_at).join(sessions, sessions.c.device == devices.c.series)
+    found: float | None = tx.execute(statement.where(sessions.c.sign_in == sign_in)).scalar()
+    return found

@@ -41,6 +41,7 @@ _API: Final[tuple[tuple[str, str, View], ...]] = (
     ("/sessions", "GET DELETE", api.sessions),
     ("/sessions/<session_id>", "DELETE", api.one_session),
     ("/notices", "GET", api.notices),
+    ("/notices/earlier", "GET", api.notices_earlier),
     ("/notices/seen", "POST", api.notices_seen),
     ("/sign-out", "POST", api.sign_out),
     ("/openapi.json", "GET", api.openapi),

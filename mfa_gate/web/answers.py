@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from ..account import Account
-from ..assurance import ACR, Requirement
+from ..assurance import ACR, LEVELS, Requirement
 from ..exc import (
     N_,
     ActivationRequired,
@@ -29,9 +29,10 @@ from ..factors.registry import FACTORS, METHODS, factor_of
 from ..flows import Progress, State
 from ..flows.flow import log
 from ..levels import Level
+from ..netinfo.browsers import shown_again
 from ..notices.kinds import NOTICE_KINDS
 from ..store.authenticators import AuthenticatorRow
-from ..store.outbox import NoticeRow
+from ..store.outbox import Shown
 from ..store.sessions import ListedRow
 from ..wiring import Parts
 from . import targets
@@ -89,13 +90,24 @@ def _values(account: Account | None, values: dict[str, Any]) -> dict[str, Any]:
         "stylesheet": settings.stylesheet and settings.script_root + settings.stylesheet,
         "css": url_for(STATIC, filename="mfa_gate.css"),
         "support": settings.support,
-        "account_name": account.name if account else None,
+        "account_name": account.name if account and _may_be_named(account) else None,
+        "begun": account is not None,
         "urls": _urls(parts),
         "offers": settings.methods,
         "enrols": tuple(name for name in reversed(settings.methods) if FACTORS[name].stands_alone),
         "templates": {name: factor.template for name, factor in FACTORS.items()},
         **{"mfa_csrf": None, "error": None, "wait": None, **values},
     }
+
+
+def _may_be_named(account: Account) -> bool:
+    """Whether a page may say whose it is: to nobody who has shown no more than a password, as the API does not."""
+    context = request_context()
+    session = context.session
+    if session is None or session.account_id != account.id:
+        return False
+    enrols = session.enrol_until is not None and not session.moved
+    return session.level >= Level.MFA or enrols or context.is_observed
 
 
 class OwnAnswer(Response):
@@ -210,12 +222,24 @@ def _onward(context: RequestContext, refusal: Refusal, required: Requirement | N
     else:
         # the challenge redirects a session that is at another step
         activates = isinstance(refusal, ActivationRequired) and request.blueprint == BLUEPRINT
-        response = go(gate_path(parts, "activate" if activates else "challenge"))
+        response = go(gate_path(parts, "activate") if activates else _challenge_path(parts, required))
     # of the gate's own pages only those that a step-up leads back to
     if (request.blueprint != BLUEPRINT or "requirement" in refusal.data) and targets.is_navigation(request):
         wanted = targets.wanted(request) or (request.path if request.blueprint == BLUEPRINT else None)
         targets.keep(parts, response, wanted, required.level if required else Level.MFA, refusal.code)
     return response
+
+
+def _challenge_path(parts: Parts, required: Requirement | None) -> str:
+    """The challenge; what is no navigation leaves no wanted page behind, so the level stands in the URL."""
+    path, level = gate_path(parts, "challenge"), required.level if required else Level.MFA
+    return path if level <= Level.MFA or targets.is_navigation(request) else f"{path}?acr_values={ACR[level]}"
+
+
+def level_asked(acr_values: str | None = None) -> Level:
+    """The level that a URL, or these values of a form, asks for (RFC 9470 §3); it only ever narrows."""
+    named = f"{request.args.get('acr_values', '')} {acr_values or ''}".split()
+    return max((LEVELS[one] for one in named if one in LEVELS), default=Level.MFA)
 
 
 def problem(refusal: Refusal, required: Requirement | None = None) -> Response:
@@ -260,9 +284,15 @@ def session_document(context: RequestContext, progress: Progress) -> dict[str, A
         "level": session.level.name if session else None,
         "methods": list(session.amr) if session else [],
         "authenticated_at": session.authenticated_at if session else None,
-        "allowed_methods": list(allowed(progress, context.asked_of_group) or allowed(progress, Requirement())),
+        "allowed_methods": list(_offered(context, progress)),
         "csrf_token": context.csrf_token,
     }
+
+
+def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
+    """What serves; to who signs in, in any case what completes that."""
+    found = allowed(progress, context.asked_of_group | Requirement(level_asked()))
+    return found if found or progress.state == "signed_in" else allowed(progress, Requirement())
 
 
 def half_way(context: RequestContext) -> Response:
@@ -304,7 +334,7 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
     return {
         "id": row.sign_in,
         "level": Level(row.level).name,
-        "browser": row.browser,
+        "browser": shown_again(row.browser),
         "network": row.network,
         "created_at": row.created_at,
         "last_seen": row.last_seen,
@@ -312,15 +342,17 @@ def session_row_document(row: ListedRow, this: str | None) -> dict[str, Any]:
     }
 
 
-def notice_document(row: NoticeRow) -> dict[str, Any]:
-    """A notice, with its sentence in the reader's language."""
+def notice_document(one: Shown) -> dict[str, Any]:
+    """A notice, with its sentence in the reader's language, and how many of its kind there are."""
+    row = one.notice
     sentence = NOTICE_KINDS[row.kind].sentence if row.kind in NOTICE_KINDS else row.kind
     return {
         "id": row.id,
         "kind": row.kind,
         "at": row.at,
-        "browser": json.loads(row.data).get("browser"),
+        "browser": shown_again(json.loads(row.data).get("browser")),
         "sentence": translate()(sentence),
+        "count": one.times,
     }
 
 

@@ -71,8 +71,15 @@ def one_session(session_id: str) -> Response:
 def notices() -> Response:
     """What the owner has not been shown yet."""
     context = request_context()
-    rows = context.parts.notices.unshown(context.client)
-    return answers.json_answer({"notices": [answers.notice_document(row) for row in rows]})
+    news = context.parts.notices.displayed(context.client)
+    return answers.json_answer({"notices": [answers.notice_document(one) for one in news.shown]})
+
+
+def notices_earlier() -> Response:
+    """What the owner was told earlier."""
+    context = request_context()
+    rows = context.parts.notices.history(context.client)
+    return answers.json_answer({"notices": [answers.notice_document(one) for one in rows]})
 
 
 def notices_seen() -> Response:

@@ -82,12 +82,13 @@ def _home_page(context: RequestContext, refusal: Refusal | None = None, **values
     me = desk.staff(context.client)
     rows = [_request(context, me.account, row) for row in desk.requests(context.client)]
     locale = _locale(context, me.account)
-    alerts = [
-        {"name": _name(context, account_id), **_alert(row, locale)} for row, account_id in desk.alerts(context.client)
-    ]
+    listed = desk.alerts(context.client, _page(request.args.get("page")))
+    alerts = [{"name": _name(context, account_id), **_alert(row, locale)} for row, account_id in listed.rows]
     shown = {
         "role": me.role,
         "alerts": alerts,
+        "page": listed.number,
+        "pages": listed.pages,
         "requests": rows,
         "approves": me.role >= LEAST_ROLE["approve"],
         "typed": "",
@@ -208,6 +209,11 @@ def _number(text: str | None) -> int:
     if text is None or not text.isascii() or not text.isdecimal() or len(text) > 6:
         raise InvalidRequest
     return int(text)
+
+
+def _page(text: str | None) -> int:
+    """Which page of a list is asked for; the first for what is none."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 7 and int(text) else 1
 
 
 def _seen(text: str | None) -> float:

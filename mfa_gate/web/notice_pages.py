@@ -8,7 +8,7 @@ from ..exc import InvalidRequest, Refusal, StepUpRequired
 from . import answers, inputs, steps
 from .answers import go, page
 from .language import choose
-from .notice_texts import folded
+from .notice_texts import counted
 from .pages import confirm_first, onward
 from .request_context import RequestContext, request_context
 
@@ -37,7 +37,8 @@ def page_of_news() -> Response:
 
 
 def _show(context: RequestContext, refusal: Refusal | None = None) -> Response:
-    rows = context.parts.notices.unshown(context.client)
+    notices, client = context.parts.notices, context.client
+    news, earlier = notices.displayed(client), notices.history(client)
     account = context.parts.portal.load(context.client.require_session().account_id)
     locale = choose(context.parts.settings, account.locale if account else None, request)
     values = {"error": answers.said(refusal, account)} if refusal else {}
@@ -46,8 +47,10 @@ def _show(context: RequestContext, refusal: Refusal | None = None) -> Response:
         refusal.status if refusal else 200,
         account,
         mfa_csrf=context.csrf_token,
-        news=folded(rows, locale),
-        up_to=max((row.id for row in rows), default=0),
+        news=counted(news.shown, locale),
+        stays=news.stays,
+        up_to=news.up_to,
+        earlier=counted(earlier, locale),
         **values,
     )
 

@@ -16,13 +16,14 @@ from flask import render_template
 from ..audit.event_kinds import EVENT_KINDS
 from ..flows.owner_notices import Batch
 from ..lines import visible
+from ..netinfo.browsers import shown_again
 from ..notices.addresses import mailable
 from ..notices.delivery import Undeliverable
 from ..notices.kinds import NOTICE_KINDS
-from ..store.alerts import AlertRow
-from ..store.outbox import NoticeRow
+from ..store.alerts import Digest
+from ..store.outbox import NoticeRow, Shown
 from ..wiring import Parts
-from .language import catalogue, choose, date_of, long_date
+from .language import Translate, catalogue, choose, date_of, long_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,21 @@ class Line:
 
 def folded(rows: Iterable[NoticeRow], locale: str) -> list[Line]:
     """One line for each kind, the latest first."""
+    rows = sorted(rows, key=lambda row: -row.at)
+    times = Counter(row.kind for row in rows)
+    return counted([Shown(row, times[row.kind]) for row in rows], locale)
+
+
+def counted(shown: Iterable[Shown], locale: str) -> list[Line]:
+    """The same of those of which the latest of each kind were read, and how many there are; the latest first."""
     by_kind: dict[str, list[NoticeRow]] = {}
-    for row in sorted(rows, key=lambda row: -row.at):
-        by_kind.setdefault(row.kind, []).append(row)
+    times: dict[str, int] = {}
+    for one in shown:
+        by_kind.setdefault(one.notice.kind, []).append(one.notice)
+        times[one.notice.kind] = one.times
     t = catalogue(locale)
     return [
-        Line(_sentence(kind, own[0], t), len(own), moment(own[0].at, locale), _browsers(own))
+        Line(_sentence(kind, own[0], t), times[kind], moment(own[0].at, locale), _browsers(own, t))
         for kind, own in by_kind.items()
         if kind in NOTICE_KINDS
     ]
@@ -100,21 +110,23 @@ def message(parts: Parts, batch: Batch, sender: str) -> EmailMessage:
     return mail
 
 
-def desk_message(parts: Parts, rows: Sequence[AlertRow], sender: str, to: str) -> EmailMessage:
+def desk_message(parts: Parts, news: Digest, sender: str, to: str) -> EmailMessage:
     """The mail to the desk: how many accounts are to be looked at, and for what. It names nobody."""
     settings = parts.settings
     t = catalogue(choose(settings, None))
-    counted = Counter(row.kind for row in rows)
-    lines = [t("%(count)s × %(what)s") % {"count": n, "what": t(EVENT_KINDS[kind].says)} for kind, n in counted.items()]
+    lines = [
+        t("%(count)s × %(what)s") % {"count": number, "what": t(EVENT_KINDS[kind].says)}
+        for kind, number in news.kinds.items()
+    ]
     mail = EmailMessage()
     mail["Subject"] = t("To be looked at: %(count)s accounts at %(service)s") % {
-        "count": len({row.subject for row in rows}),
+        "count": news.accounts,
         "service": settings.name,
     }
     mail["From"], mail["To"] = sender, to
     mail["Date"] = datetime.fromtimestamp(parts.services.clock(), UTC)
     host = urlsplit(settings.base_url).hostname
-    mail["Message-ID"] = f"<mfa-gate-desk-{max(row.id for row in rows)}-{int(max(r.last_at for r in rows))}@{host}>"
+    mail["Message-ID"] = f"<mfa-gate-desk-{news.last_id}-{int(news.last_at)}@{host}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5
     mail.set_content("\n".join([*lines, "", f"{settings.base_url}{settings.url_prefix}/desk"]) + "\n")
     return mail
@@ -128,7 +140,7 @@ def payload(parts: Parts, batch: Batch) -> bytes:
             "id": row.id,
             "type": f"mfa_gate.{row.kind}",
             "time": datetime.fromtimestamp(row.at, UTC).isoformat(),
-            "data": json.loads(row.data),
+            "data": _told(json.loads(row.data)),
         }
         for row in batch.notices
     ]
@@ -136,9 +148,18 @@ def payload(parts: Parts, batch: Batch) -> bytes:
     return json.dumps(document, sort_keys=True).encode()
 
 
-def _browsers(rows: list[NoticeRow]) -> tuple[str, ...]:
-    found = (json.loads(row.data).get("browser") for row in rows)
-    return tuple(dict.fromkeys(browser for browser in found if browser))[:5]
+def _told(data: dict[str, Any]) -> dict[str, Any]:
+    """What programs are told of a notice: how it was proven, how many records, and in which browser, if in one."""
+    told = {name: value for name, value in data.items() if name in ("method", "records")}
+    if "browser" in data:
+        told["browser"] = shown_again(data["browser"])
+    return told
+
+
+def _browsers(rows: Sequence[NoticeRow], t: Translate) -> tuple[str, ...]:
+    """In words of ours alone: a stranger chooses what a browser calls itself."""
+    kept = (json.loads(row.data).get("browser") for row in rows)
+    return tuple(dict.fromkeys(shown_again(one) or t("an unknown browser") for one in kept if one is not None))
 
 
 def _one_line(name: str) -> str:

@@ -61,7 +61,16 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Notices": plain_object(
         {
             "notices": list_of(
-                plain_object({"id": COUNT, "kind": TEXT, "at": NUMBER, "browser": maybe(TEXT), "sentence": TEXT})
+                plain_object(
+                    {
+                        "id": COUNT,
+                        "kind": TEXT,
+                        "at": NUMBER,
+                        "browser": maybe(TEXT),
+                        "sentence": TEXT,
+                        "count": COUNT,
+                    }
+                )
             )
         }
     ),
@@ -99,8 +108,24 @@ CALLS: Final = (
     ("/sessions", "get", "sessions", "The account's sessions", None, "Sessions"),
     ("/sessions", "delete", "endOthers", "End all others", None, "Ended"),
     ("/sessions/{session_id}", "delete", "endSession", "End one", None, "Ended"),
-    ("/notices", "get", "notices", "What the owner has not been shown yet, the newest first", None, "Notices"),
-    ("/notices/seen", "post", "seeNotices", "Note that the owner has seen those up to this id", "UpTo", "Seen"),
+    (
+        "/notices",
+        "get",
+        "notices",
+        "What the owner has not seen: of each kind the latest, counted",
+        None,
+        "Notices",
+    ),
+    ("/notices/earlier", "get", "earlierNotices", "What the owner was told in the last 90 days", None, "Notices"),
+    (
+        "/notices/seen",
+        "post",
+        "seeNotices",
+        "Note that the owner has seen what this session was displayed, up to this id; an alarm only by a passkey or a "
+        "device that was known before it",
+        "UpTo",
+        "Seen",
+    ),
     ("/sign-out", "post", "signOut", "End this session", None, "Passed"),
     ("/openapi.json", "get", "openapi", "This document", None, "Options"),
 )

@@ -8,11 +8,13 @@ from typing import Any
 from flask import Response, request
 
 from ..account import Account
-from ..assurance import Requirement
+from ..assurance import ACR, Requirement
 from ..exc import (
     EnrolmentGone,
     InvalidRequest,
     LastAuthenticator,
+    LiftRequired,
+    MethodNotEnough,
     NoMethod,
     NotFound,
     ReadQuotaReached,
@@ -25,16 +27,16 @@ from ..exc import (
     WrongCode,
     WrongState,
 )
-from ..factors.registry import RECOVERY_AMR
 from ..flows import BegunTOTP, Progress
 from ..levels import Level
 from . import answers, inputs, sealed_form, steps, targets
 from .answers import go, page, said
 from .factors import FACES
 from .language import ago, choose, date_of, long_date
+from .offered import asked_at, fitting_methods, offered, sent, stop_of
 from .request_context import RequestContext, request_context
 
-RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest)
+RETRY = (WrongCode, WrongAssertion, TooManyAttempts, InvalidRequest, MethodNotEnough)
 
 
 def challenge() -> Response:
@@ -45,7 +47,8 @@ def challenge() -> Response:
     progress = _progress(context)
     if progress.state not in ("pending", "signed_in"):
         return _to_step(progress)
-    return challenge_page(context, progress, _offered(context, progress))
+    methods, level = offered(context, progress)
+    return challenge_page(context, progress, methods, level=level)
 
 
 def _prove(context: RequestContext) -> Response:
@@ -58,9 +61,10 @@ def _prove(context: RequestContext) -> Response:
             return _to_step(_progress(context))
         fields = inputs.body(request)
     except RETRY as refusal:
-        progress, tried = _progress(context), _sent("method") or "totp"
-        methods = _offered(context, progress)
-        return challenge_page(context, progress, methods, refusal=refusal, sealed=_sent("sealed_form"), tried=tried)
+        progress, tried = _progress(context), sent("method") or "totp"
+        methods, level = offered(context, progress)
+        sealed = sent("sealed_form")
+        return challenge_page(context, progress, methods, refusal=refusal, sealed=sealed, level=level, tried=tried)
     assert context.session is not None  # noqa: S101  (it was just elevated)
     form = sealed_form.unseal(context.parts, fields.get("sealed_form"), context.session)
     if form is None:
@@ -72,11 +76,14 @@ def _prove(context: RequestContext) -> Response:
 def _read_proof(context: RequestContext) -> dict[str, str]:
     """Verify what the form of a factor carries; its fields."""
     own = {name for face in FACES.values() for name in face.fields}
-    fields = inputs.read(request, context, "method", "sealed_form", *own)
-    face = FACES.get(fields.get("method", "totp"))
+    fields = inputs.read(request, context, "method", "sealed_form", "acr_values", *own)
+    method = fields.get("method", "totp")
+    face = FACES.get(method)
     if face is None:
         raise InvalidRequest
-    if face.sent is None or not steps.repeats(context, face.sent(fields), _asked_at(context, fields)):
+    if context.session_level >= Level.MFA and _is_in_vain(context, method):
+        raise MethodNotEnough
+    if face.sent is None or not steps.repeats(context, face.sent(fields), asked_at(context, fields)):
         face.prove(context, fields)
     return fields
 
@@ -89,36 +96,13 @@ def _sent_proof(fields: Mapping[str, Any]) -> tuple[str, ...]:
     return face.sent(fields)
 
 
-def _asked_at(context: RequestContext, fields: dict[str, str]) -> float | None:
-    """When a page or a form asked for the proof that is sent here."""
-    form = sealed_form.unseal(context.parts, fields.get("sealed_form"), context.client.require_session())
-    return max((one.at for one in (targets.kept(context.parts, request), form) if one), default=None)
-
-
-def _offered(context: RequestContext, progress: Progress) -> tuple[str, ...]:
-    """The methods that satisfy what the wanted page, or the sealed form, asks for."""
-    target = targets.kept(context.parts, request)
-    form = (
-        sealed_form.unseal(context.parts, _sent("sealed_form"), context.session)
-        if context.session and request.method == "POST"
-        else None
-    )
-    wanted = [one for one in (target, form) if one]
-    level = max((one.level for one in wanted), default=Level.MFA)
-    required = Requirement(level) | context.asked_of_group
-    offered = _methods(context, progress, required, [one.path for one in wanted])
-    # who signs in without what that page asks for still signs in; the page will say what is missing
-    return offered if offered or progress.state == "signed_in" else answers.allowed(progress, Requirement())
-
-
-def _methods(context: RequestContext, progress: Progress, required: Requirement, paths: list[str]) -> tuple[str, ...]:
-    """The methods that satisfy a requirement; for who came by a recovery code to replace a lost key, that as well."""
-    offered = answers.allowed(progress, required)
-    own = any(path.startswith(answers.gate_path(context.parts, "")) for path in paths)
-    if not own or context.session is None or RECOVERY_AMR not in context.session.amr:
-        return offered
-    anyway = answers.allowed(progress, Requirement())
-    return tuple(dict.fromkeys([*offered, *(way for way in anyway if way == RECOVERY_AMR)]))
+def _is_in_vain(context: RequestContext, method: str) -> bool:
+    """Whether a proof, of a page that stands open still, would leave stopped what it was asked for."""
+    progress = _progress(context)
+    if not isinstance(stop_of(context, progress), LiftRequired):
+        return False
+    methods, _ = offered(context, progress)
+    return bool(methods) and method not in methods
 
 
 def challenge_page(
@@ -129,15 +113,17 @@ def challenge_page(
     refusal: Refusal | None = None,
     sealed: str | None = None,
     tried: str | None = None,
+    level: Level = Level.MFA,
     status: int = 200,
 ) -> Response:
-    """Ask for a proof; with `sealed`, the form that will be sent after it."""
+    """Ask for a proof of a level; with `sealed`, the form that will be sent after it."""
     step_up = progress.state == "signed_in"
     unusual = not step_up and context.session is not None and context.session.risk != "usual"
     if not methods:
         return answers.refuse(TooUnusual() if unusual else NoMethod())
     target = targets.kept(context.parts, request) if step_up else None
-    many = target is not None and target.why == ReadQuotaReached.code
+    stop = stop_of(context, progress)
+    many = stop is None and target is not None and target.why == ReadQuotaReached.code
     methods_are_limited = not step_up and methods != answers.allowed(progress, Requirement())
     shown = {
         "methods": methods,
@@ -146,6 +132,8 @@ def challenge_page(
         "sealed_form": sealed,
         "tried": tried,
         "many": many,
+        "stop": said(stop, _account(context)) if stop else None,
+        "acr": ACR[level] if step_up and level > Level.MFA else None,
     }
     return _form_page("challenge", context, refusal, status, unusual=unusual, **shown)
 
@@ -194,9 +182,9 @@ def enrol() -> Response:
             raise InvalidRequest
     except RETRY as refusal:
         if action == "complete":
-            enrolment, label = _sent("enrolment"), _sent("label")
+            enrolment, label = sent("enrolment"), sent("label")
             return _form_page("enrol", context, refusal, stage="retype", enrolment=enrolment, label=label)
-        return _form_page("enrol", context, refusal, stage="start", more=more, label=_sent("label"), tried=action)
+        return _form_page("enrol", context, refusal, stage="start", more=more, label=sent("label"), tried=action)
     except EnrolmentGone as refusal:
         return _form_page("enrol", context, refusal, stage="start", more=more)
     return _enrolled(context, codes, signs_in=progress.state == "enrolling")
@@ -256,10 +244,10 @@ def confirm_first(context: RequestContext, refusal: StepUpRequired) -> Response:
         raise refusal
     progress = _progress(context)
     sealed = sealed_form.seal(context.parts, request, context.session, required.level)
-    methods = _methods(context, progress, Requirement(required.level), [request.path])
+    methods = fitting_methods(context, progress, Requirement(required.level), [request.path])
     if sealed is None or not methods:
         raise refusal
-    return challenge_page(context, progress, methods, sealed=sealed, status=401)
+    return challenge_page(context, progress, methods, sealed=sealed, level=required.level, status=401)
 
 
 def _authenticators_page(context: RequestContext, refusal: Refusal | None = None, **values: Any) -> Response:
@@ -371,10 +359,3 @@ def _account(context: RequestContext) -> Account | None:
 def _locale(context: RequestContext) -> str:
     account = _account(context)
     return choose(context.parts.settings, account.locale if account else None, request)
-
-
-def _sent(name: str) -> str | None:
-    try:
-        return inputs.body(request).get(name)
-    except Refusal:  # what cannot be read cannot be shown again either
-        return None

@@ -14,7 +14,7 @@ from ..flows.flow import log
 from ..flows.totp import TOTP
 from ..flows.webauthn import WebAuthn
 from ..levels import Level
-from . import inputs, targets
+from . import answers, inputs, targets
 from .request_context import RequestContext
 
 CODE_LENGTH: Final = 128
@@ -29,7 +29,8 @@ def begin_verify(context: RequestContext) -> dict[str, Any]:
     """Options for an assertion; in a step-up by keys that reach what the wanted page asks for."""
     inputs.read(request, context)
     target = targets.kept(context.parts, request) if context.session_level >= Level.MFA else None
-    hardware = target is not None and target.level == Level.HARDWARE
+    asked = max(answers.level_asked(), target.level if target else Level.MFA)
+    hardware = context.session_level >= Level.MFA and asked == Level.HARDWARE
     return context.parts.webauthn.begin_verify(context.client, Level.HARDWARE if hardware else Level.PHISHING_RESISTANT)
 
 
@@ -246,7 +247,7 @@ def see_notices(context: RequestContext, fields: dict[str, Any]) -> int:
         up_to = int(up_to)
     if not isinstance(up_to, int) or isinstance(up_to, bool) or not 0 <= up_to < 2**63:
         raise InvalidRequest
-    return context.parts.notices.show(context.client, up_to)
+    return context.parts.notices.see(context.client, up_to)
 
 
 def browser_answer(fields: dict[str, str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ PARTS = (
     "review",
     "devices",
     "notices",
+    "owner_told",
     "audit",
     "policy",
     "imports",

@@ -96,7 +96,7 @@ def a_press_makes_the_next_link(patch: Patch) -> None:
 
 
 def nothing_is_said_at_the_next_sign_in(patch: Patch) -> None:
-    patch.setattr(outbox, "waits", lambda *_: False)
+    patch.setattr(outbox, "waits", lambda *_: outbox.Waiting(False, False))
 
 
 def each_alert_is_a_mail(patch: Patch) -> None:

@@ -77,6 +77,10 @@ ROWS = {
     "A64": ("a view that forgets to charge, swallows the refusal, streams, or tells what there is by an error", "P8"),
     "A65": ("cookies of another portal or a sibling host", "P1"),
     "A66": ("a bought list tried in breadth, right passwords of one's own in between; those typed without end", "P1"),
+    "A73": (
+        "the owner kept in the dark: news marked seen, buried, timed as a slip, worded by strangers, stopped mutely",
+        "P9",
+    ),
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
     "A68": ("a late or doubled request; sign-ins with one device cookie answered in the wrong order", "P15"),
     "A69": ("a sign-in that another site's page posts; a single sign-on that answers by a cross-site POST", "P15"),

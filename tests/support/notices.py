@@ -30,3 +30,11 @@ def elsewhere(portal: Portal, secret: str) -> Browser:
     browser.client.environ_base["HTTP_USER_AGENT"] = FIREFOX
     assert browser.sign_in(secret).status_code == 303
     return browser
+
+
+def signed_in_before(portal: Portal, browser: Browser, secret: str) -> None:
+    """Let a browser be one that its owner has signed in with before, and been shown what happened since."""
+    portal.clock.advance(30)
+    browser.sign_in(secret)
+    browser.step("sign-out")
+    portal.mark_notices_shown()

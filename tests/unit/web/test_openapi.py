@@ -243,6 +243,7 @@ def test_what_goes_well_is_answered_as_documented(portal: Portal) -> None:
     call(browser, "GET", "session")
     (told, *_) = call(browser, "GET", "notices")["notices"]
     call(browser, "POST", "notices/seen", {"up_to": told["id"]})
+    call(browser, "GET", "notices/earlier")
     call(browser, "GET", "openapi.json")
     ends_sessions(call, browser, [by_key(portal, key), by_key(portal, key)])
     call(browser, "DELETE", "authenticators/{authenticator_id}", authenticator_id=id_of(portal, "otp"))
