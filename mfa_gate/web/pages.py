@@ -51,8 +51,10 @@ def challenge() -> Response:
 def _prove(context: RequestContext) -> Response:
     try:
         fields = _read_proof(context)
-    except (SignInRequired, WrongState):
+    except (SignInRequired, WrongState) as late:
         if not steps.leads_on(context, _sent_proof):
+            if isinstance(late, SignInRequired):
+                raise
             return _to_step(_progress(context))
         fields = inputs.body(request)
     except RETRY as refusal:
