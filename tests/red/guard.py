@@ -70,6 +70,7 @@ def same_id_at_each_rise(patch: Patch) -> None:
         *,
         risk: Any = None,
         enrol_until: float | None = None,
+        sent: str | None = None,
     ) -> Any:
         row = rows.SessionRow(
             session.id_hash,
