@@ -22,7 +22,7 @@ from ..settings import read
 from ..web import answers, cookies, desk_pages, steps
 from ..web.request_context import request_context, request_context_of, this_request
 from ..wiring import Parts, build
-from .debug import made_for_you
+from .debug import is_for_a_developer, made_for_you
 from .guard import Guard, localhost_in_debug
 from .login import LoginAttempt, require_own_site
 from .marks import Marks, is_static
@@ -67,12 +67,13 @@ class Start:
     Not a `before_request` function itself: another one could be put before it at any time, and answer.
     """
 
-    def __init__(self, app: Flask, marks: Marks, guard: Guard, metering: Metering) -> None:
+    def __init__(self, app: Flask, marks: Marks, guard: Guard, metering: Metering, *, for_a_developer: bool) -> None:
         self._app = app
         self._marks = marks
         self.guard = guard
         self.metering = metering
         self._ready = self._debug = False
+        self._for_a_developer, self._has_said_so = for_a_developer, False
         self._contexts = app.request_context
         self._hooks = app.preprocess_request
         self._after = app.process_response
@@ -84,6 +85,8 @@ class Start:
 
     def preprocess_request(self, *context: Any) -> Any:
         """In the place of Flask's own: the guard first, then what the portal's hooks say."""
+        if self._for_a_developer and not is_for_a_developer():
+            return self._not_for_others()
         if not self._ready:
             self.check()
             self._ready, self._debug = True, self._app.debug
@@ -91,6 +94,16 @@ class Start:
             return sent
         refused = self.guard.look()
         return self._hooks(*context) if refused is None else refused
+
+    def _not_for_others(self) -> Response:
+        """What debug mode has made up serves nobody on the net."""
+        if not self._has_said_so:
+            log.error(
+                "debug mode made up a part of the settings, and another server than Flask's development server runs "
+                "this app: every request is answered 503. Switch FLASK_DEBUG off, and set what the start names"
+            )
+            self._has_said_so = True
+        return answers.refuse(Unavailable())
 
     def process_response(self, *given: Any) -> Response:
         """In the place of Flask's own: what the portal's hooks make of an answer, and then whether it may be sent."""
@@ -233,8 +246,8 @@ def install(
     Raises:
         ConfigurationError: settings, keys or store are not in order.
     """
-    instance = Path(app.instance_path)
-    settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
+    made = made_for_you(app)
+    settings = read(app.config, instance=Path(app.instance_path), name=app.name, made_for_you=made)
     app.extensions[EXTENSION] = parts = build(settings, portal, clock, options)
     app.register_blueprint(web.blueprint(settings.url_prefix))
     if options.desk is not None:
@@ -245,7 +258,8 @@ def install(
         app.add_url_rule("/.well-known/webauthn", web.RELATED_ORIGINS, web.related_origins)
     app.register_error_handler(Refusal, answers.refuse)  # a view that asks gate.session while the store is down
     guard = Guard(app, parts, marks, default)
-    app.extensions[START] = start = Start(app, marks, guard, Metering(app, marks, guard, parts.reads))
+    metering = Metering(app, marks, guard, parts.reads)
+    app.extensions[START] = start = Start(app, marks, guard, metering, for_a_developer=bool(made))
     app.request_context = start.request_context  # type: ignore[method-assign]
     app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]
     app.process_response = start.process_response  # type: ignore[method-assign,assignment]

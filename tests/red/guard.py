@@ -19,7 +19,7 @@ from mfa_gate.flows.flow import Elevated, Flow
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.keyring import Keyring
 from mfa_gate.levels import Level
-from mfa_gate.request import guard, marks, start
+from mfa_gate.request import debug, guard, marks, start
 from mfa_gate.request.guard import Guard
 from mfa_gate.request.marks import Marks
 from mfa_gate.request.start import Start
@@ -502,7 +502,26 @@ def the_first_kept_page_counts(patch: Patch) -> None:
     patch.setattr(targets, "sent", lambda environ, name: cookies.sent(environ, name)[:1])
 
 
+def made_up_settings_serve_anybody(patch: Patch) -> None:
+    patch.setattr(start, "is_for_a_developer", lambda: True)
+
+
+def a_header_says_who_is_a_developer(patch: Patch) -> None:
+    def said() -> bool:
+        names = request.environ if has_request_context() else {}
+        return "SERVER_SOFTWARE" not in names or "Werkzeug" in str(names.get("HTTP_USER_AGENT"))
+
+    patch.setattr(start, "is_for_a_developer", said)
+
+
+def nothing_is_said_of_what_is_made_up(patch: Patch) -> None:
+    patch.setattr(debug.log, "warning", lambda *_: None)
+
+
 DEFENCES: dict[str, Defence] = {
+    "A60debug": made_up_settings_serve_anybody,
+    "A60debugb": a_header_says_who_is_a_developer,
+    "A60debugc": nothing_is_said_of_what_is_made_up,
     "A5k": pending_without_an_end,
     "A7": enrolment_in_any_state,
     "A9": any_proof_will_do,

@@ -340,6 +340,7 @@ def test_debug_mode_makes_base_url_and_keys(tmp_path: Path, monkeypatch: pytest.
 def test_what_is_set_goes_before_what_debug_mode_makes(tmp_path: Path) -> None:
     settings = settings_of(make_app(tmp_path, debug=True, **NEEDED))
     assert (settings.base_url, settings.keys) == (BASE_URL, KEYS)
+    assert list((tmp_path / "instance").glob("*keys*")) == []
 
 
 def test_outside_debug_mode_nothing_is_made(tmp_path: Path) -> None:
