@@ -25,7 +25,7 @@ from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
 from .request.marks import Mark, MarkKind, Marks
-from .request.wrapping import checked, wrapped
+from .request.wrapping import Args, Kwargs, argument, checked, wrapped
 from .risk import RiskPolicy
 from .staff import DeskPolicy
 
@@ -151,7 +151,7 @@ class MFAGate:
         for endpoint in views:
             if not isinstance(endpoint, str):
                 raise TypeError("gate.public takes one view, or names of endpoints")
-        self._marks.public_endpoints.update(views)
+        self._marks.open(*views)
         return None
 
     def require(self, level: Level = Level.MFA, max_age: timedelta | None = None) -> Callable[[F], F]:
@@ -167,28 +167,47 @@ class MFAGate:
         required = checked_requirement(level, max_age)
 
         def decorate(view: F) -> F:
-            return self._mark("require", view, required, lambda: _start().enforce(required))
+            return self._mark("require", view, required, lambda *_: _start().enforce(required))
 
         return decorate
 
     def protect(self, blueprint: Blueprint, *, level: Level = Level.MFA, max_age: timedelta | None = None) -> None:
-        """Ask the same of every view of a blueprint; with a mark of the view's own, both count."""
+        """Ask the same of every view of a blueprint; with a mark of the view's own, both count.
+
+        Args:
+            blueprint: the very object that is registered.
+            level, max_age: as for `require`.
+
+        Raises:
+            TypeError, ValueError: a level or an age that means nothing.
+            ConfigurationError: after the first request, if this blueprint is not registered.
+        """
         self._marks.protect(blueprint, checked_requirement(level, max_age))
 
     def reads(self, kind: str, *, record: str) -> Callable[[F], F]:
         """Mark a view that shows one record, which is charged before the view is run.
 
-        A 404 of the view is a look-up that found nothing.
+        A 404 of the view is a look-up that found nothing. Whoever calls the view, a request or another view, is
+        charged for the argument of that call. Below another decorator it charges as well, and no answer is sent that it
+        has not charged.
 
         Args:
             kind: what it is, in the ledger; at most 48 characters.
             record: name of the view's argument that names the record.
+
+        Raises:
+            ValueError: a kind that is too long, or none.
         """
         if not 0 < len(kind) <= MAX_KIND_LENGTH:
             raise ValueError("gate.reads takes the kind of a record as text of at most 48 characters")
 
         def decorate(view: F) -> F:
-            return self._mark("reads", view, Requirement(), lambda: _start().before_read(kind, record))
+            find = argument(view, record)
+
+            def before(args: Args, kwargs: Kwargs) -> Response | None:
+                return _start().before_read(kind, view, lambda: find(args, kwargs))
+
+            return self._mark("reads", view, Requirement(), before)
 
         return decorate
 
@@ -200,6 +219,9 @@ class MFAGate:
         """Let a blueprint send no answer that was neither charged (`reads`, `count_reads`) nor marked `reads_nothing`.
 
         Its views are guarded as by `protect`.
+
+        Raises:
+            ConfigurationError: as for `protect`.
         """
         self._marks.meter(blueprint)
 
@@ -211,12 +233,16 @@ class MFAGate:
         """
 
         def decorate(view: F) -> F:
-            return self._add("first_factor", view, wrapped(view, lambda: _start().try_login(username)))
+            return self._add("first_factor", view, wrapped(view, lambda *_: _start().try_login(username)))
 
         return decorate
 
     def _mark(
-        self, kind: MarkKind, view: F, required: Requirement | None, before: Callable[[], Response | None] | None
+        self,
+        kind: MarkKind,
+        view: F,
+        required: Requirement | None,
+        before: Callable[[Args, Kwargs], Response | None] | None,
     ) -> F:
         if inspect.isclass(view):
             raise TypeError(f"@gate.{kind} marks functions; in a view class write decorators = [gate.{kind}...]")

@@ -74,6 +74,7 @@ class Start:
         self.metering = metering
         self._ready = self._debug = False
         self._hooks = app.preprocess_request
+        self._dispatch = app.dispatch_request
         self._after = app.process_response
 
     def preprocess_request(self, *context: Any) -> Any:
@@ -85,6 +86,11 @@ class Start:
             return sent
         refused = self.guard.look()
         return self._hooks(*context) if refused is None else refused
+
+    def dispatch_request(self, *context: Any) -> Any:
+        """In the place of Flask's own: a hook, or an error handler, may have led the request to another view."""
+        refused = self.guard.look_again()
+        return self._dispatch(*context) if refused is None else refused
 
     def process_response(self, *given: Any) -> Response:
         """In the place of Flask's own: what the portal's hooks make of an answer, and then whether it may be sent."""
@@ -104,7 +110,7 @@ class Start:
         if login is not None and login.startswith(parts.settings.base_url):
             login = login[len(parts.settings.base_url) :]
         if login is not None and "/" not in login:
-            self._marks.public_endpoints.add(login)
+            self._marks.open(login)
             login = self._path(login)
         self._marks.check(self._app)
         parts.login_path = parts.settings.login_url or login or self._path(self._first_factor_endpoint())
@@ -158,11 +164,17 @@ class Start:
         """Let this request pass (None), or answer it: for the wrappers of marked views."""
         return self.guard.enforce(required, request_context())
 
-    def before_read(self, kind: str, argument: str) -> Response | None:
-        """Let a view show its record (None), or answer: for the wrappers of marked views."""
+    def before_read(self, kind: str, view: object, record: Callable[[], object]) -> Response | None:
+        """Let a view show its record (None), or answer: for the wrappers of marked views.
+
+        Raises:
+            Refusal: it must not be shown.
+        """
         context = request_context()
         refused = self.guard.enforce(Requirement(), context) if context.admitted is None else None
-        return refused if refused is not None else self.metering.before(context, kind, argument)
+        if refused is None:
+            self.metering.before(context, kind, view, record)
+        return refused
 
     def try_login(self, username: str) -> LoginAttempt:
         return LoginAttempt(username)
@@ -213,6 +225,7 @@ def install(
     instance = Path(app.instance_path)
     settings = read(app.config, instance=instance, name=app.name, made_for_you=made_for_you(app.debug, instance))
     app.extensions[EXTENSION] = parts = build(settings, portal, clock, options)
+    marks.in_app(app)
     app.register_blueprint(web.blueprint(settings.url_prefix))
     if options.desk is not None:
         pages = desk_pages.blueprint(settings.url_prefix)
@@ -224,5 +237,6 @@ def install(
     guard = Guard(app, parts, marks, default)
     app.extensions[START] = start = Start(app, marks, guard, Metering(app, marks, guard, parts.reads))
     app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]
+    app.dispatch_request = start.dispatch_request  # type: ignore[method-assign]
     app.process_response = start.process_response  # type: ignore[method-assign,assignment]
     app.cli.add_command(cli.mfa)
