@@ -225,12 +225,20 @@ class MFAGate:
         """
         self._marks.meter(blueprint)
 
-    def first_factor(self, username: str) -> Callable[[F], F]:
-        """Wrap the portal's login view: brakes before it, and a POST that did not sign in stays counted.
+    def first_factor(self, username: str | Callable[[], str | None]) -> Callable[[F], F]:
+        """Wrap the portal's login view: brakes before it, and a try that did not sign in stays counted.
+
+        A try is a request that sends a name, in whatever way, and each one that is no GET.
 
         Args:
-            username: name of the form or JSON field that the user name is typed in.
+            username: name of the field that the user name is sent in (form, JSON, query or URL); or a function that
+                returns it, where the request does not carry it itself.
+
+        Raises:
+            TypeError: `username` is neither.
         """
+        if not isinstance(username, str) and not callable(username):
+            raise TypeError("gate.first_factor takes the name of a field, or a function that returns the user name")
 
         def decorate(view: F) -> F:
             return self._add("first_factor", view, wrapped(view, lambda *_: _start().try_login(username)))
@@ -302,20 +310,27 @@ class MFAGate:
             raise ConfigurationError("has_leaked needs a list: MFAGate(leaked=Leaked(...))")
         return self._options.leaked.has(password)
 
-    def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
+    def sign_in(self, account: Account, *, leaked: bool = False, sso: str | None = None) -> Response:
         """Answer a right password: opens a pending session and sends the person to the second factor.
 
         Args:
             account: whom the portal's login view let through.
             leaked: what `has_leaked` says of the password: it lets in with the surest proof that the account has, and
                 its owner is told to change it.
+            sso: what stands for the password where none was typed, such as the name of the identity provider; these
+                sign-ins have a counter of their own.
 
         Returns:
             The answer of the login view: a redirect for pages, `{next, session}` for programs.
+
+        Raises:
+            ConfigurationError: no user name was counted in this request (`first_factor`), and `sso` says nothing.
         """
         if not isinstance(account, Account):
             raise TypeError(f"gate.sign_in takes an Account, not {type(account).__name__}")
-        return _start().sign_in(account, leaked=leaked)
+        if sso is not None and not str(sso).strip():
+            raise ValueError("gate.sign_in takes as sso the name of what stands for the password, and no empty one")
+        return _start().sign_in(account, leaked=leaked, sso=sso)
 
     def sign_out(self) -> None:
         """End the gate's session of this request, everywhere; the portal closes its own."""

@@ -108,5 +108,7 @@ class LimitPolicy:
     password_source: Rule = Rule(((1000, DAY),), free=60, first_wait=5.0, greatest_wait=240.0)
     # while somebody guesses in breadth, from here or from everywhere
     password_source_pressed: Rule = Rule(((1000, DAY),), free=3, first_wait=30.0, greatest_wait=900.0)
+    # sign-ins of one account from one source without a password typed here, on no known device: slowed, never closed
+    upstream: Rule = Rule(((240, HOUR),), free=40, first_wait=1.0, greatest_wait=30.0)
     assertion_source: Rule = Rule(((1000, HOUR),), free=60, first_wait=1.0, greatest_wait=30.0)
     source: Rule = Rule(((60, HOUR), (240, DAY)))

@@ -165,6 +165,7 @@ class Guard:
             if account is None or account.id != taken_for:
                 context.close_portal_session()
                 return SignInRequired()
+            context.parts.password.stood_for(account.id, context.client)
             elevated = sign_in.begin(account, context.client)
             context.apply(elevated)
             session = elevated.session

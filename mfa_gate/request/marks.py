@@ -153,6 +153,10 @@ class Marks:
             if mark is not None and mark.kind in GUARDED and (mark.kind in ANYWHERE or mark in on)
         ]
 
+    def is_login(self, view: View) -> bool:
+        """Whether a view is marked as the portal's login."""
+        return any(mark.kind == "first_factor" for mark in self._on(view))
+
     def _is_open(self, endpoint: str, view: View) -> bool:
         mark = next(self._on(view), None)
         return endpoint in self.public_endpoints or (mark is not None and self._opens(mark))

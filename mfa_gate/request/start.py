@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from flask import Flask, Response, has_request_context
+from flask import Flask, Response, has_request_context, request
 from werkzeug.routing import Rule
 
 from .. import cli, web
 from ..account import Account
 from ..assurance import Requirement, requirement
-from ..exc import Refusal, Unavailable
+from ..exc import ConfigurationError, Refusal, Unavailable
 from ..flows.flow import log
 from ..levels import Level
 from ..options import Options
@@ -25,8 +25,16 @@ from ..wiring import Parts, build
 from .debug import made_for_you
 from .guard import Guard, localhost_in_debug
 from .login import LoginAttempt
+from .login_page import LoginView, login_views, page_for_people
 from .marks import Marks, is_static
 from .metering import Metering
+
+UNCOUNTED: Final = (
+    "gate.sign_in at {}: no user name was counted in this request, so passwords could be guessed there without a "
+    "brake. Wrap the view in @gate.first_factor(username=...), where username is the field that the name is sent in, or "
+    "a function that returns it; if no password was typed, say what stands for it: "
+    "gate.sign_in(account, sso='the name of your identity provider')"
+)
 
 
 class GateSession:
@@ -113,8 +121,8 @@ class Start:
             self._marks.open(login)
             login = self._path(login)
         self._marks.check(self._app)
-        parts.login_path = parts.settings.login_url or login or self._path(self._first_factor_endpoint())
         self.guard.forget_requirements()
+        parts.login_path = parts.settings.login_url or login or page_for_people(self.login_views())
 
     def routes(self, group: str | None = None) -> list[dict[str, Any]]:
         """Every route with what it asks of a group, sorted by rule."""
@@ -142,12 +150,9 @@ class Start:
             "reads": self._marks.reads(self._app, rule.endpoint),
         }
 
-    def _first_factor_endpoint(self) -> str | None:
-        for endpoint, view in self._app.view_functions.items():
-            mark = self._marks.of(view)
-            if mark is not None and mark.kind == "first_factor":
-                return endpoint
-        return None
+    def login_views(self) -> list[LoginView]:
+        """The views under `first_factor`."""
+        return login_views(self._app, self._marks, self.guard.requirement_of)
 
     def _path(self, endpoint: str | None) -> str | None:
         rules = self._app.url_map.iter_rules(endpoint) if endpoint else ()
@@ -176,17 +181,25 @@ class Start:
             self.metering.before(context, kind, view, record)
         return refused
 
-    def try_login(self, username: str) -> LoginAttempt:
+    def try_login(self, username: str | Callable[[], str | None]) -> LoginAttempt:
         return LoginAttempt(username)
 
     def session(self) -> GateSession:
         context = request_context()
         return GateSession(self.parts, context.session, context.is_observed)
 
-    def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
-        """Open a pending session and send the person to the second factor; closed where anything fails."""
+    def sign_in(self, account: Account, *, leaked: bool = False, sso: str | None = None) -> Response:
+        """Open a pending session and send the person to the second factor; closed where anything fails.
+
+        Raises:
+            ConfigurationError: nothing has counted this sign-in.
+        """
         context = request_context()
+        if sso is None and not context.has_counted:
+            raise ConfigurationError(UNCOUNTED.format(request.endpoint))
         try:
+            if sso is not None:
+                self.parts.password.stood_for(account.id, context.client)
             elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked)
             steps.elevate(context, elevated)
             answer = answers.half_way(context)
@@ -195,7 +208,8 @@ class Start:
         except Exception:
             log.exception("the gate failed at a sign-in")
             return answers.refuse(Unavailable())
-        context.signed_in_by_view = True
+        # what was typed beside it, if anything, was not what signed in
+        context.signed_in_by_view = sso is None
         return answer
 
     def password_changed(self, account_id: str) -> int:
