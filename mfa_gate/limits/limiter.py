@@ -143,7 +143,7 @@ def _row(counter: _Counter) -> counters.CounterRow:
 
 
 def typed_name(name: str) -> str:
-    """One name for all spellings of a typed user name (NFKC, case folded, no blanks around it, nothing unseen in it)."""
+    """One name for all spellings of a typed user name (NFKC, case folded, no blanks around it, nothing unseen)."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _bare(name)).casefold())
     return _bare(folded)
 

@@ -31,8 +31,8 @@ from .metering import Metering
 
 UNCOUNTED: Final = (
     "gate.sign_in at {}: no user name was counted in this request, so passwords could be guessed there without a "
-    "brake. Wrap the view in @gate.first_factor(username=...), where username is the field that the name is sent in, or "
-    "a function that returns it; if no password was typed, say what stands for it: "
+    "brake. Wrap the view in @gate.first_factor(username=...), where username is the field that the name is sent in, "
+    "or a function that returns it; if no password was typed, say what stands for it: "
     "gate.sign_in(account, sso='the name of your identity provider')"
 )
 

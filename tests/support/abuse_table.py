@@ -76,8 +76,17 @@ ROWS = {
     "A63": ("a scanner that opens the link of a mail; a thief with the mailbox who presses it", "P11"),
     "A64": ("a view that forgets to charge, swallows the refusal, streams, or tells what there is by an error", "P8"),
     "A65": ("cookies of another portal or a sibling host", "P1"),
-    "A66": ("a bought list of passwords tried in breadth, from one address or a hundred", "P1"),
+    "A66": (
+        "a bought list of passwords tried in breadth, from one address or a hundred; a name padded, or sent by GET, in "
+        "another field or as another type; a sign-in that nothing counted",
+        "P1",
+    ),
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
+    "A70": (
+        "a mark below a decorator that answers by itself; a reads view called by another one; a protected blueprint "
+        "that is not the one registered; a URL rematched in a hook; an opening mark inherited, or put where all is guarded",
+        "P4",
+    ),
 }
 TESTS = Path(__file__).parent.parent
 DOCUMENT = TESTS.parent / "docs" / "security.md"

@@ -55,6 +55,7 @@ def checked(app: Flask) -> dict[str, Any]:
 API = ("/api/login", ["POST"], "login")
 
 
+@pytest.mark.abuse("A70")
 @pytest.mark.parametrize(
     ("views", "page"),
     [

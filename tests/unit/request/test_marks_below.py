@@ -70,7 +70,7 @@ class Cached:
 
 
 class Proxy:
-    """As wrapt's `FunctionWrapper`, which monitoring agents put round each registered view: it passes itself off as it."""
+    """As wrapt's `FunctionWrapper`, which monitoring agents put round each view: it passes itself off as the view."""
 
     def __init__(self, view: Callable[..., Any], answers: Callable[..., Any] | None = None) -> None:
         self.__wrapped__ = view
@@ -556,7 +556,7 @@ def test_a_blueprint_that_is_not_the_one_registered_stops_the_start(portal: Port
     if registered != "none":
         more: dict[str, Any] = {"name": "renamed"} if registered == "renamed" else {}
         portal.app.register_blueprint(records(), **more)
-    with pytest.raises(ConfigurationError, match="'records'.*not registered"):
+    with pytest.raises(ConfigurationError, match=r"'records'.*not registered"):
         asked(portal.app.test_client(), "/records/1")
 
 
@@ -684,6 +684,16 @@ def test_a_request_that_is_led_to_another_view_is_asked_what_that_one_asks(porta
     bob = client_of(portal, "bob")
     assert asked(bob, "/fr/patients/1") == (200, "record 1")
     assert asked(bob, "/fr/vault") == (403, "no_suitable_method")
+
+
+@pytest.mark.abuse("A70")
+@pytest.mark.parametrize("way", [by_hook, by_preprocessor, by_error_handler, by_public_view])
+def test_the_view_that_a_stranger_is_led_to_does_not_run(portal: Portal, way: Any) -> None:
+    way(portal)
+    ran: list[str] = []
+    portal.app.add_url_rule("/ran/<nir>", "ran", lambda nir: ran.append(nir) or nir)
+    assert asked(portal.app.test_client(), "/fr/ran/1") == (401, "sign_in_required")
+    assert ran == []
 
 
 @pytest.mark.abuse("A70")

@@ -186,7 +186,7 @@ def test_names_in_a_field_that_is_not_counted_have_one_counter_and_sign_nobody_i
         right = portal.passwords.get(name) == request.form["password"]
         return portal.gate.sign_in(portal.people[name]) if right else ("wrong", 401)
 
-    with pytest.raises(ConfigurationError, match="two_fields.*no user name was counted"):
+    with pytest.raises(ConfigurationError, match=r"two_fields.*no user name was counted"):
         browser.post("/two-fields", {**sent, "password": "pw-anne"})
     assert browser.state == "anonymous"
     for _ in range(FREE - 1):
