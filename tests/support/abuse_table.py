@@ -84,7 +84,7 @@ ROWS = {
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
     "A70": (
         "a mark below a decorator that answers by itself; a reads view called by another one; a protected blueprint "
-        "that is not the one registered; a URL rematched in a hook; an opening mark inherited, or put where all is guarded",
+        "that is not the one registered; a rematched URL; an opening mark inherited or put among guarded views",
         "P4",
     ),
 }
