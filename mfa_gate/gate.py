@@ -25,7 +25,7 @@ from .options import Options
 from .policy import Policy
 from .portal import EXTENSION, START, Portal
 from .request.marks import Mark, MarkKind, Marks
-from .request.wrapping import checked, wrapped
+from .request.wrapping import Args, Kwargs, argument, checked, wrapped
 from .risk import RiskPolicy
 from .staff import DeskPolicy
 
@@ -151,7 +151,7 @@ class MFAGate:
         for endpoint in views:
             if not isinstance(endpoint, str):
                 raise TypeError("gate.public takes one view, or names of endpoints")
-        self._marks.public_endpoints.update(views)
+        self._marks.open(*views)
         return None
 
     def require(self, level: Level = Level.MFA, max_age: timedelta | None = None) -> Callable[[F], F]:
@@ -167,28 +167,47 @@ class MFAGate:
         required = checked_requirement(level, max_age)
 
         def decorate(view: F) -> F:
-            return self._mark("require", view, required, lambda: _start().enforce(required))
+            return self._mark("require", view, required, lambda *_: _start().enforce(required))
 
         return decorate
 
     def protect(self, blueprint: Blueprint, *, level: Level = Level.MFA, max_age: timedelta | None = None) -> None:
-        """Ask the same of every view of a blueprint; with a mark of the view's own, both count."""
+        """Ask the same of every view of a blueprint; with a mark of the view's own, both count.
+
+        Args:
+            blueprint: the very object that is registered.
+            level, max_age: as for `require`.
+
+        Raises:
+            TypeError, ValueError: a level or an age that means nothing.
+            ConfigurationError: after the first request, if this blueprint is not registered.
+        """
         self._marks.protect(blueprint, checked_requirement(level, max_age))
 
     def reads(self, kind: str, *, record: str) -> Callable[[F], F]:
         """Mark a view that shows one record, which is charged before the view is run.
 
-        A 404 of the view is a look-up that found nothing.
+        A 404 of the view is a look-up that found nothing. Whoever calls the view, a request or another view, is
+        charged for the argument of that call. Below another decorator it charges as well, and no answer is sent that it
+        has not charged.
 
         Args:
             kind: what it is, in the ledger; at most 48 characters.
             record: name of the view's argument that names the record.
+
+        Raises:
+            ValueError: a kind that is too long, or none.
         """
         if not 0 < len(kind) <= MAX_KIND_LENGTH:
             raise ValueError("gate.reads takes the kind of a record as text of at most 48 characters")
 
         def decorate(view: F) -> F:
-            return self._mark("reads", view, Requirement(), lambda: _start().before_read(kind, record))
+            find = argument(view, record)
+
+            def before(args: Args, kwargs: Kwargs) -> Response | None:
+                return _start().before_read(kind, view, lambda: find(args, kwargs))
+
+            return self._mark("reads", view, Requirement(), before)
 
         return decorate
 
@@ -200,23 +219,38 @@ class MFAGate:
         """Let a blueprint send no answer that was neither charged (`reads`, `count_reads`) nor marked `reads_nothing`.
 
         Its views are guarded as by `protect`.
+
+        Raises:
+            ConfigurationError: as for `protect`.
         """
         self._marks.meter(blueprint)
 
-    def first_factor(self, username: str) -> Callable[[F], F]:
-        """Wrap the portal's login view: brakes before it, and a POST that did not sign in stays counted.
+    def first_factor(self, username: str | Callable[[], str | None]) -> Callable[[F], F]:
+        """Wrap the portal's login view: brakes before it, and a try that did not sign in stays counted.
+
+        A try is a request that sends a name, in whatever way, and each one that is no GET.
 
         Args:
-            username: name of the form or JSON field that the user name is typed in.
+            username: name of the field that the user name is sent in (form, JSON, query or URL); or a function that
+                returns it, where the request does not carry it itself.
+
+        Raises:
+            TypeError: `username` is neither.
         """
+        if not isinstance(username, str) and not callable(username):
+            raise TypeError("gate.first_factor takes the name of a field, or a function that returns the user name")
 
         def decorate(view: F) -> F:
-            return self._add("first_factor", view, wrapped(view, lambda: _start().try_login(username)))
+            return self._add("first_factor", view, wrapped(view, lambda *_: _start().try_login(username)))
 
         return decorate
 
     def _mark(
-        self, kind: MarkKind, view: F, required: Requirement | None, before: Callable[[], Response | None] | None
+        self,
+        kind: MarkKind,
+        view: F,
+        required: Requirement | None,
+        before: Callable[[Args, Kwargs], Response | None] | None,
     ) -> F:
         if inspect.isclass(view):
             raise TypeError(f"@gate.{kind} marks functions; in a view class write decorators = [gate.{kind}...]")
@@ -286,20 +320,27 @@ class MFAGate:
             raise ConfigurationError("has_leaked needs a list: MFAGate(leaked=Leaked(...))")
         return self._options.leaked.has(password)
 
-    def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
+    def sign_in(self, account: Account, *, leaked: bool = False, sso: str | None = None) -> Response:
         """Answer a right password: opens a pending session and sends the person to the second factor.
 
         Args:
             account: whom the portal's login view let through.
             leaked: what `has_leaked` says of the password: it lets in with the surest proof that the account has, and
                 its owner is told to change it.
+            sso: what stands for the password where none was typed, such as the name of the identity provider; these
+                sign-ins have a counter of their own.
 
         Returns:
             The answer of the login view: a redirect for pages, `{next, session}` for programs.
+
+        Raises:
+            ConfigurationError: no user name was counted in this request (`first_factor`), and `sso` says nothing.
         """
         if not isinstance(account, Account):
             raise TypeError(f"gate.sign_in takes an Account, not {type(account).__name__}")
-        return _start().sign_in(account, leaked=leaked)
+        if sso is not None and not str(sso).strip():
+            raise ValueError("gate.sign_in takes as sso the name of what stands for the password, and no empty one")
+        return _start().sign_in(account, leaked=leaked, sso=sso)
 
     def sign_out(self) -> None:
         """End the gate's session of this request, everywhere; the portal closes its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -105,6 +105,19 @@ class Parts:
         return self.services.keyring
 
 
+class LoginView(Protocol):
+    """A login view that the gate counts."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def path(self) -> str | None: ...
+
+    @property
+    def is_page(self) -> bool: ...
+
+
 class Inspector(Protocol):
     """What the command line may ask of the guard, kept in `app.extensions["mfa_gate.start"]`."""
 
@@ -114,6 +127,9 @@ class Inspector(Protocol):
         Raises:
             ConfigurationError: a callback is missing, or a mark would not be enforced.
         """
+
+    def login_views(self) -> Sequence[LoginView]:
+        """The views under `first_factor`: endpoint, path, and whether it is a page for people."""
 
     def routes(self, group: str | None = None) -> list[dict[str, Any]]:
         """Every route: rule, methods, endpoint, kind (guarded, public, static, gate), level, max_age and proofs."""

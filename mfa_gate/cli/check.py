@@ -46,6 +46,8 @@ def _facts(here: Parts) -> dict[str, Any]:
         "absolute end": str(timedelta(seconds=settings.lifetime)),
         "languages": ", ".join(settings.languages),
         "identity": settings.identity or "callback",
+        "login page": here.login_path,
+        "login views": ", ".join(f"{view.endpoint} ({view.path})" for view in _inspector().login_views()),
         "methods": ", ".join(settings.methods),
         "RP ID": settings.rp_id,
     }
@@ -80,10 +82,25 @@ def _warnings(settings: Settings, here: Parts) -> Iterator[str]:
         yield "MFA_GATE_SUPPORT is not set: pages and letters cannot say whom to call"
     if current_app.debug:
         yield "the app is in debug mode"
-    if here.login_path is None:
-        yield "no login page is known: set MFA_GATE_LOGIN_URL, or wrap the login view in @gate.first_factor"
+    yield from _login_warnings(settings, here)
     if settings.identity == "gate":
         yield "identity is 'gate': the portal must read gate.session.account_id and nothing else"
+
+
+def _login_warnings(settings: Settings, here: Parts) -> Iterator[str]:
+    views = _inspector().login_views()
+    if not views:
+        yield "no view is wrapped in @gate.first_factor: nothing brakes who guesses passwords"
+    if here.login_path is None:
+        yield "no login page is known: set MFA_GATE_LOGIN_URL, or wrap the login view in @gate.first_factor"
+    if settings.login_url is not None or here.login_path not in [view.path for view in views]:
+        return
+    pages = dict.fromkeys(view.path for view in views if view.is_page)
+    if not pages:
+        yield f"nobody can open the login page {here.login_path} by GET: set MFA_GATE_LOGIN_URL"
+    elif len(pages) > 1:
+        named = ", ".join(str(path) for path in pages)
+        yield f"several login views are pages ({named}), people are sent to {here.login_path}: set MFA_GATE_LOGIN_URL"
 
 
 def _rollout_warnings(here: Parts) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from ..exc import TooManyAttempts
 from ..keyring import Keyring
@@ -21,6 +21,8 @@ from ..store import Transaction, counters
 from .rules import LimitPolicy, Rule
 
 Lane = Literal["stranger", "known"]
+_LONGEST_NAME: Final = 100_000  # characters that are looked at
+_KEPT_OF_NAME: Final = 1000
 
 
 class Scope(NamedTuple):
@@ -79,15 +81,20 @@ class Limiter:
         counters.write(tx, [_row(counter) for counter in counted])
         return Attempt(counted, now)
 
-    def succeeded(self, tx: Transaction, attempt: Attempt) -> None:
-        """Give a counted attempt back; streaks end, except a source's, whose other failures stay as they are."""
+    def succeeded(self, tx: Transaction, attempt: Attempt, *, ends_streaks: bool = True) -> None:
+        """Give a counted attempt back; streaks end, except a source's, whose other failures stay as they are.
+
+        Args:
+            tx, attempt: what succeeded.
+            ends_streaks: False where it may have succeeded for another subject than one of those counted.
+        """
         for counter in sorted(attempt.counters, key=lambda counter: counter.keys[0]):  # locked in one order
             counted = counter.written
-            self._give_back(counter, attempt.at)
+            self._give_back(counter, attempt.at, ends_streaks)
             # as a rule nothing was counted in between, and one conditional statement does it
             if not counters.replace(tx, _row(counter), counted):
                 self._lock_and_read(tx, [counter], attempt.at)
-                self._give_back(counter, attempt.at)
+                self._give_back(counter, attempt.at, ends_streaks)
                 counters.write(tx, [_row(counter)])
 
     def _press(self, counted: Iterable[_Counter], now: float, pressed: bool) -> None:
@@ -104,10 +111,11 @@ class Limiter:
         counters.remove(tx, [key for scope in scopes for key in self._counter(scope).keys])
 
     @staticmethod
-    def _give_back(counter: _Counter, at: float) -> None:
+    def _give_back(counter: _Counter, at: float, ends_streaks: bool) -> None:
         if at in counter.failures:
             counter.failures.remove(at)
-        counter.streak = max(0, counter.streak - 1) if counter.scope.rule.endswith("source") else 0
+        ends = ends_streaks and not counter.scope.rule.endswith("source")
+        counter.streak = 0 if ends else max(0, counter.streak - 1)
 
     def _lock_and_read(self, tx: Transaction, counted: Iterable[_Counter], now: float) -> None:
         """Lock the rows of counters, and read what stands in them now."""
@@ -135,8 +143,17 @@ def _row(counter: _Counter) -> counters.CounterRow:
 
 
 def typed_name(name: str) -> str:
-    """One name for all spellings of what was typed as a user name (NFKC, case folded, stripped)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name[:1000]).casefold()).strip()
+    """One name for all spellings of a typed user name (NFKC, case folded, no blanks around it, nothing unseen)."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _bare(name)).casefold())
+    return _bare(folded)
+
+
+def _bare(name: str) -> str:
+    """Without blanks around it, with one for several, and without what cannot be seen; cut only then."""
+    name = name.strip()[:_LONGEST_NAME]
+    if not name.isprintable():
+        name = "".join(sign for sign in name if sign.isprintable() or sign.isspace())
+    return " ".join(name.split())[:_KEPT_OF_NAME]
 
 
 @lru_cache(maxsize=1024)

@@ -110,5 +110,7 @@ class LimitPolicy:
     password_source_pressed: Rule = Rule(((1000, DAY),), free=3, first_wait=30.0, greatest_wait=900.0)
     # right passwords of one account from one source, on no known device: each opens a session; slowed and never closed
     signed_in: Rule = Rule(((240, HOUR),), free=40, first_wait=1.0, greatest_wait=30.0)
+    # sign-ins of one account from one source without a password typed here, on no known device: slowed, never closed
+    upstream: Rule = Rule(((240, HOUR),), free=40, first_wait=1.0, greatest_wait=30.0)
     assertion_source: Rule = Rule(((1000, HOUR),), free=60, first_wait=1.0, greatest_wait=30.0)
     source: Rule = Rule(((60, HOUR), (240, DAY)))

@@ -40,23 +40,31 @@ class Guard:
         self._unusual = Requirement(max_age=parts.services.habits.policy.age)
         self._has_policy = not parts.services.policy.asks_nothing
         self._observed: set[tuple[str, str]] = set()
-        self._known: dict[str, tuple[Any, Requirement | None]] = {}
+        self._known: dict[str, tuple[Any, Requirement | None, dict[str, Requirement]]] = {}
+        self._changes = 0
 
     def look(self) -> Response | None:
         """Enforce what the view asks for that is registered for this request's endpoint."""
         http_request = this_request()
-        rule = http_request.url_rule
+        context = request_context_of(http_request, self._parts)
+        rule, method = http_request.url_rule, http_request.method
+        context.looked_at = (*context.looked_at, (rule, method))
         if rule is None:
             self._hide_others(http_request)
             return self._nowhere(http_request)
-        required = self.requirement_of(rule.endpoint)
-        if http_request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        required = self.requirement_of(rule.endpoint, method)
+        if method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
             return None
         if required is None:
             if not is_static(self._app, rule.endpoint, self._app.view_functions[rule.endpoint]):
                 self._hide_others(http_request)
             return None
-        return self.enforce(required, request_context_of(http_request, self._parts))
+        return self.enforce(required, context)
+
+    def look_again(self) -> Response | None:
+        """Enforce what the view asks for that the request is led to now, if a hook has led it elsewhere meanwhile."""
+        http_request = this_request()
+        return None if request_context_of(http_request, self._parts).has_looked_at(http_request) else self.look()
 
     def _nowhere(self, http_request: Request) -> Response | None:
         """An unknown URL is the portal's own to answer; under the API programs get a problem for that as well."""
@@ -69,19 +77,23 @@ class Guard:
             return response
         return answers.problem(NotFound()) if isinstance(error, NothingThere) else None
 
-    def requirement_of(self, endpoint: str) -> Requirement | None:
-        """What an endpoint asks for now; worked out anew where another view stands there."""
-        view = self._app.view_functions[endpoint]
-        known = self._known.get(endpoint)
+    def requirement_of(self, endpoint: str, method: str = "") -> Requirement | None:
+        """What an endpoint asks for now at an HTTP method; worked out anew where another view stands there."""
+        view, marks = self._app.view_functions[endpoint], self._marks
+        if self._changes != marks.changes:
+            self._known, self._changes = {}, marks.changes
+        remembered = self._known  # this one even if another thread begins anew
+        known = remembered.get(endpoint)
         if known is None or known[0] is not view:
+            told = (self._app, endpoint, view, self._default)
             own = is_own(endpoint)
-            required = None if own else self._marks.requirement(self._app, endpoint, view, self._default)
-            known = self._known[endpoint] = (view, required)
-        return known[1]
+            known = (view, None if own else marks.requirement(*told), {} if own else marks.by_method(*told))
+            remembered[endpoint] = known
+        return known[2].get(method, known[1]) if known[2] else known[1]
 
     def forget_requirements(self) -> None:
-        """Marks were added: work everything out anew."""
-        self._known.clear()
+        """Views may stand elsewhere: work everything out anew."""
+        self._known = {}
 
     def enforce(self, required: Requirement, context: RequestContext) -> Response | None:
         """Let the request pass (None), or answer it."""
@@ -190,6 +202,7 @@ class Guard:
             account = context.parts.portal.load(taken_for)
             if account is None or account.id != taken_for:
                 return SignInRequired()
+            context.parts.password.stood_for(account.id, context.client)
             elevated = sign_in.begin(account, context.client)
             context.apply(elevated, adopted=True)
             session = elevated.session

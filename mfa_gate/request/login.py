@@ -1,8 +1,8 @@
-"""One run of the portal's login view: brakes before it, and a POST that did not sign in stays counted."""
+"""One run of the portal's login view: brakes before it, and a try that did not sign in stays counted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
@@ -12,30 +12,33 @@ from ..exc import Forged, Refusal, Unavailable
 from ..flows.flow import log
 from ..limits.limiter import Attempt
 from ..web import answers
-from ..web.request_context import RequestContext, current_parts, request_context
+from ..web.request_context import RequestContext, current_parts, request_context, this_request
 from ..web.sites import SAFE_METHODS, may_sign_in
+from .sent_names import sent_names
 
 
 class LoginAttempt:
-    """Counts the try when it is made.
+    """Counts the try when it is made: each request that sends a name, and each that changes something.
 
     Args:
-        username: name of the form or JSON field that the user name is typed in.
+        username: what the user name is sent as, or what returns it.
 
     Attributes:
         refused: the answer instead of the view's, where there were too many tries.
     """
 
-    def __init__(self, username: str) -> None:
+    def __init__(self, username: str | Callable[[], str | None]) -> None:
         self.refused: Response | None = None
         self._counted: Attempt | None = None
-        if request.method in SAFE_METHODS:
-            return
         try:
-            context = request_context()
-            require_own_site(context)
-            context.typed_name = _typed(username)
-            self._counted = current_parts().password.tried(context.typed_name, context.client_at_login)
+            context, names = request_context(), sent_names(this_request(), username)
+            if not names and request.method in SAFE_METHODS:
+                return  # a look at the page
+            if request.method not in SAFE_METHODS:  # a link may name somebody; whom it signs in is asked there
+                require_own_site(context)
+            context.typed_name = names[0] if len(names) == 1 else None
+            self._counted = current_parts().password.tried(names, context.client_at_login)
+            context.has_counted = bool(names)
         except Exception as error:
             self.refused = _closed(error)
 
@@ -66,12 +69,3 @@ def _closed(error: Exception) -> Response:
         return answers.refuse(error)
     log.error("counting a sign-in failed", exc_info=error)
     return answers.refuse(Unavailable())
-
-
-def _typed(field: str) -> str | None:
-    try:
-        sent = request.get_json(silent=True) if request.is_json else request.form
-        value = sent.get(field) if isinstance(sent, Mapping) else None
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, str) else None

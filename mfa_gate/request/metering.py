@@ -6,11 +6,11 @@ marked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, request
-from werkzeug.routing import Rule
+from flask import Flask, Request, Response, request
 
 from ..exc import NotMetered, ReadsStopped, Refusal, SignInRequired, Unavailable
 from ..flows.flow import log
@@ -19,9 +19,31 @@ from ..web.answers import OwnAnswer
 from ..web.caching import keep_private, vary_by_cookie
 from ..web.request_context import RequestContext, request_context, request_context_of, this_request
 from .guard import Guard
+from .layers import HTTP_METHODS
 from .marks import Marks
 
 NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a view must have charged before its answer is sent.
+
+    Attributes:
+        view, changes: of what this was worked out.
+        metered: something at all.
+        hidden: the record of each of these views, which lie below decorators that may answer without them.
+    """
+
+    view: Any
+    changes: int
+    metered: bool
+    hidden: tuple[object, ...]
+
+    def lets_through(self, context: RequestContext) -> bool:
+        if self.metered and not context.has_charged:
+            return False
+        return not self.hidden or all(any(by is view for by in context.charged_by) for view in self.hidden)
 
 
 class Metering:
@@ -38,7 +60,7 @@ class Metering:
         self._marks = marks
         self._guard = guard
         self._reads = reads
-        self._unmetered: dict[str, Any] = {}  # endpoint -> the view that was seen to need no charge
+        self._held: dict[tuple[str, str], _Held] = {}  # by endpoint and method
 
     def charge(self, kind: str, records: Iterable[object]) -> None:
         """Charge records in a view, before it answers.
@@ -63,18 +85,20 @@ class Metering:
             raise self._refused(context, Unavailable()) from None
         context.has_charged = True
 
-    def before(self, context: RequestContext, kind: str, argument: str) -> Response | None:
-        """Charge the record that an argument of the view names; return the answer if that is refused."""
-        values = context.request.view_args or {}
+    def before(self, context: RequestContext, kind: str, view: object, record: Callable[[], object]) -> None:
+        """Charge the record that an argument of this very call of a view names.
+
+        Raises:
+            Refusal: it must not be shown; the answer is replaced, whoever called the view and catches this.
+        """
         try:
-            if argument not in values:
-                log.error("@gate.reads(record=%r): %s has no such argument", argument, request.endpoint)
-                raise self._refused(context, NotMetered())
-            self._charge(context, kind, [values[argument]])
-        except Refusal as refusal:
-            return self._guard.answer(context, refusal)
-        context.looked_up = (kind, values[argument])
-        return None
+            one = record()
+        except LookupError as missing:
+            log.error("@gate.reads(record=%s): a view called at %s has no such argument", missing, request.endpoint)
+            raise self._refused(context, NotMetered()) from None
+        self._charge(context, kind, [one])
+        context.looked_up = (kind, one)
+        context.charged_by = (*context.charged_by, view)
 
     def missed(self, kind: str) -> None:
         """Note that the look-up of this request has found nothing.
@@ -97,13 +121,7 @@ class Metering:
         http_request = this_request()
         context = request_context_of(http_request)
         try:
-            if context.looked_up is not None and context.refused_read is None and response.status_code == NOT_FOUND:
-                self._missed_quietly(context)
-            if context.refused_read is None and (context.has_charged or self._is_unmetered(http_request.url_rule)):
-                sent = response  # as nearly every request, in a moment
-            else:
-                refusal = context.refused_read or self._uncharged(response)
-                sent = response if refusal is None else self._instead(context, refusal, response)
+            sent = self._shown(context, http_request, response)
             depends_on_whom(context, sent)
         except Exception:
             log.exception("the answer of %s could not be held against what was read", request.endpoint)
@@ -111,10 +129,18 @@ class Metering:
         context.has_answered = True
         return sent
 
-    def _is_unmetered(self, rule: Rule | None) -> bool:
-        """Whether the view of a rule was seen to need no charge, and is the same one still."""
-        view = self._unmetered.get(rule.endpoint) if rule is not None else None
-        return view is not None and rule is not None and view is self._app.view_functions.get(rule.endpoint)
+    def _shown(self, context: RequestContext, http_request: Request, response: Response) -> Response:
+        # a view that was reached past the guard: from an error handler, or by a hook that answered itself
+        if context.looked_at and http_request.url_rule is not None and not isinstance(response, OwnAnswer):
+            elsewhere = self._guard.look_again()
+            if elsewhere is not None:
+                return self._with_cookies(context, elsewhere, response)
+        if context.looked_up is not None and context.refused_read is None and response.status_code == NOT_FOUND:
+            self._missed_quietly(context)
+        refusal = context.refused_read or self._uncharged(context, http_request, response)
+        if refusal is None:
+            return response
+        return self._with_cookies(context, self._guard.answer(context, refusal), response)
 
     def _missed_quietly(self, context: RequestContext) -> None:
         """A 404 of a view that looks up one record: there is none. Why that was one too many is kept."""
@@ -123,24 +149,38 @@ class Metering:
         except Refusal:
             return
 
-    def _uncharged(self, response: Response) -> Refusal | None:
-        rule = request.url_rule
-        if rule is None or isinstance(response, OwnAnswer):
-            return None
-        if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
-            return None
-        if not self._marks.is_metered(self._app, rule.endpoint):
-            self._unmetered[rule.endpoint] = self._app.view_functions[rule.endpoint]
-            return None
-        log.error(
-            "%s is in a metered blueprint and has neither charged a read nor the mark @gate.reads_nothing",
-            rule.endpoint,
-        )
-        return NotMetered()
+    def _uncharged(self, context: RequestContext, http_request: Request, response: Response) -> Refusal | None:
+        """Why an answer is not sent, though nothing that it reads was refused."""
+        for rule, method in context.looked_at or ((http_request.url_rule, http_request.method),):
+            if rule is None or self._holds(rule.endpoint, method).lets_through(context):
+                continue  # as nearly every request, in a moment
+            if isinstance(response, OwnAnswer):
+                continue
+            if method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+                continue
+            log.error(
+                "%s has charged nothing that it reads: call gate.count_reads, put @gate.reads above every decorator "
+                "that may answer by itself, or mark it @gate.reads_nothing",
+                rule.endpoint,
+            )
+            return NotMetered()
+        return None
 
-    def _instead(self, context: RequestContext, refusal: Refusal, response: Response) -> Response:
-        """The answer to a refusal, with the cookies of the one that it replaces."""
-        sent = self._guard.answer(context, refusal)
+    def _holds(self, endpoint: str, method: str) -> _Held:
+        """What the answers of an endpoint must have charged; worked out anew where another view stands there."""
+        view, marks = self._app.view_functions[endpoint], self._marks
+        method = method if method in HTTP_METHODS else ""  # or a client could have any number of them remembered
+        held = self._held.get((endpoint, method))
+        if held is None or held.view is not view or held.changes != marks.changes:
+            changes = marks.changes
+            hidden = tuple(mark.original for mark in marks.hidden_reads(view, method))
+            held = _Held(view, changes, marks.is_metered(self._app, endpoint), hidden)
+            self._held[endpoint, method] = held
+        return held
+
+    @staticmethod
+    def _with_cookies(context: RequestContext, sent: Response, response: Response) -> Response:
+        """An answer in the place of another one, with the cookies of that."""
         response.close()
         for cookie in response.headers.getlist("Set-Cookie"):
             sent.headers.add("Set-Cookie", cookie)

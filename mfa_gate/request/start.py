@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from flask import Flask, Response, has_request_context
+from flask import Flask, Response, has_request_context, request
 from werkzeug.routing import Rule
 
 from .. import cli, web
 from ..account import Account
 from ..assurance import Requirement, requirement
-from ..exc import Refusal, TooManyAttempts, Unavailable
+from ..exc import ConfigurationError, Refusal, TooManyAttempts, Unavailable
 from ..flows.flow import log
 from ..levels import Level
 from ..options import Options
@@ -21,12 +21,21 @@ from ..sessions.session import Session
 from ..settings import read
 from ..web import answers, cookies, desk_pages, steps
 from ..web.request_context import request_context, request_context_of, this_request
+from ..web.sites import SAFE_METHODS
 from ..wiring import Parts, build
 from .debug import is_for_a_developer, made_for_you
 from .guard import Guard, localhost_in_debug
 from .login import LoginAttempt, require_own_site
+from .login_page import LoginView, login_views, page_for_people
 from .marks import Marks, is_static
 from .metering import Metering, depends_on_whom
+
+UNCOUNTED: Final = (
+    "gate.sign_in at {}: no user name was counted in this request, so passwords could be guessed there without a "
+    "brake. Wrap the view in @gate.first_factor(username=...), where username is the field that the name is sent in, "
+    "or a function that returns it; if no password was typed, say what stands for it: "
+    "gate.sign_in(account, sso='the name of your identity provider')"
+)
 
 
 class GateSession:
@@ -76,6 +85,7 @@ class Start:
         self._for_a_developer, self._has_said_so = for_a_developer, False
         self._contexts = app.request_context
         self._hooks = app.preprocess_request
+        self._dispatch = app.dispatch_request
         self._after = app.process_response
 
     def request_context(self, environ: dict[str, Any]) -> Any:
@@ -105,6 +115,11 @@ class Start:
             self._has_said_so = True
         return answers.refuse(Unavailable())
 
+    def dispatch_request(self, *context: Any) -> Any:
+        """In the place of Flask's own: a hook, or an error handler, may have led the request to another view."""
+        refused = self.guard.look_again()
+        return self._dispatch(*context) if refused is None else refused
+
     def process_response(self, *given: Any) -> Response:
         """In the place of Flask's own: what the portal's hooks make of an answer, and then whether it may be sent."""
         try:
@@ -128,11 +143,11 @@ class Start:
         if login is not None and login.startswith(parts.settings.base_url):
             login = login[len(parts.settings.base_url) :]
         if login is not None and "/" not in login:
-            self._marks.public_endpoints.add(login)
+            self._marks.open(login)
             login = self._path(login)
         self._marks.check(self._app)
-        parts.login_path = parts.settings.login_url or login or self._path(self._first_factor_endpoint())
         self.guard.forget_requirements()
+        parts.login_path = parts.settings.login_url or login or page_for_people(self.login_views())
 
     def routes(self, group: str | None = None) -> list[dict[str, Any]]:
         """Every route with what it asks of a group, sorted by rule."""
@@ -160,12 +175,9 @@ class Start:
             "reads": self._marks.reads(self._app, rule.endpoint),
         }
 
-    def _first_factor_endpoint(self) -> str | None:
-        for endpoint, view in self._app.view_functions.items():
-            mark = self._marks.of(view)
-            if mark is not None and mark.kind == "first_factor":
-                return endpoint
-        return None
+    def login_views(self) -> list[LoginView]:
+        """The views under `first_factor`."""
+        return login_views(self._app, self._marks, self.guard.requirement_of)
 
     def _path(self, endpoint: str | None) -> str | None:
         rules = self._app.url_map.iter_rules(endpoint) if endpoint else ()
@@ -182,13 +194,19 @@ class Start:
         """Let this request pass (None), or answer it: for the wrappers of marked views."""
         return self.guard.enforce(required, request_context())
 
-    def before_read(self, kind: str, argument: str) -> Response | None:
-        """Let a view show its record (None), or answer: for the wrappers of marked views."""
+    def before_read(self, kind: str, view: object, record: Callable[[], object]) -> Response | None:
+        """Let a view show its record (None), or answer: for the wrappers of marked views.
+
+        Raises:
+            Refusal: it must not be shown.
+        """
         context = request_context()
         refused = self.guard.enforce(Requirement(), context) if context.admitted is None else None
-        return refused if refused is not None else self.metering.before(context, kind, argument)
+        if refused is None:
+            self.metering.before(context, kind, view, record)
+        return refused
 
-    def try_login(self, username: str) -> LoginAttempt:
+    def try_login(self, username: str | Callable[[], str | None]) -> LoginAttempt:
         return LoginAttempt(username)
 
     def session(self) -> GateSession:
@@ -200,12 +218,21 @@ class Start:
     def watch_session(self) -> Callable[[], bool]:
         return request_context().watch
 
-    def sign_in(self, account: Account, *, leaked: bool = False) -> Response:
-        """Open a pending session and send the person to the second factor; closed where anything fails."""
+    def sign_in(self, account: Account, *, leaked: bool = False, sso: str | None = None) -> Response:
+        """Open a pending session and send the person to the second factor; closed where anything fails.
+
+        Raises:
+            ConfigurationError: nothing has counted this sign-in.
+        """
         context = request_context()
+        if sso is None and not context.has_counted:
+            raise ConfigurationError(UNCOUNTED.format(request.endpoint))
         try:
-            require_own_site(context)
-            elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked, typed=True)
+            if sso is None or request.method not in SAFE_METHODS:  # single sign-ons lead back by links
+                require_own_site(context)
+            if sso is not None:
+                self.parts.password.stood_for(account.id, context.client)
+            elevated = self.parts.sign_in.begin(account, context.client, leaked=leaked, typed=sso is None)
             context.portal_session.renew(account.id)
             steps.elevate(context, elevated)
             answer = answers.half_way(context)
@@ -216,7 +243,8 @@ class Start:
         except Exception:
             log.exception("the gate failed at a sign-in")
             return answers.refuse(Unavailable())
-        context.signed_in_by_view, context.signed_in_account = True, account.id
+        # what was typed beside it, if anything, was not what signed in
+        context.signed_in_by_view, context.signed_in_account = sso is None, account.id
         return answer
 
     def password_changed(self, account_id: str) -> int:
@@ -249,6 +277,7 @@ def install(
     made = made_for_you(app)
     settings = read(app.config, instance=Path(app.instance_path), name=app.name, made_for_you=made)
     app.extensions[EXTENSION] = parts = build(settings, portal, clock, options)
+    marks.in_app(app)
     app.register_blueprint(web.blueprint(settings.url_prefix))
     if options.desk is not None:
         pages = desk_pages.blueprint(settings.url_prefix)
@@ -262,5 +291,6 @@ def install(
     app.extensions[START] = start = Start(app, marks, guard, metering, for_a_developer=bool(made))
     app.request_context = start.request_context  # type: ignore[method-assign]
     app.preprocess_request = start.preprocess_request  # type: ignore[method-assign]
+    app.dispatch_request = start.dispatch_request  # type: ignore[method-assign]
     app.process_response = start.process_response  # type: ignore[method-assign,assignment]
     app.cli.add_command(cli.mfa)

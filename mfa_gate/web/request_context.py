@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from weakref import ref
 
 from flask import Request, Response, after_this_request, current_app, request
+from werkzeug.routing import Rule
 
 from ..assurance import Requirement
 from ..exc import Refusal
@@ -41,10 +42,13 @@ class RequestContext:
     Attributes:
         parts: the gate's parts in this app.
         admitted: the requirement that the guard has already let this request pass, if any.
+        looked_at: URL rules and methods that the guard has looked at: more than one where a hook routes anew.
         signed_in_by_view: the login view called `sign_in`, for a right password.
         signed_in_account: the account that it was called for.
+        has_counted: the user name of this sign-in was counted.
         typed_name: the user name that was typed at the login.
         has_charged: records were charged.
+        charged_by: the views whose mark `reads` has charged.
         looked_up: kind and id of the one record that the view was called for.
         refused_read: why records must not be shown, even if the view answers.
         has_answered: the answer has begun.
@@ -53,11 +57,14 @@ class RequestContext:
     """
 
     admitted: object = None
+    looked_at: tuple[tuple[Rule | None, str], ...] = ()
     signed_in_by_view = False
     signed_in_account: str | None = None
+    has_counted = False
     typed_name: str | None = None
     has_unseen_notices = False
     has_charged = False
+    charged_by: tuple[object, ...] = ()
     has_answered = False
     has_told: bool | None = None
     looked_up: tuple[str, object] | None = None
@@ -79,6 +86,12 @@ class RequestContext:
     def request(self) -> Request:
         """The request that this is the context of."""
         return self._request()  # type: ignore[return-value]  # it lives while it is asked
+
+    def has_looked_at(self, http_request: Request) -> bool:
+        """Whether the guard has looked at the URL rule and the method that a request has now."""
+        # rules of one path are equal, whatever they lead to
+        rule, method = http_request.url_rule, http_request.method
+        return any(seen is rule and how == method for seen, how in self.looked_at)
 
     @property
     def session(self) -> Session | None:

@@ -27,15 +27,13 @@ def is_same_origin(request: Request, origin: str, *, known: bool = False) -> boo
 
 
 def may_sign_in(request: Request, origin: str, others: tuple[str, ...]) -> bool:
-    """Whether a form that signs somebody in was sent by a page that may: else a site could sign people in as itself.
+    """Whether a request that signs somebody in comes from a page that may: else a site could sign people in as itself.
 
     Args:
         request: the request; one that says nothing of its origin comes from no browser.
         origin: the portal's own.
         others: origins of a single sign-on that answers by POST; `null` is what some of them have.
     """
-    if request.method in SAFE_METHODS:
-        return True
     site, sent = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if sent is None:
         return site in (None, "same-origin", "none")

@@ -17,6 +17,7 @@ VARIABLE = "MFA_GATE_WITHOUT"
 PARTS = (
     "codes",
     "guard",
+    "marks",
     "web",
     "own",
     "relay",

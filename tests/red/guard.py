@@ -387,7 +387,7 @@ def end_sessions_ends_nothing(patch: Patch) -> None:
 
 def marks_are_found_through_wraps(patch: Patch) -> None:
     of = Marks.of
-    patch.setattr(Marks, "of", lambda self, view: next((m for v in marks._chain(view) if (m := of(self, v))), None))
+    patch.setattr(Marks, "of", lambda self, view: next((m for v in marks.layers(view) if (m := of(self, v))), None))
     patch.setattr(Marks, "check", lambda self, app: None)
 
 
@@ -434,10 +434,10 @@ def requirements_are_kept_by_endpoint(patch: Patch) -> None:
     known: dict[tuple[int, str], Any] = {}
     requirement_of = Guard.requirement_of
 
-    def kept(self: Guard, endpoint: str) -> Any:
+    def kept(self: Guard, endpoint: str, method: str = "") -> Any:
         key = (id(self), endpoint)
         if key not in known:
-            known[key] = requirement_of(self, endpoint)
+            known[key] = requirement_of(self, endpoint, method)
         return known[key]
 
     patch.setattr(Guard, "requirement_of", kept)

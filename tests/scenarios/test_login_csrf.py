@@ -85,7 +85,7 @@ def with_sso(make: MakePortal) -> Portal:
     @portal.app.post("/acs")
     @portal.gate.public
     def acs() -> Any:
-        return portal.gate.sign_in(portal.people["anne"])
+        return portal.gate.sign_in(portal.people["anne"], sso="login.example")
 
     return portal
 

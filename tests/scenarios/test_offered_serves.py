@@ -45,7 +45,7 @@ def person(make: MakePortal, enrolled: tuple[str, ...], **more: Any) -> tuple[Po
     has = {"app": "totp", "key": "webauthn"}
     methods: dict[str, Any] = {has[kind]: one for kind, one in zip(enrolled, made, strict=True)}
     methods["recovery"] = list(with_codes(portal, count=4))
-    portal.told()
+    portal.mark_notices_shown()
     return portal, methods
 
 
@@ -61,7 +61,7 @@ def signs_in(browser: Browser, methods: dict[str, Any]) -> None:
     """By the weakest that there is."""
     browser.password()
     assert prove(browser, methods, "totp" if "totp" in methods else "webauthn").status_code in (200, 303)
-    browser.portal.told()
+    browser.portal.mark_notices_shown()
 
 
 def brings_about(browser: Browser, methods: dict[str, Any], refusal: str) -> None:

@@ -54,7 +54,7 @@ def known(portal: Portal, browser: Browser, secret: str) -> Browser:
 
 def settled(portal: Portal) -> None:
     """Everything was shown and sent, and an hour has passed."""
-    portal.told()
+    portal.mark_notices_shown()
     portal.sql("UPDATE mfa_outbox SET mail_due = NULL, hook_due = NULL")
     portal.clock.advance(3600)
 

@@ -76,16 +76,21 @@ ROWS = {
     "A63": ("a scanner that opens the link of a mail; a thief with the mailbox who presses it", "P11"),
     "A64": ("a view that forgets to charge, swallows the refusal, streams, or tells what there is by an error", "P8"),
     "A65": ("cookies of another portal or a sibling host", "P1"),
-    "A66": ("a bought list tried in breadth, right passwords of one's own in between; those typed without end", "P1"),
+    "A66": ("a bought list tried in breadth, own right passwords in between; names sent or spelled otherwise", "P1"),
+    "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
+    "A68": ("a late or doubled request; sign-ins with one device cookie answered in the wrong order", "P15"),
+    "A69": ("a sign-in that another site's page posts; a single sign-on that answers by a cross-site POST", "P15"),
+    "A70": (
+        "a mark below a decorator that answers by itself; a reads view called by another one; a protected blueprint "
+        "that is not the one registered; a rematched URL; an opening mark inherited or put among guarded views",
+        "P4",
+    ),
     "A73": (
         "the owner kept in the dark: news marked seen, buried, timed as a slip, worded by strangers, stopped mutely",
         "P9",
     ),
-    "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
-    "A68": ("a late or doubled request; sign-ins with one device cookie answered in the wrong order", "P15"),
-    "A69": ("a sign-in that another site's page posts; a single sign-on that answers by a cross-site POST", "P15"),
-    "A75": ("rows and memory filled: sessions, headers of 60 KB", "P12"),
     "A74": ('a link "it was not me" pressed every day; others\' sessions ended with one phished code', "P11"),
+    "A75": ("rows and memory filled: sessions, headers of 60 KB", "P12"),
 }
 TESTS = Path(__file__).parent.parent
 DOCUMENT = TESTS.parent / "docs" / "security.md"

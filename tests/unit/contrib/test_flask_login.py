@@ -371,6 +371,19 @@ def test_a_login_view_that_calls_login_user_is_not_counted_as_a_failure(portal: 
         assert browser.get("/").location == CHALLENGE
 
 
+@pytest.mark.abuse("A66")
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_what_flask_logins_session_stands_for_has_a_counter_of_its_own(portal: Portal, secret: str) -> None:
+    remembered = portal.browser()
+    plain_login(remembered, remember="yes")
+    for _ in range(40):
+        assert remembered.copy().get("/").location == CHALLENGE
+    assert remembered.copy().get("/").status_code == 429
+    assert remembered.copy("198.51.100.7").get("/").location == CHALLENGE
+    portal.clock.advance(1)
+    assert remembered.copy().get("/").location == CHALLENGE
+
+
 def test_a_person_is_signed_in_for_a_portals_own_tests(portal: Portal) -> None:
     client = portal.app.test_client()
     signed_in(client, portal.people["anne"])
