@@ -14,6 +14,7 @@ from ..flows.flow import log
 from ..levels import Level
 from ..sessions.session import Session
 from ..web import API, answers, is_own, pages, sealed_form
+from ..web.portal_session import is_modified
 from ..web.request_context import RequestContext, request_context_of, this_request
 from ..web.sites import is_same_origin
 from ..wiring import Parts
@@ -124,6 +125,7 @@ class Guard:
             if named is None and (is_same_origin(http_request, origin) or context.let_in is None):
                 return
             if named is not None and named == context.let_in:
+                context.seen_by_portal = named
                 return
             is_complete = named is not None and context.is_complete
         except HTTPException:
@@ -140,6 +142,7 @@ class Guard:
             return self._stranger(context, session, taken_for)
         if identity is not None and taken_for != session.account_id:
             return self._disagree(context, session, taken_for)
+        context.seen_by_portal = taken_for
         parts = context.parts
         now = parts.services.clock()
         parts.life.present(session, now)
@@ -168,19 +171,32 @@ class Guard:
     def _disagree(self, context: RequestContext, session: Session, taken_for: str | None) -> Refusal:
         """The portal takes somebody who is signed in for nobody, or for another person.
 
-        A request of this origin brings what the browser holds: its session is ended. What another site makes a browser
-        send may lack the portal's cookie, or bring one of a sibling host: it is refused, and ends nothing.
+        Two sessions that both live are ended, if a page of this origin sent them. All else may be a request that brings
+        one of the cookies and not the other, or one of a sibling host: it is refused, and ends nothing.
         """
-        if not is_same_origin(request, context.parts.settings.origin):
+        if taken_for is None or not is_same_origin(request, context.parts.settings.origin):
             context.portal_session.hide(may_write=False)
             context.forget_session()
             return SignInRequired()
         context.parts.life.end_mismatch(session, request.remote_addr)
         context.drop_session()
-        if taken_for is not None and not context.parts.portal.adopts:
+        if not context.parts.portal.adopts:
             context.portal_session.close()
             return SignInRequired()
         return self._stranger(context, None, taken_for)
+
+    def end_where_signed_out(self, context: RequestContext, response: Response) -> None:
+        """A portal that closed its own session in this request has signed its person out, whether it says so or not."""
+        if context.seen_by_portal is None or not is_modified():
+            return
+        try:
+            if context.let_in != context.seen_by_portal or context.portal_session.named() is not None:
+                return
+            context.drop_session_after(context.parts.sign_in.sign_out)
+        except Exception as error:
+            log.error("a session that the portal has closed could not be ended", exc_info=error)
+        if context.has_cookies_to_come:
+            context.put_cookies(response)
 
     def _stranger(self, context: RequestContext, session: Session | None, taken_for: str | None) -> Refusal:
         """Nobody, or somebody who is half way there: the portal must see nobody signed in."""

@@ -20,7 +20,7 @@ from ..portal import EXTENSION, START, Portal
 from ..sessions.session import Session
 from ..settings import read
 from ..web import answers, cookies, desk_pages, steps
-from ..web.request_context import request_context, request_context_of, this_request
+from ..web.request_context import request_context
 from ..web.sites import SAFE_METHODS
 from ..wiring import Parts, build
 from .debug import is_for_a_developer, made_for_you
@@ -127,7 +127,9 @@ class Start:
         except Exception:  # Flask sends what it has given, if that was the page of an error already
             depends_on_whom(request_context(), given[-1])
             raise
-        request_context_of(this_request(), self.parts).portal_session.put(self._app, made)
+        context = request_context()
+        context.portal_session.put(self._app, made)
+        self.guard.end_where_signed_out(context, made)
         return self.metering.after(made)
 
     def check(self) -> None:
@@ -255,9 +257,8 @@ class Start:
     def sign_out(self) -> None:
         context = request_context()
         try:
-            self.parts.sign_in.sign_out(context.client)
+            context.drop_session_after(self.parts.sign_in.sign_out)
         finally:
-            context.drop_session()
             context.portal_session.keep()
 
 

@@ -146,6 +146,11 @@ def _current() -> SessionMixin:
     return found
 
 
+def is_modified() -> bool:
+    """Whether the portal has written its session in this request."""
+    return _current().modified
+
+
 def _put(session: SessionMixin) -> None:
     context = request_ctx._get_current_object()  # type: ignore[attr-defined]
     setattr(context, _attribute(context), session)

@@ -46,6 +46,7 @@ class RequestContext:
         signed_in_by_view: the login view called `sign_in`, for a right password.
         signed_in_account: the account that it was called for.
         has_counted: the user name of this sign-in was counted.
+        seen_by_portal: the account that the gate has let in, whom the portal's session named as well.
         typed_name: the user name that was typed at the login.
         has_charged: records were charged.
         charged_by: the views whose mark `reads` has charged.
@@ -57,6 +58,7 @@ class RequestContext:
     """
 
     admitted: object = None
+    seen_by_portal: str | None = None
     looked_at: tuple[tuple[Rule | None, str], ...] = ()
     signed_in_by_view = False
     signed_in_account: str | None = None
@@ -244,6 +246,13 @@ class RequestContext:
         self.forget_session()
         self._is_adopted = False
         self._queue(_DROPPED)
+
+    def drop_session_after(self, end: Callable[[ClientContext], None]) -> None:
+        """End the session, and drop its cookie whether or not that succeeds."""
+        try:
+            end(self.client)
+        finally:
+            self.drop_session()
 
     def forget_session(self) -> None:
         """From here on nobody is signed in in this request; the browser may have a newer cookie, and keeps it."""

@@ -123,9 +123,8 @@ def leave(context: RequestContext) -> None:
         Unavailable: the store does not answer; this browser has lost both all the same.
     """
     try:
-        context.parts.sign_in.sign_out(context.client)
+        context.drop_session_after(context.parts.sign_in.sign_out)
     finally:
-        context.drop_session()
         context.portal_session.close()
 
 

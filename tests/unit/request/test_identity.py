@@ -108,15 +108,32 @@ def test_ones_own_proof_does_not_serve_for_a_victims_session(portal: Portal, bro
 
 
 @pytest.mark.abuse("A55")
-def test_the_gates_session_without_the_portals_ends_too(portal: Portal, browser: Browser) -> None:
+@pytest.mark.parametrize("path", ["/leave", "/leave-openly"])
+def test_a_portals_own_sign_out_ends_the_gates_session(portal: Portal, browser: Browser, path: str) -> None:
+    """Though it calls nothing of the gate: whom its session names is looked at again as the answer leaves."""
+
+    def leave() -> str:
+        session.pop("user", None)
+        return "bye"
+
+    portal.app.add_url_rule("/leave", "leave", leave, methods=["POST"])
+    portal.app.add_url_rule("/leave-openly", "leave_openly", portal.gate.public(lambda: leave()), methods=["POST"])
     browser.sign_in(portal.enrolled())
-    with browser.client.session_transaction(base_url=BASE_URL) as content:
-        content.clear()
-    assert browser.get("/").location == LOGIN
-    with browser.client.session_transaction(base_url=BASE_URL) as content:
-        content["user"] = "anne"
-    assert browser.get("/").location == LOGIN
-    assert portal.events("anne")[-1] == ("identity_mismatch", "refused", None)
+    thief = browser.copy()
+    assert browser.post(path).text == "bye"
+    assert browser.gate_cookie is None
+    assert thief.get("/").location == LOGIN
+    assert portal.events("anne")[-1] == ("session_ended", "success", "sign_out")
+
+
+@pytest.mark.abuse("A68")
+def test_a_request_without_the_portals_cookie_is_refused_and_ends_nothing(portal: Portal, browser: Browser) -> None:
+    browser.sign_in(portal.enrolled())
+    other = browser.copy()
+    other.client.delete_cookie("session", domain="portal.example")
+    assert other.get("/").location == LOGIN
+    assert other.gate_cookie is not None
+    assert browser.get("/").text == "home of anne"
 
 
 @pytest.mark.abuse("A55")
