@@ -18,7 +18,7 @@ from tests.support.owners import enrol, with_codes
 from tests.support.portal import BASE_URL, JSON, Browser, Portal
 from tests.support.readers import open_records, works
 
-SETS = (("app",), ("key",), ("app", "key"), ("key", "app"))
+SETS = (("app",), ("key",), ("key", "app"))
 HOWS = ("page", "fetch", "program", "form")
 FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 CANARY = "canary"

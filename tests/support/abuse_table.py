@@ -78,7 +78,7 @@ ROWS = {
     "A65": ("cookies of another portal or a sibling host", "P1"),
     "A66": ("a bought list of passwords tried in breadth, from one address or a hundred", "P1"),
     "A73": (
-        "the owner kept in the dark: news marked as seen, buried, timed as a slip, worded by a stranger, stopped mutely",
+        "the owner kept in the dark: news marked as seen, buried, timed as a slip, worded by strangers, stopped mutely",
         "P9",
     ),
     "A67": ("all cookies of somebody who is signed in, used from another network or browser", "P7"),
