@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
 from ..keyring import Keyring
-from ..netinfo.browsers import shown
+from ..netinfo.browsers import family
 from ..notices.kinds import ALERTS, NOTICE_KINDS, SLIPS, notice_of
 from ..risk.habits import place_text
 from ..store import Transaction, alerts, events, outbox
@@ -132,7 +132,7 @@ class Audit:
             return {"browser": who.earlier.browser or "", "place": who.earlier.place, "unfinished": True}
         if who.agent is None:
             return {}
-        return {"browser": shown(who.agent) or "", "place": self.place(who) if notice in SLIPS else None}
+        return {"browser": family(who.agent) or "", "place": self.place(who) if notice in SLIPS else None}
 
     def place(self, who: Who) -> str:
         """The keyed hash of where a client is, and with what: as a session keeps it."""

@@ -10,7 +10,7 @@ from ..audit.record import Who
 from ..exc import AccountClosed
 from ..limits.limiter import Scope, network, typed_name
 from ..lines import visible
-from ..netinfo.browsers import shown
+from ..netinfo.browsers import family
 from ..risk import Assessment
 from ..sessions.devices import Device
 from ..sessions.session import Session
@@ -46,7 +46,7 @@ class SignIn(ProofFlow):
         name_hash = services.devices.typed(typed_name(client.name)) if client.name else None
         place, known = client.place, self.device_of(client, account.id)
         origin = Origin(
-            shown(client.agent), self._network(client.address), name_hash, services.habits.fingerprint(place, now)
+            family(client.agent), self._network(client.address), name_hash, services.habits.fingerprint(place, now)
         )
         with services.store.begin() as tx:
             accounts.ensure(tx, account.id, now)

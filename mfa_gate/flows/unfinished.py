@@ -12,7 +12,7 @@ from typing import Final
 
 from ..audit.record import Earlier, Who
 from ..levels import Level
-from ..netinfo.browsers import shown, shown_again
+from ..netinfo.browsers import family, shown_again
 from ..store import Transaction, accounts, outbox, sessions
 from ..store.sessions import Unfinished
 from .flow import ClientContext
@@ -42,7 +42,7 @@ def left(services: Services, tx: Transaction, client: ClientContext) -> None:
     if session.level >= Level.MFA or session.observed_until is not None or session.enrol_until is not None:
         return
     begun = min((proof.at for proof in session.proofs), default=services.clock())
-    ended = Unfinished(session.sign_in, session.account_id, shown(client.agent), session.place_hash, begun)
+    ended = Unfinished(session.sign_in, session.account_id, family(client.agent), session.place_hash, begun)
     tell(services, tx, [ended])
 
 

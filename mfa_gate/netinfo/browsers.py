@@ -84,7 +84,7 @@ def described(agent: str | None) -> Browser:
     return Browser(_word(name), _word(version), _word(family), _word(release))
 
 
-def shown(agent: str | None) -> str | None:
+def family(agent: str | None) -> str | None:
     """What people are told a browser is, such as `Firefox · Linux`; None: an unknown browser.
 
     Args:

@@ -99,12 +99,12 @@ def one_counter_for_all_methods(patch: Patch) -> None:
 
 
 def a_header_that_cannot_be_read_fails_the_sign_in(patch: Patch) -> None:
-    def shown(agent: str | None) -> str:
+    def family(agent: str | None) -> str:
         if agent and not (agent.isascii() and len(agent) < 200 and agent.isprintable()):
             raise ValueError(agent)
         return agent or ""
 
-    patch.setattr(sign_in, "shown", shown)
+    patch.setattr(sign_in, "family", family)
 
 
 def one_lane(patch: Patch) -> None:

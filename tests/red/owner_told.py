@@ -64,7 +64,7 @@ def what_nobody_finished_is_cleared_away(patch: Patch) -> None:
 
 def a_browser_is_what_it_calls_itself(patch: Patch) -> None:
     for module in (record, sign_in, unfinished):
-        patch.setattr(module, "shown", lambda agent: described(agent).family)
+        patch.setattr(module, "family", lambda agent: described(agent).family)
     for other in (notice_texts, answers, unfinished):
         patch.setattr(other, "shown_again", lambda kept: kept)
 

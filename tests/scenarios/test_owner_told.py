@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mfa_gate.audit.record import Who
-from mfa_gate.netinfo.browsers import shown
+from mfa_gate.netinfo.browsers import family
 from mfa_gate.notices.kinds import ALARMING, ALERTS, NOTICE_KINDS, OPEN_FOR, SLIP
 from mfa_gate.risk import RiskPolicy
 from mfa_gate.store import accounts
@@ -529,7 +529,7 @@ def test_what_a_browser_calls_itself_stands_in_no_mail_page_or_webhook(
         assert "0899" not in text
         assert "portal-help" not in text
     for text in texts[:3]:
-        assert (shown(agent) or "un navigateur inconnu") in text
+        assert (family(agent) or "un navigateur inconnu") in text
 
 
 @pytest.mark.abuse("A73")
