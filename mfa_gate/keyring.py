@@ -77,7 +77,7 @@ class Keyring:
         """
         key_id = key_id or self.current
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._cipher(purpose, key_id).encrypt(nonce, plain, context.encode())
+        sealed = self._cipher(key_id, purpose).encrypt(nonce, plain, context.encode())
         return f"{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def open(self, purpose: str, sealed: str, context: str) -> bytes:
@@ -90,7 +90,7 @@ class Keyring:
         if key_id not in self._keys:
             raise SealBroken("a sealed value names a key that is not in MFA_GATE_KEYS")
         for tried in (purpose, SEED) if purpose in SHARED_BEFORE else (purpose,):
-            plain = self._opened(self._cipher(tried, key_id), body, context)
+            plain = self._opened(self._cipher(key_id, tried), body, context)
             if plain is not None:
                 return plain
         raise SealBroken("a sealed value does not open in its place")
@@ -158,7 +158,7 @@ class Keyring:
             mac = self._macs[purpose, key_id] = hmac.new(key, digestmod="sha256")
         return mac
 
-    def _cipher(self, purpose: str, key_id: str) -> AESGCM:
+    def _cipher(self, key_id: str, purpose: str = SEED) -> AESGCM:
         cipher = self._ciphers.get((purpose, key_id))
         if cipher is None:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # heavy, and not needed to import a portal

@@ -444,7 +444,7 @@ def only_the_first_key_reads_cookies(patch: Patch) -> None:
 
 def one_key_seals_everything(patch: Patch) -> None:
     cipher = Keyring._cipher
-    patch.setattr(Keyring, "_cipher", lambda self, purpose, key_id: cipher(self, "seed", key_id))
+    patch.setattr(Keyring, "_cipher", lambda self, key_id, purpose: cipher(self, key_id))
 
 
 def pages_are_sealed_as_seeds_are(patch: Patch) -> None:

@@ -240,7 +240,7 @@ def test_a_store_from_when_all_was_sealed_by_one_key_goes_on(
 ) -> None:
     one_key = Keyring._cipher
     with monkeypatch.context() as before:
-        before.setattr(Keyring, "_cipher", lambda self, purpose, key_id: one_key(self, "seed", key_id))
+        before.setattr(Keyring, "_cipher", lambda self, key_id, purpose: one_key(self, key_id))
         portal.sql("DELETE FROM mfa_keys")  # it is entered anew
         old = open_records(make)
         browser, secret = old.browser(), old.enrolled()
