@@ -80,7 +80,9 @@ class RequestContext:
         """
         if not self._has_read_session:
             services, http_request = self.parts.services, self.request
-            found = services.sessions.read(self._sent(services.settings.cookie_name), services.clock())
+            sessions = services.sessions
+            cookie = chosen(http_request.environ, services.settings.cookie_name, sessions.has_signed)
+            found = sessions.read(cookie, services.clock())
             if found is not None and found.place_hash is not None:
                 is_there = services.habits.is_at(found.place_hash, http_request.remote_addr, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
@@ -113,17 +115,16 @@ class RequestContext:
         return ClientContext(
             session,
             http_request.remote_addr,
-            self._sent(self.parts.settings.device_cookie_name),
+            self._device,
             self._agent,
             self.typed_name,
             self._ja4,
         )
 
-    def _sent(self, name: str) -> str | None:
-        """The value of one of our cookies, or None."""
+    @property
+    def _device(self) -> str | None:
         services = self.parts.services
-        is_device = name == services.settings.device_cookie_name
-        return chosen(self.request.environ, name, (services.devices if is_device else services.sessions).has_signed)
+        return chosen(self.request.environ, services.settings.device_cookie_name, services.devices.has_signed)
 
     @property
     def _agent(self) -> str:
