@@ -90,7 +90,8 @@ class Start:
 
     def request_context(self, environ: dict[str, Any]) -> Any:
         """In the place of Flask's own: before it opens the portal's session, no cookie may hide another."""
-        cookies.let_no_quote_run_on(environ)
+        if '"' in environ.get(cookies.HEADER, ""):
+            cookies.let_no_quote_run_on(environ)
         return self._contexts(environ)
 
     def preprocess_request(self, *context: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from flask import Response
 
 # what some caches heed before Cache-Control; besides every `...-Cache-Control` (RFC 9213)
 _BEFORE: Final = frozenset({"surrogate-control", "edge-control", "x-accel-expires"})
+_DULL: Final = frozenset({"content-type", "content-length"})  # what every answer has, looked at no further
 _SHARED: Final = frozenset({"public", "s-maxage"})
 _OWN: Final = frozenset({"private", "no-store"})
 
@@ -22,17 +24,19 @@ def keep_private(response: Response) -> None:
 
     What Flask says of a file by itself (`no-cache`, or `public` and a time) is no word of the view's: it is replaced.
     """
-    headers = response.headers
-    said: str | None = None
-    varies = ""
-    for name, value in list(headers):
+    headers, said, varies, others = response.headers, None, "", []
+    for name, value in headers:
         low = name.lower()
+        if low in _DULL:
+            continue
         if low == "cache-control":
             said = value if said is None else f"{said},{value}"
         elif low == "vary":
             varies = f"{varies},{value}"
         elif low == "expires" or is_for_shared_caches(low):
-            headers.remove(name)
+            others.append(name)
+    for name in others:
+        headers.remove(name)
     if said is None:
         headers.add("Cache-Control", "no-store")
     elif not _is_own(said):
@@ -47,6 +51,7 @@ def vary_by_cookie(response: Response) -> None:
         response.headers.add("Vary", "Cookie")
 
 
+@lru_cache(maxsize=64)  # a portal says the same again and again
 def _is_own(said: str) -> bool:
     """Whether a Cache-Control keeps shared caches out (RFC 9111 §5.2.2), in words that all caches read alike."""
     if '"' in said:  # `private="Set-Cookie"` is of one header alone, and a list may stand within quotes
@@ -55,5 +60,6 @@ def _is_own(said: str) -> bool:
     return not _OWN.isdisjoint(directives) and _SHARED.isdisjoint(directives)
 
 
+@lru_cache(maxsize=64)
 def _names_cookie(varies: str) -> bool:
     return bool(varies) and not {"cookie", "*"}.isdisjoint(name.strip(" \t").lower() for name in varies.split(","))

@@ -27,8 +27,13 @@ def sent(environ: Mapping[str, Any], name: str) -> tuple[str, ...]:
         name: of one of our cookies; their values need no quotes.
     """
     header: str = environ.get(HEADER, "")
-    if name not in header:
+    at = header.find(name)
+    if at < 0:
         return ()
+    if header.find(name, at + 1) < 0:  # it stands there once, as nearly always: the other cookies are left alone
+        end = header.find(";", at)
+        key, _, value = header[header.rfind(";", 0, at) + 1 : end if end > 0 else None].partition("=")
+        return (value.strip(_BLANK),) if key.strip(_BLANK) == name else ()
     pairs = (pair.partition("=") for pair in header.split(";"))
     return tuple(dict.fromkeys(value.strip(_BLANK) for key, _, value in pairs if key.strip(_BLANK) == name))
 
@@ -44,15 +49,14 @@ def chosen(environ: Mapping[str, Any], name: str, is_ours: Callable[[str], bool]
     values = sent(environ, name)
     if len(values) > 1:
         values = tuple(value for value in values if is_ours(value))
-    return values[0] if len(values) == 1 else None
+        return values[0] if len(values) == 1 else None
+    return values[0] if values else None
 
 
 def let_no_quote_run_on(environ: dict[str, Any]) -> None:
     """Take out each cookie that opens a quote without closing it: in the portal's parser it would hide the next ones.
 
     Args:
-        environ: of the request, before anything has read its cookies.
+        environ: of a request with cookies, before anything has read them.
     """
-    header = environ.get(HEADER, "")
-    if '"' in header:
-        environ[HEADER] = ";".join(pair for pair in header.split(";") if not _OPENS_A_QUOTE.match(pair))
+    environ[HEADER] = ";".join(pair for pair in environ[HEADER].split(";") if not _OPENS_A_QUOTE.match(pair))

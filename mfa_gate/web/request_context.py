@@ -103,11 +103,10 @@ class RequestContext:
             Unavailable: the store does not answer.
         """
         if not self._has_read_session:
-            services, http_request = self.parts.services, self.request
-            now = services.clock()
+            services, now = self.parts.services, self.parts.services.clock()
             found = services.sessions.read(self.cookie, now)
-            if found is None and services.settings.adopted_cookie_name in http_request.environ.get(HEADER, ""):
-                found = services.sessions.read(self._sent(services.settings.adopted_cookie_name), now)
+            if found is None and (adopted := self._signed(services.settings.adopted_cookie_name)) is not None:
+                found = services.sessions.read(adopted, now)
             if found is not None and found.place_hash is not None:
                 is_there = services.habits.is_at(found.place_hash, self._address, self._agent)
                 found = found if is_there else self.parts.continuity.as_seen_from(found, self._client_of(found))
@@ -139,7 +138,7 @@ class RequestContext:
     @property
     def cookie(self) -> str | None:
         """What this request brought as the session's cookie, or None."""
-        return self._sent(self.parts.settings.cookie_name)
+        return self._signed(self.parts.settings.cookie_name)
 
     @property
     def session_level(self) -> Level:
@@ -183,17 +182,20 @@ class RequestContext:
         return ClientContext(
             session,
             self._address,
-            self._sent(self.parts.settings.device_cookie_name),
+            self._device,
             self._agent,
             self.typed_name,
             self._ja4,
         )
 
-    def _sent(self, name: str) -> str | None:
-        """The value of one of our cookies, or None."""
+    def _signed(self, name: str) -> str | None:
+        """The value of a cookie that names a session, or None."""
+        return chosen(self.request.environ, name, self.parts.services.sessions.has_signed)
+
+    @property
+    def _device(self) -> str | None:
         services = self.parts.services
-        is_device = name == services.settings.device_cookie_name
-        return chosen(self.request.environ, name, (services.devices if is_device else services.sessions).has_signed)
+        return chosen(self.request.environ, services.settings.device_cookie_name, services.devices.has_signed)
 
     @property
     def _address(self) -> str | None:
