@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser as Chromium
 
+from mfa_gate.factors import webauthn
 from tests.support.portal import MakePortal
 from tests.support.served import KEYS_AND_APPS, Serve, Served, serving
 
@@ -27,6 +28,8 @@ def served(serve: Serve) -> Served:
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People get five minutes; here the browser gives up at once."""
-    monkeypatch.setattr("mfa_gate.factors.webauthn.TIMEOUT", 600)
+def soon(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """People get five minutes; here the browser gives up at once, until this is called."""
+    usual = webauthn.TIMEOUT
+    monkeypatch.setattr(webauthn, "TIMEOUT", 600)
+    return lambda: monkeypatch.setattr(webauthn, "TIMEOUT", usual)

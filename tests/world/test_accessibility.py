@@ -16,7 +16,8 @@ from tests.support.portal import Portal, make_portal
 from tests.support.served import serving, window_in
 from tests.support.tour import IN_ORDER, Seen, Tour
 
-pytestmark = pytest.mark.browser
+# the tour takes minutes on a busy machine; more than the usual five would say nothing of the pages
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 Pages = dict[str, Seen]
 

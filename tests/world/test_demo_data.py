@@ -85,6 +85,7 @@ def test_overseas_department_has_three_digits_and_commune_two() -> None:
 
 
 @pytest.mark.world
+@pytest.mark.timeout(1800)  # minutes on a busy machine
 def test_half_a_million_by_default(tmp_path: Path) -> None:
     """All 510,000, each with a different number whose key is right."""
     path = tmp_path / "portal.sqlite3"
