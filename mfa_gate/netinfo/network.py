@@ -91,6 +91,12 @@ def is_public(address: str) -> bool:
     return ip is not None and ip.is_global
 
 
+def version(address: str | None) -> str | None:
+    """The version of the Internet Protocol that an address is of; IPv4 within IPv6 counts as itself."""
+    ip = _parse(address)
+    return None if ip is None else str(ip.version)
+
+
 def _parse(address: str | None) -> IPv4Address | IPv6Address | None:
     try:
         ip = ip_address(address or "")

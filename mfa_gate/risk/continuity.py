@@ -18,7 +18,9 @@ def moved(profile: Profile, before: Features, after: Features, policy: RiskPolic
 
     A browser may be updated, and does not turn into another one. A place may be any that a proven sign-in has shown, or
     another /24 of the same part of an access network where those of this account change, as a phone's do. Device
-    cookies say nothing here: a thief who copied the session's cookie has copied them as well.
+    cookies say nothing here: a thief who copied the session's cookie has copied them as well. Another version of the
+    Internet Protocol is no other place where the data name the same network for both: browsers go from one to the other
+    within a session (RFC 8305).
 
     Args:
         profile: of the account.
@@ -29,9 +31,16 @@ def moved(profile: Profile, before: Features, after: Features, policy: RiskPolic
     reasons = []
     if (before.family, before.system) != (after.family, after.system):
         reasons.append(BROWSER)
-    if before.network != after.network and (new := _new_place(profile, after, policy)):
+    if before.network != after.network and not _only_ip(before, after) and (new := _new_place(profile, after, policy)):
         reasons.append(f"new_{new}")
     return tuple(reasons)
+
+
+def _only_ip(before: Features, after: Features) -> bool:
+    """Whether it is the other of two addresses that one access network gives: an autonomous system, one of each."""
+    versions = before.ip is not None and after.ip is not None and before.ip != after.ip
+    same = (before.asn, before.country) == (after.asn, after.country) and before.asn is not None
+    return versions and same and after.kind in (None, "access")
 
 
 def _new_place(profile: Profile, after: Features, policy: RiskPolicy) -> str | None:

@@ -32,6 +32,7 @@ class Features(NamedTuple):
         system: the system's family.
         ja4: the fingerprint of its TLS handshake, from a trusted proxy.
         hour: hour of the week, 0 to 167, always in one time zone.
+        ip: version of the Internet Protocol, 4 or 6. A browser changes it as it likes (RFC 8305): it is in no chain.
     """
 
     device: bool = False
@@ -46,6 +47,7 @@ class Features(NamedTuple):
     system: str | None = None
     ja4: str | None = None
     hour: int | None = None
+    ip: str | None = None
 
     def value(self, level: str) -> str | None:
         """The value on one level of a chain."""

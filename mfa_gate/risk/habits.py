@@ -16,6 +16,7 @@ from ..durations import DAY
 from ..keyring import Keyring
 from ..netinfo import KINDS, NOTHING, Cached, Kind, NetInfo, Network, is_public, prefixes
 from ..netinfo.browsers import described
+from ..netinfo.network import version
 from .continuity import moved
 from .features import Features
 from .profile import Profile
@@ -27,7 +28,7 @@ log: Final = logging.getLogger("mfa_gate")
 
 PURPOSE: Final = "habits"
 _HASHED: Final = ("address", "network", "district", "build", "family", "system", "ja4")
-_COMPARED: Final = ("network", "district", "asn", "country", "kind", "family", "system")
+_COMPARED: Final = ("network", "district", "asn", "country", "kind", "family", "system", "ip")
 _LENGTH: Final = 12  # hexadecimal digits kept of a hash: of a few values of one account
 _MONDAY: Final = 4 * 24  # hours from the epoch's Thursday on
 _OLDEST: Final = 366 * DAY  # seconds after which network data say nothing any more
@@ -150,7 +151,7 @@ class Habits:
             "ja4": place.ja4,
         }
         hashed: dict[str, Any] = {level: value and self._hash(level, value, key_id) for level, value in plain.items()}
-        return Features(**hashed)
+        return Features(**hashed, ip=version(place.address))
 
     def _is_at(self, place_hash: str, address: str | None, agent: str | None) -> bool:
         return self._keyring.matches("context", _context(address, agent), place_hash)

@@ -341,6 +341,28 @@ class TestInsideTheSession:
         thief.get("/")
         assert "open to None None" in thief.get("/open").text
 
+    def test_its_owner_goes_on_by_the_other_version_of_ip(self, make: MakePortal) -> None:
+        """As browsers do within one page, where the network gives addresses of both (RFC 8305)."""
+        both = Networks(says=Network("AS3215", "FR", "access", "Orange"))
+        portal = make(netinfo=both, risk=RiskPolicy())
+        browser, secret = usual(portal)
+        browser.sign_in(secret)
+        for address in ("2a01:cb00:1::7", HOME, "2a01:cb00:1::8", HOME):
+            assert moved(browser, address).get("/").status_code == 200
+        assert "session_moved" not in [kind for kind, *_ in portal.events()]
+
+    def test_both_versions_of_ip_that_were_proven_go_on_without_network_data(self, make: MakePortal) -> None:
+        portal = make(risk=RiskPolicy())
+        browser, secret = usual(portal)
+        browser.sign_in(secret)
+        browser.address = "2a01:cb00:1::7"
+        assert browser.get("/").status_code in (303, 401)
+        portal.clock.advance(30)
+        browser.step("challenge", code=portal.code(secret))
+        for address in (HOME, "2a01:cb00:1::8", HOME, "2a01:cb00:1::9"):
+            browser.address = address
+            assert browser.get("/").status_code == 200
+
     def test_its_owner_goes_on_at_home(self, portal: Portal, owner: tuple[Browser, str]) -> None:
         moved(owner[0], ABROAD).get("/")
         assert owner[0].get("/").status_code == 200

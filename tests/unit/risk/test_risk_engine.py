@@ -226,7 +226,7 @@ def test_the_engine_in_report_only_calls_everything_usual_and_says_what_it_would
 
 
 def test_every_field_of_features_is_compared() -> None:
-    compared = {level for chain in CHAINS.values() for level in chain} | {"device"}
+    compared = {level for chain in CHAINS.values() for level in chain} | {"device", "ip"}  # `moved` looks at that one
     assert set(Features._fields) <= compared
 
 
@@ -282,3 +282,31 @@ class TestMoved:
         bare = HOME._replace(asn=None, country=None, kind=None)
         there = bare._replace(network="n9", district="d9")
         assert moved(grown(*[bare] * 30), bare, there, POLICY) == ("new_district",)
+
+    def test_the_other_version_of_ip_in_the_same_access_network_is_not(self) -> None:
+        """Browsers go from one to the other within a session (RFC 8305)."""
+        four = HOME._replace(ip="4")
+        six = HOME._replace(address="a6", network="n6", district="d6", ip="6")
+        assert moved(usual_at(), four, six, POLICY) == ()
+        assert moved(usual_at(), six, four, POLICY) == ()
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"asn": "Rented"},
+            {"country": "RO"},
+            {"asn": None},
+            {"kind": "hosting"},
+            {"kind": "vpn"},
+            {"ip": "4"},
+            {"ip": None},
+        ],
+        ids=str,
+    )
+    def test_the_other_version_of_ip_anywhere_else_is(self, other: dict[str, Any]) -> None:
+        six = HOME._replace(address="a6", network="n6", district="d6", ip="6")._replace(**other)
+        assert moved(usual_at(), HOME._replace(ip="4"), six, POLICY) != ()
+
+    def test_another_browser_at_the_other_version_of_ip_is(self) -> None:
+        six = NEW_BROWSER._replace(address="a6", network="n6", district="d6", ip="6")
+        assert moved(usual_at(), HOME._replace(ip="4"), six, POLICY) == ("browser_changed",)
