@@ -234,7 +234,7 @@ def test_what_led_to_the_first_authenticator_is_marked_by_whoever_set_it_up(port
 
 @pytest.mark.abuse("A73")
 @pytest.mark.parametrize("alarm", sorted(ALARMING))
-@pytest.mark.parametrize("cheap", ["failed_second_factor", "session_moved", "sessions_ended", "new_device"])
+@pytest.mark.parametrize("cheap", ["failed_second_factor", "sessions_ended"])
 def test_no_number_of_cheap_notices_pushes_out_another(
     portal: Portal, owner: Browser, secret: str, alarm: str, cheap: str
 ) -> None:
