@@ -42,7 +42,8 @@ OWN: Final = "own own_ended own_fresh own_removed own_rights own_sessions stale_
 HOME: Final = {
     "assurance": f"guard {OWN} policy policy_views no_downgrade testing",
     "sessions/session": f"sessions {OWN} guard policy_views sessions_page risk devices",
-    "request/guard": "guard identity policy_views flask_login targets sessions stale_sessions limits faults marks",
+    "request/guard": "guard identity policy_views flask_login targets sessions stale_sessions limits faults marks "
+    "marks_below",
     "flows/activation": "activation letters enrolment cli desk recovery_lost audit_chain risk",
     "flows/continuity": "risk",
     "flows/account_view": "desk cli sessions_page notices",
@@ -55,7 +56,7 @@ HOME: Final = {
     "flows/event_log": "audit_chain cli",
     "flows/owner_notices": "notices notices_send policy",
     "flows/self_service": f"{OWN} recovery_renewed passkeys_kept audit_chain notices",
-    "flows/password": "first_factor limits devices pressure reads_fan_in",
+    "flows/password": "first_factor sent_names limits devices pressure reads_fan_in",
     "flows/proving": "devices totp sessions limits notices passkeys risk",
     "flows/recovery_codes": "recovery notices recovery_draws recovery_lost recovery_renewed limits codes_saved risk",
     "flows/sign_in": "totp sessions limits devices identity guard secrets policy_views keyring risk tokens breached "
@@ -67,7 +68,7 @@ HOME: Final = {
     "factors/totp": "totp_vectors totp import enrolment tokens api",
     "factors": PASSKEYS,
     "harvest": "harvest reads reads_fan_in desk_reads",
-    "request/metering": "reads",
+    "request/metering": "reads marks_below",
     "reads": "reads reads_fan_in reports desk_reads alerts reads_races",
 }
 
