@@ -180,10 +180,12 @@ class Metering:
 
     @staticmethod
     def _with_cookies(context: RequestContext, sent: Response, response: Response) -> Response:
-        """An answer in the place of another one, with the cookies of that."""
+        """An answer in the place of another one, with the cookies of that, but for those that it sets itself."""
         response.close()
+        own = {cookie.partition("=")[0] for cookie in sent.headers.getlist("Set-Cookie")}
         for cookie in response.headers.getlist("Set-Cookie"):
-            sent.headers.add("Set-Cookie", cookie)
+            if cookie.partition("=")[0] not in own:
+                sent.headers.add("Set-Cookie", cookie)
         if context.has_cookies_to_come:
             context.put_cookies(sent)
         return sent

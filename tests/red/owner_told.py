@@ -13,7 +13,7 @@ from mfa_gate.flows.owner_notices import Notices
 from mfa_gate.netinfo.browsers import described
 from mfa_gate.store import alerts, events, outbox, sessions
 from mfa_gate.store.outbox import Alarms
-from mfa_gate.web import answers, notice_texts, pages
+from mfa_gate.web import answers, notice_texts, offered, pages
 
 Patch = pytest.MonkeyPatch
 
@@ -74,7 +74,8 @@ def pages_say_whose_it_is(patch: Patch) -> None:
 
 
 def a_stop_is_not_spoken_of(patch: Patch) -> None:
-    patch.setattr(pages, "_stop", lambda *_: None)
+    for module in (pages, offered):
+        patch.setattr(module, "stop_of", lambda *_: None)
 
 
 DEFENCES: dict[str, Callable[[Patch], None]] = {

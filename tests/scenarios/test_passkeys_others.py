@@ -277,16 +277,20 @@ def test_an_assertion_that_opened_once_opens_no_other_session(portal: Portal, wa
 
 @pytest.mark.abuse("A31")
 @pytest.mark.parametrize("out", [False, True], ids=["signed in", "signed out"])
-def test_an_old_cookie_with_an_old_assertion_opens_nothing(portal: Portal, out: bool) -> None:
+@pytest.mark.parametrize(("later", "address"), [(0, "198.51.100.66"), (61, None)], ids=["elsewhere", "later"])
+def test_an_old_cookie_with_an_old_assertion_opens_nothing(
+    portal: Portal, out: bool, later: float, address: str | None
+) -> None:
     """What is kept in a cookie can be brought again; the question is kept in the store, and is gone."""
     key = portal.key(counting=False)
     browser = portal.browser()
     browser.password()
     answer = key.assert_(begin(browser, "verify"))
-    old, token = browser.copy("192.0.2.66"), browser.token
+    old, token = browser.copy(address), browser.token
     assert send(browser, "verify", answer).status_code == 200
     if out:
         browser.step("sign-out")
+    portal.clock.advance(later)
     done = old.api("POST", "webauthn/verify/complete", answer, headers={"X-MFA-CSRF": token})
     assert (done.status_code, done.json.get("code")) == (401, "sign_in_required")
     assert old.get("/").status_code == 303

@@ -116,7 +116,8 @@ class Browser:
 
     def post(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
         """Send a form as the page it stands on would: with its token and origin."""
-        headers = {"Origin": BASE_URL, **kwargs.pop("headers", {})}
+        origin = self.portal.app.extensions["mfa_gate"].settings.origin
+        headers = {"Origin": origin, **kwargs.pop("headers", {})}
         return self.open("POST", path, data=data, headers=headers, **kwargs)
 
     def step(self, step: str, **fields: str) -> TestResponse:

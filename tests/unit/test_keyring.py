@@ -176,6 +176,7 @@ def test_a_ring_shows_ids_and_no_key(ring: Keyring) -> None:
 # what is hidden or proven by one purpose in several rooms: the same thing, looked for again
 IN_SEVERAL_ROOMS = {
     "hash address": {"audit", "reads"},
+    "hash context": {"audit", "risk"},
 }
 
 

@@ -19,6 +19,7 @@ from flask import Flask, Response
 
 from mfa_gate import Account, MFAGate
 from tests.support.portal import BASE_URL, JSON, KEYS
+from tests.support.waiting import NET
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def served(server: Any) -> Iterator[str]:
 
 def status_of(url: str) -> int:
     try:
-        with urlopen(Request(url, headers=JSON), timeout=10) as answer:  # noqa: S310  (of this test)
+        with urlopen(Request(url, headers=JSON), timeout=NET) as answer:  # noqa: S310  (of this test)
             return int(answer.status)
     except HTTPError as refused:
         return refused.code

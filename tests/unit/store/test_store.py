@@ -244,4 +244,4 @@ def test_what_hangs_on_an_account_goes_with_it(portal: Portal) -> None:
         raw.commit()
     engine.dispose()
     left = {name for name, rows in stored(portal).items() if rows}
-    assert left <= {"mfa_events", "mfa_counters", "mfa_pressure", "mfa_keys", "mfa_schema"}
+    assert left <= {"mfa_events", "mfa_counters", "mfa_fan_in", "mfa_pressure", "mfa_keys", "mfa_schema"}
