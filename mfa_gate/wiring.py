@@ -45,7 +45,7 @@ from .reads.ledger import Ledger
 from .reads.reports import Reports
 from .risk.habits import Habits
 from .sessions.devices import Devices
-from .sessions.session import Sessions
+from .sessions.sessions import Sessions
 from .settings import Settings
 from .store import Store
 

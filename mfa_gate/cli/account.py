@@ -10,6 +10,7 @@ import click
 from ..exc import WrongCode
 from ..flows import AccountView
 from ..netinfo.browsers import shown_again
+from ..store.sessions import ListedRow
 from .output import Failed, account_argument, in_app, parts, tell, time_of
 
 
@@ -50,16 +51,8 @@ def _document(case: AccountView) -> dict[str, Any]:
             }
             for one in case.authenticators
         ],
-        "sessions": [
-            {
-                "id": one.sign_in,
-                "browser": shown_again(one.browser) or "",
-                "network": one.network or "",
-                "since": _time(one.created_at),
-                "seen": _time(one.last_seen),
-            }
-            for one in case.sessions
-        ],
+        "session_count": case.session_count,
+        "sessions": [_session(one) for one in case.sessions],
         "history": [
             {
                 "time": _time(one.at),
@@ -70,6 +63,16 @@ def _document(case: AccountView) -> dict[str, Any]:
             }
             for one in case.history
         ],
+    }
+
+
+def _session(one: ListedRow) -> dict[str, Any]:
+    return {
+        "id": one.sign_in,
+        "browser": shown_again(one.browser) or "",
+        "network": one.network or "",
+        "since": _time(one.created_at),
+        "seen": _time(one.last_seen),
     }
 
 
@@ -156,12 +159,17 @@ def sessions() -> None:
 
 @sessions.command("list")
 @account_argument
+@click.option("--after", help="Where the page before says that this one begins.")
 @in_app
-def listed(account_id: str, as_json: bool) -> None:
-    """List the living sessions of ACCOUNT, the newest first."""
-    rows = _document(parts().cases.of(account_id))["sessions"]
+def listed(account_id: str, after: str | None, as_json: bool) -> None:
+    """List the living sessions of ACCOUNT, the newest first, fifty at once."""
+    page, count = parts().cases.sessions(account_id, after)
+    rows = [_session(one) for one in page.rows]
     sentences = ["  ".join(str(value) for value in one.values() if value != "") for one in rows]
-    tell(as_json, {"account": account_id, "sessions": rows}, *sentences, f"{len(rows)} sessions of {account_id}.")
+    if page.later:
+        sentences.append(f"More of them: --after {page.later}")
+    body = {"account": account_id, "sessions": rows, "next": page.later, "count": count}
+    tell(as_json, body, *sentences, f"{count} sessions of {account_id}.")
 
 
 @sessions.command("end")

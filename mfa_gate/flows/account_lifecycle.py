@@ -107,7 +107,7 @@ class AccountLifecycle(Flow):
             if row is None:
                 return 0
             this = kept.sign_in if kept is not None and kept.account_id == account_id else None
-            ended = self.services.sessions.end_account(tx, account_id, lambda other: other.sign_in != this)
+            ended = self.services.sessions.end_account(tx, account_id, but=this)
             who = Who(row.subject, this)
             self.services.audit.record(tx, "password_changed", self.services.clock(), who, ended=ended)
         return ended

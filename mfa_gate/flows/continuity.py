@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..audit.record import Outcome, Who
+from ..durations import HOUR
 from ..levels import Level
 from ..risk import Risk
 from ..sessions.session import Session
 from ..store import accounts, sessions
-from .flow import ClientContext, Flow, RecordedOnce
-from .services import Services
+from .flow import ClientContext, Flow
 
 
 class Continuity(Flow):
     """What a session counts for where it shows up."""
-
-    def __init__(self, services: Services) -> None:
-        super().__init__(services)
-        self._moves = RecordedOnce()
 
     def as_seen_from(self, session: Session, client: ClientContext) -> Session:
         """The session as it counts at another place than its own: as it is, or only as far as a password does.
@@ -41,7 +37,7 @@ class Continuity(Flow):
                 # one that has proven nothing yet is no longer held against where it began
                 anew = None if _opens_something(session, now) else services.habits.fingerprint(place, now)
                 sessions.goes_on(tx, session.id_hash, place_hash, anew)
-            if reasons and self._moves.is_new(session.sign_in, place_hash):
+            if reasons and sessions.moves(tx, session.id_hash, now, HOUR):
                 who = Who(row.subject if row else None, session.sign_in, client.address, client.agent)
                 outcome: Outcome = "refused" if asked and _opens_something(session, now) else "success"
                 services.audit.record(tx, "session_moved", now, who, outcome=outcome, reasons=list(reasons))

@@ -34,9 +34,8 @@ from ..factors.registry import FACTORS, METHODS, RECOVERY_AMR, factor_of
 from ..levels import Level
 from ..risk.habits import Place
 from ..sessions.session import Session
-from ..store import Transaction, accounts, activations, authenticators, sessions
+from ..store import Transaction, accounts, activations, authenticators
 from ..store.accounts import AccountRow
-from ..store.sessions import ListedRow
 from .services import Services
 
 log: Final = logging.getLogger("mfa_gate")
@@ -302,12 +301,6 @@ class Flow:
     def proven_by_recovery_code(session: Session, now: float) -> bool:
         """Whether the session was proven by a recovery code, minutes ago."""
         return any(proof.amr == RECOVERY_AMR and now - proof.at < CHANGE_AGE for proof in session.proofs)
-
-    def living(self, tx: Transaction, account_id: str, group: str | None) -> list[ListedRow]:
-        """The sessions of an account that have not ended by themselves, the newest first."""
-        now, (idle, _) = self.services.clock(), self.services.sessions.times(group)
-        rows = sessions.listed(tx, account_id)
-        return [row for row in rows if now < row.ends_at and now - row.last_seen < idle]
 
     @staticmethod
     def stored_amr(tx: Transaction, account_id: str) -> frozenset[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..assurance import Requirement, satisfies
-from ..exc import LastAuthenticator, NotFound, StepUpRequired
+from ..exc import LastAuthenticator, NotFound, SignInRequired, StepUpRequired
 from ..levels import Level
 from ..sessions.session import Session
-from ..store import authenticators, credentials, devices, recovery_sets, sessions
+from ..store import Transaction, authenticators, credentials, devices, recovery_sets, sessions
+from ..store.accounts import AccountRow
 from ..store.authenticators import AuthenticatorRow
+from ..store.sessions import ListedRow
+from . import session_list
 from .flow import CHANGE_AGE, ClientContext, Flow
 from .labels import clean_label, is_id
+from .session_list import SessionPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +124,23 @@ class SelfService(Flow):
             )
         return Removed(key.credential_id if key else None, key.rp_id if key else None, now)
 
-    def sessions(self, client: ClientContext) -> list[sessions.ListedRow]:
-        """The account's living sessions, the newest first; each is named by its sign-in."""
+    def sessions(self, client: ClientContext, after: str | None = None) -> SessionPage:
+        """A page of the account's living sessions, each named by its sign-in.
+
+        Args:
+            client: with its session, which stands first, on the first page; the others come the newest first.
+            after: where the page before says that this one begins; None for the first.
+
+        Raises:
+            InvalidRequest: no page says so.
+        """
         session = client.require_session()
         with self.services.store.begin() as tx:
             self.signed_in(tx, session)
-            return self.living(tx, session.account_id, session.group)
+            page = session_list.page(self.services, tx, session.account_id, session.group, after)
+            this = sessions.named(tx, session.account_id, session.sign_in) if after is None else None
+        others = tuple(row for row in page.rows if row.sign_in != session.sign_in)
+        return SessionPage((this, *others) if this is not None else others, page.later)
 
     def end_session(self, client: ClientContext, sign_in: str) -> None:
         """End one session of the account; the browser it was in is a stranger's from now on, as `_may_forget` lets.
@@ -135,8 +149,15 @@ class SelfService(Flow):
             NotFound: the account has none of this name.
             StepUpRequired: it is another one, and a fresh proof is missing; `data["requirement"]` says which.
         """
-        fresh = sign_in != client.require_session().sign_in
-        self._end(client, lambda other: other == sign_in, needed=True, fresh=fresh)
+        session = client.require_session()
+        with self.services.store.begin() as tx:
+            account_row, this = self._own(tx, session, fresh=sign_in != session.sign_in)
+            other = sessions.named(tx, session.account_id, sign_in)
+            if other is None or not sessions.remove_sign_in(tx, sign_in):
+                raise NotFound
+            devices_there = [other.device] if other.device else []
+            self._forget_browsers(tx, session, this, devices_there)
+            self._ended(tx, client, account_row, 1)
 
     def end_others(self, client: ClientContext) -> int:
         """End all sessions of the account but this one, and forget all other browsers, as `_may_forget` lets.
@@ -147,42 +168,34 @@ class SelfService(Flow):
         Raises:
             StepUpRequired: a fresh proof is missing; `data["requirement"]` says which.
         """
-        this = client.require_session().sign_in
-        return self._end(client, lambda other: other != this, forget_all=True)
-
-    def _end(
-        self,
-        client: ClientContext,
-        which: Callable[[str], bool],
-        *,
-        needed: bool = False,
-        fresh: bool = True,
-        forget_all: bool = False,
-    ) -> int:
         session = client.require_session()
-        account_id = session.account_id
         with self.services.store.begin() as tx:
-            account_row = self.lock_row(tx, session)
-            self.signed_in(tx, session)
-            if fresh:
-                self._require_fresh_proof(session)
-            listed = {row.sign_in: row for row in sessions.listed(tx, account_id)}
-            ended = self.services.sessions.end_account(tx, account_id, lambda other: which(other.sign_in))
-            if needed and not ended:
-                raise NotFound
-            this = listed[session.sign_in]
-            gone = None if forget_all else [row.device for name, row in listed.items() if row.device and which(name)]
-            since = None if self._may_forget(session) else this.created_at
-            devices.remove_account(tx, account_id, but=this.device, only=gone, since=since)
-            self.services.audit.record(
-                tx,
-                "sessions_ended",
-                self.services.clock(),
-                client.who(account_row.subject),
-                ended=ended,
-                why="by the owner",
-            )
+            account_row, this = self._own(tx, session)
+            ended = self.services.sessions.end_account(tx, session.account_id, but=session.sign_in)
+            self._forget_browsers(tx, session, this)
+            self._ended(tx, client, account_row, ended)
         return ended
+
+    def _own(self, tx: Transaction, session: Session, *, fresh: bool = True) -> tuple[AccountRow, ListedRow]:
+        """Lock the account of a session that may end sessions; its own row, as it is listed."""
+        account_row = self.lock_row(tx, session)
+        self.signed_in(tx, session)
+        if fresh:
+            self._require_fresh_proof(session)
+        this = sessions.named(tx, session.account_id, session.sign_in)
+        if this is None:
+            raise SignInRequired
+        return account_row, this
+
+    def _forget_browsers(
+        self, tx: Transaction, session: Session, this: ListedRow, only: list[str] | None = None
+    ) -> None:
+        since = None if self._may_forget(session) else this.created_at
+        devices.remove_account(tx, session.account_id, but=this.device, only=only, since=since)
+
+    def _ended(self, tx: Transaction, client: ClientContext, account_row: AccountRow, ended: int) -> None:
+        who = client.who(account_row.subject)
+        self.services.audit.record(tx, "sessions_ended", self.services.clock(), who, ended=ended, why="by the owner")
 
     def _require_fresh_proof(self, session: Session) -> None:
         required = Requirement(Level.MFA, CHANGE_AGE)

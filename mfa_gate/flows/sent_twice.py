@@ -13,7 +13,8 @@ from ..exc import EnrolmentGone, SignInRequired, TooManyAttempts, WrongActivatio
 from ..levels import Level
 from ..limits.limiter import Attempt, Scope, network
 from ..sessions.ids import HeldId
-from ..sessions.session import After, Session
+from ..sessions.session import Session
+from ..sessions.sessions import After
 from ..store import accounts, outbox, sessions
 from .flow import ClientContext, Elevated, Flow
 

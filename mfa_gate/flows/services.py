@@ -14,7 +14,7 @@ from ..limits.pressure import Pressure
 from ..policy import Policy
 from ..risk.habits import Habits
 from ..sessions.devices import Devices
-from ..sessions.session import Sessions
+from ..sessions.sessions import Sessions
 from ..settings import Settings
 from ..store import Store
 

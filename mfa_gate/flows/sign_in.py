@@ -12,6 +12,7 @@ from ..limits.limiter import Scope, network, typed_name
 from ..lines import visible
 from ..netinfo.browsers import family
 from ..risk import Assessment
+from ..sessions.crowding import giving_way
 from ..sessions.devices import Device
 from ..sessions.session import Session
 from ..store import Transaction, accounts, activations, authenticators, credentials, sessions
@@ -46,7 +47,12 @@ class SignIn(ProofFlow):
         name_hash = services.devices.typed(typed_name(client.name)) if client.name else None
         place, known = client.place, self.device_of(client, account.id)
         origin = Origin(
-            family(client.agent), self._network(client.address), name_hash, services.habits.fingerprint(place, now)
+            self._source(client, known),
+            known is not None,
+            family(client.agent),
+            self._network(client.address),
+            name_hash,
+            services.habits.fingerprint(place, now),
         )
         with services.store.begin() as tx:
             accounts.ensure(tx, account.id, now)
@@ -65,6 +71,7 @@ class SignIn(ProofFlow):
             observed = None if locked else self._observed_until(tx, account, now)
             opened = None
             if not locked:
+                self._make_room(tx, account.id, origin, now)
                 opened = services.sessions.open(
                     tx,
                     account.id,
@@ -96,6 +103,18 @@ class SignIn(ProofFlow):
         if opened is None:
             raise AccountClosed
         return Elevated(*opened, account, signs_in=observed is not None)
+
+    def _source(self, client: ClientContext, known: Device | None) -> str:
+        """The keyed hash of what a sign-in is counted at: its known device, else its network."""
+        whence = f"device {known.series}" if known is not None else f"network {network(client.address)}"
+        return self.services.keyring.hash("sign-in source", whence)
+
+    def _make_room(self, tx: Transaction, account_id: str, origin: Origin, now: float) -> None:
+        """End what gives way to one more session that a password opens, and tell of it as of any that ends so."""
+        there = sessions.unproven(tx, account_id, now)
+        gone = giving_way(there, origin.source)
+        sessions.remove(tx, [one.id_hash for one in gone])
+        unfinished.tell(self.services, tx, [one.as_unfinished() for one in gone if one.observed_until is None])
 
     def look_again(self, session: Session, client: ClientContext) -> Session:
         """What a sign-in counts for once its browser shows the device cookie that a cross-site POST did not bring.

@@ -7,10 +7,12 @@ once. It is not told where its owner has meanwhile signed in from the very same 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
 from ..audit.record import Earlier, Who
+from ..durations import HOUR
 from ..levels import Level
 from ..netinfo.browsers import family, shown_again
 from ..store import Transaction, accounts, outbox, sessions
@@ -19,6 +21,7 @@ from .flow import ClientContext
 from .services import Services
 
 ACCOUNTS_AT_ONCE: Final = 200
+TOLD_AN_HOUR: Final = 20  # sign-ins of an account, each from another place
 
 
 def sweep(services: Services) -> int:
@@ -47,13 +50,19 @@ def left(services: Services, tx: Transaction, client: ClientContext) -> None:
 
 
 def tell(services: Services, tx: Transaction, ended: Iterable[Unfinished]) -> None:
-    """Record sign-ins that ended unfinished, in the transaction that clears them away."""
+    """Record sign-ins that ended unfinished, in the transaction that clears them away.
+
+    Of those from one place one in an hour is told, and so many of all: who repeats a right password fills no table.
+    """
     for one in ended:
         row = accounts.find(tx, one.account_id)
         if row is None or outbox.is_told(tx, row.subject, one.sign_in):
             continue
         proven_at = services.sessions.proven_at(tx, one.account_id, one.context)
         if proven_at is not None and proven_at >= one.created_at:
+            continue
+        lately = outbox.lately(tx, row.subject, "sign_in_unfinished", one.created_at, HOUR, TOLD_AN_HOUR)
+        if len(lately) >= TOLD_AN_HOUR or any(json.loads(data).get("place") == one.context for data in lately):
             continue
         earlier = Earlier(one.created_at, one.context, shown_again(one.browser))
         who = Who(row.subject, one.sign_in, earlier=earlier)

@@ -146,6 +146,12 @@ def is_told(tx: Transaction, subject: str, sign_in: str) -> bool:
     return bool(tx.execute(select(exists().where(*knows))).scalar())
 
 
+def lately(tx: Transaction, subject: str, kind: str, at: float, within: float, most: int) -> list[str]:
+    """What an account's notices of a kind say, of so many at most, from so long before or after a time."""
+    same = (outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.at.between(at - within, at + within))
+    return list(tx.execute(select(outbox.c.data).where(*same).limit(most)).scalars())
+
+
 def opened(tx: Transaction, account_id: str, this_sign_in: str, now: float, most: int) -> list[Shown]:
     """What an account has not been shown yet, the latest first; nothing of the sign-in that asks.
 

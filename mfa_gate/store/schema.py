@@ -46,7 +46,7 @@ Index("mfa_accounts_user_handle", accounts.c.user_handle, unique=True)
 
 # `sign_in` stays while the id changes at each rise: what must survive a rise is bound to it; `context` is a keyed hash
 # of network and browser, and `shown` what a change of them is held against; `displayed` is the latest notice that was
-# displayed to it
+# displayed to it; `source` is a keyed hash of the known device, else of the network, that it was opened from
 sessions: Final = Table(
     "mfa_sessions",
     metadata,
@@ -69,6 +69,9 @@ sessions: Final = Table(
     Column("context", String(128)),
     Column("shown", Text),
     Column("displayed", BigInteger),
+    Column("source", String(128)),
+    Column("is_known", Boolean, nullable=False, server_default=false()),
+    Column("moved_at", Double),
     sqlite_with_rowid=False,  # one tree instead of two to go down at each guarded request
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Double, and_, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Double, and_, bindparam, delete, func, insert, literal_column, or_, select, tuple_, update
 
 from ..levels import Level
 from .engine import Transaction
@@ -49,6 +49,7 @@ _MOVE = Statement(
         risk=bindparam("new_risk"),
         context=bindparam("new_context"),
         shown=func.coalesce(bindparam("new_shown"), sessions.c.shown),
+        moved_at=None,
     )
 )
 # a session that was read at the beginning of a request lives still, and by the same proofs
@@ -78,12 +79,41 @@ class Unfinished(NamedTuple):
     created_at: float
 
 
+class Unproven(NamedTuple):
+    """A living session that has proven nothing but the first factor, and may not enrol either."""
+
+    id_hash: str
+    sign_in: str
+    account_id: str
+    browser: str | None
+    context: str | None
+    created_at: float
+    source: str | None
+    is_known: bool
+    risk: str
+    observed_until: float | None
+
+    def as_unfinished(self) -> Unfinished:
+        """What is told of it once it has ended."""
+        return Unfinished(self.sign_in, self.account_id, self.browser, self.context, self.created_at)
+
+
 _unfinished = and_(
     sessions.c.level == literal_column(str(int(Level.PASSWORD))),
     sessions.c.observed_until.is_(None),
     sessions.c.enrol_until.is_(None),
 )
 _ended = sessions.c.ends_at <= bindparam("now", type_=Double)
+_UNPROVEN = Statement(
+    select(*(sessions.c[name] for name in Unproven._fields))
+    .where(
+        sessions.c.account_id == bindparam("account"),
+        sessions.c.level == literal_column(str(int(Level.PASSWORD))),
+        sessions.c.enrol_until.is_(None),
+        sessions.c.ends_at > bindparam("now"),
+    )
+    .order_by(sessions.c.created_at)
+)
 _UNFINISHED = tuple(sessions.c[name] for name in Unfinished._fields)
 _REMOVE_ENDED = Statement(
     delete(sessions)
@@ -96,12 +126,16 @@ class Origin(NamedTuple):
     """Where a session was opened: for its owner's list, and what a change of place is held against.
 
     Attributes:
+        source: keyed hash of the known device, else of the network, that it was opened from.
+        is_known: whether that is a known device.
         browser: its family and the system's.
         network: name of the network.
         name_hash: keyed hash of the user name that was typed.
         shown: what its place and browser were, hashed.
     """
 
+    source: str | None = None
+    is_known: bool = False
     browser: str | None = None
     network: str | None = None
     name_hash: str | None = None
@@ -143,6 +177,13 @@ def is_there(tx: Transaction, id_hash: str, proofs: str, now: float) -> bool:
     return _THERE.run(tx, {"id": id_hash, "proofs": proofs, "now": now}).fetchone() is not None
 
 
+def proofs_at(tx: Transaction, account_id: str, context: str) -> list[str]:
+    """What the sessions of an account have proven that count at a place."""
+    at_place = (sessions.c.account_id == account_id, sessions.c.context == context)
+    proven = sessions.c.level > int(Level.PASSWORD)
+    return list(tx.execute(select(sessions.c.proofs).where(*at_place, proven)).scalars())
+
+
 def is_sign_in(tx: Transaction, sign_in: str) -> bool:
     """Whether a sign-in has a session, under whatever id."""
     return tx.execute(select(sessions.c.sign_in).where(sessions.c.sign_in == sign_in)).first() is not None
@@ -157,6 +198,13 @@ def shown(tx: Transaction, id_hash: str) -> str | None:
     """What place and browser of a session were when it was proven last."""
     found: str | None = tx.execute(select(sessions.c.shown).where(sessions.c.id_hash == id_hash)).scalar()
     return found
+
+
+def moves(tx: Transaction, id_hash: str, now: float, within: float) -> bool:
+    """Note that a session shows up elsewhere; False where that was noted within these seconds."""
+    before = or_(sessions.c.moved_at.is_(None), sessions.c.moved_at <= now - within)
+    changes = update(sessions).where(sessions.c.id_hash == id_hash, before).values(moved_at=now)
+    return tx.execute(changes).rowcount == 1
 
 
 def goes_on(tx: Transaction, id_hash: str, context: str, shown: str | None) -> None:
@@ -184,6 +232,11 @@ def remove(tx: Transaction, id_hashes: Sequence[str]) -> int:
     return removed
 
 
+def unproven(tx: Transaction, account_id: str, now: float) -> list[Unproven]:
+    """The living sessions of an account that a password alone has opened, the oldest first."""
+    return [Unproven(*row) for row in _UNPROVEN.run(tx, {"account": account_id, "now": now}).fetchall()]
+
+
 def of_account(tx: Transaction, account_id: str) -> Sequence[SessionRow]:
     return [SessionRow(*row) for row in tx.execute(_OF_ACCOUNT, {"account": account_id})]
 
@@ -201,14 +254,47 @@ class ListedRow(NamedTuple):
     ends_at: float
 
 
-def listed(tx: Transaction, account_id: str) -> list[ListedRow]:
-    """The sessions of an account, the newest first."""
-    statement = select(*(sessions.c[name] for name in ListedRow._fields)).where(sessions.c.account_id == account_id)
-    return [ListedRow(*row) for row in tx.execute(statement.order_by(sessions.c.created_at.desc()))]
+_LISTED = select(*(sessions.c[name] for name in ListedRow._fields))
 
 
-def remove_account(tx: Transaction, account_id: str) -> int:
-    return tx.execute(delete(sessions).where(sessions.c.account_id == account_id)).rowcount
+def listed(
+    tx: Transaction, account_id: str, now: float, idle: float, most: int, after: tuple[float, str] | None = None
+) -> list[ListedRow]:
+    """The living sessions of an account, the newest first.
+
+    Args:
+        tx: the transaction.
+        account_id: whose.
+        now: seconds since the epoch.
+        idle: seconds without a request after which one has ended.
+        most: how many at once.
+        after: when the last one of the page before was opened, and its sign-in.
+    """
+    lives = (sessions.c.account_id == account_id, sessions.c.ends_at > now, sessions.c.last_seen > now - idle)
+    order = (sessions.c.created_at, sessions.c.sign_in)
+    older = () if after is None else (tuple_(*order) < after,)
+    page = _LISTED.where(*lives, *older).order_by(*(column.desc() for column in order)).limit(most)
+    return [ListedRow(*row) for row in tx.execute(page)]
+
+
+def count(tx: Transaction, account_id: str, now: float, idle: float) -> int:
+    """How many living sessions an account has."""
+    lives = (sessions.c.account_id == account_id, sessions.c.ends_at > now, sessions.c.last_seen > now - idle)
+    found: int = tx.execute(select(func.count()).where(*lives)).scalar_one()
+    return found
+
+
+def named(tx: Transaction, account_id: str, sign_in: str) -> ListedRow | None:
+    """The session of an account that a sign-in has, under whatever id."""
+    one = (sessions.c.account_id == account_id, sessions.c.sign_in == sign_in)
+    row = tx.execute(_LISTED.where(*one)).first()
+    return None if row is None else ListedRow(*row)
+
+
+def remove_account(tx: Transaction, account_id: str, but: str | None = None) -> int:
+    """End the sessions of an account, by one statement; all, or all but that of a sign-in."""
+    others = () if but is None else (sessions.c.sign_in != but,)
+    return tx.execute(delete(sessions).where(sessions.c.account_id == account_id, *others)).rowcount
 
 
 def remove_older(tx: Transaction, account_id: str, at: float) -> int:

@@ -56,9 +56,10 @@ def sessions() -> Response:
     if request.method == "DELETE":
         inputs.read(request, context)
         return answers.json_answer({"ended": context.parts.own.end_others(context.client)})
-    rows = context.parts.own.sessions(context.client)
-    this = context.session.sign_in if context.session else None
-    return answers.json_answer({"sessions": [answers.session_row_document(row, this) for row in rows]})
+    page = context.parts.own.sessions(context.client, request.args.get("after"))
+    this = context.client.require_session().sign_in
+    rows = [answers.session_row_document(row, this) for row in page.rows]
+    return answers.json_answer({"sessions": rows, "next": page.later})
 
 
 def one_session(session_id: str) -> Response:

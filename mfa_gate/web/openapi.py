@@ -55,7 +55,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
                         "this": {"type": "boolean"},
                     }
                 )
-            )
+            ),
+            "next": maybe(TEXT),
         }
     ),
     "Notices": plain_object(

@@ -286,13 +286,16 @@ def sessions() -> Response:
 
 
 def _sessions_page(context: RequestContext, refusal: Refusal | None = None) -> Response:
-    rows = context.parts.own.sessions(context.client)
+    after = request.args.get("after") if request.method != "POST" else None
+    listed = context.parts.own.sessions(context.client, after)
     this, locale, now = context.client.require_session().sign_in, _locale(context), context.parts.services.clock()
     return _form_page(
         "sessions",
         context,
         refusal,
-        sessions=[answers.session_row_document(row, this) for row in rows],
+        sessions=[answers.session_row_document(row, this) for row in listed.rows],
+        is_later=after is not None,
+        later=listed.later,
         day=lambda at: long_date(date_of(at), locale),
         ago=lambda at: ago(now - at, locale),
     )

@@ -24,7 +24,7 @@ from mfa_gate.flows.flow import Flow, Progress, log
 from mfa_gate.keyring import Keyring
 from mfa_gate.limits.limiter import Attempt, Limiter, Scope, _row, network
 from mfa_gate.limits.rules import Rule
-from mfa_gate.sessions.session import Sessions
+from mfa_gate.sessions.sessions import Sessions
 from mfa_gate.settings import Settings
 from mfa_gate.store import accounts, activations, authenticators, counters
 from mfa_gate.store import sessions as session_rows

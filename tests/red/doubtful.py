@@ -9,7 +9,7 @@ import pytest
 from mfa_gate.flows.sign_in import SignIn
 from mfa_gate.request import guard, login
 from mfa_gate.request.guard import Guard
-from mfa_gate.sessions.session import Sessions
+from mfa_gate.sessions.sessions import Sessions
 from mfa_gate.web import request_context
 from mfa_gate.web.portal_session import PortalSession
 from mfa_gate.web.request_context import RequestContext

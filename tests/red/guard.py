@@ -24,7 +24,7 @@ from mfa_gate.request.guard import Guard
 from mfa_gate.request.marks import Marks
 from mfa_gate.request.start import Start
 from mfa_gate.sessions import session as sessions
-from mfa_gate.sessions.session import Sessions
+from mfa_gate.sessions.sessions import Sessions
 from mfa_gate.settings import Settings
 from mfa_gate.store import accounts
 from mfa_gate.store import sessions as rows
@@ -77,7 +77,7 @@ def same_id_at_each_rise(patch: Patch) -> None:
             session.sign_in,
             session.account_id,
             int(level_of(proofs)),
-            sessions._dump(proofs),
+            sessions.dumped(proofs),
             now,
             ends_at,
             enrol_until or session.enrol_until,
@@ -88,7 +88,7 @@ def same_id_at_each_rise(patch: Patch) -> None:
         )
         if not rows.move(tx, session.id_hash, session._proofs, row, device):
             raise SignInRequired
-        return request.cookies.get(self._settings.cookie_name, ""), sessions._session(row)
+        return request.cookies.get(self._settings.cookie_name, ""), sessions.session_of(row)
 
     original = Sessions._move
 

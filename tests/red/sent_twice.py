@@ -14,7 +14,7 @@ from mfa_gate.flows.sent_twice import SentTwice
 from mfa_gate.limits.limiter import Scope
 from mfa_gate.sessions.devices import Devices
 from mfa_gate.sessions.ids import SessionIds
-from mfa_gate.sessions.session import Sessions
+from mfa_gate.sessions.sessions import Sessions
 from mfa_gate.web import inputs
 
 Patch = pytest.MonkeyPatch

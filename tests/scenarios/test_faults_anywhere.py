@@ -18,7 +18,7 @@ from mfa_gate.factors import recovery, totp, webauthn
 from mfa_gate.keyring import Keyring
 from mfa_gate.policy import Policy
 from mfa_gate.sessions.devices import Devices
-from mfa_gate.sessions.session import Sessions
+from mfa_gate.sessions.sessions import Sessions
 from mfa_gate.store import outbox
 from mfa_gate.web import desk_pages as web_desk
 from tests.support.breaking import OWN_PARTS, Fault, State, kept, raise_broken, state_of
