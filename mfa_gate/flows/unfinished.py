@@ -21,7 +21,8 @@ from .flow import ClientContext
 from .services import Services
 
 ACCOUNTS_AT_ONCE: Final = 200
-TOLD_AN_HOUR: Final = 20  # sign-ins of an account, each from another place
+TOLD_AS: Final = "failed_second_factor"
+TOLD_AN_HOUR: Final = 20  # of that, to an account
 
 
 def sweep(services: Services) -> int:
@@ -61,7 +62,7 @@ def tell(services: Services, tx: Transaction, ended: Iterable[Unfinished]) -> No
         proven_at = services.sessions.proven_at(tx, one.account_id, one.context)
         if proven_at is not None and proven_at >= one.created_at:
             continue
-        lately = outbox.lately(tx, row.subject, "sign_in_unfinished", one.created_at, HOUR, TOLD_AN_HOUR)
+        lately = outbox.lately(tx, row.subject, TOLD_AS, one.created_at, HOUR, TOLD_AN_HOUR)
         if len(lately) >= TOLD_AN_HOUR or any(json.loads(data).get("place") == one.context for data in lately):
             continue
         earlier = Earlier(one.created_at, one.context, shown_again(one.browser))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Double, and_, bindparam, delete, func, insert, literal_column, or_, select, tuple_, update
+from sqlalchemy import Double, and_, bindparam, delete, func, insert, literal_column, null, or_, select, tuple_, update
 
 from ..levels import Level
 from .engine import Transaction
@@ -49,7 +49,7 @@ _MOVE = Statement(
         risk=bindparam("new_risk"),
         context=bindparam("new_context"),
         shown=func.coalesce(bindparam("new_shown"), sessions.c.shown),
-        moved_at=None,
+        moved_at=null(),
     )
 )
 # a session that was read at the beginning of a request lives still, and by the same proofs

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from mfa_gate import Account, MFAGate
 from mfa_gate.contrib.flask_login import FlaskLoginBridge
+from mfa_gate.sessions.crowding import PER_SOURCE
 from mfa_gate.testing import Clock, signed_in
 from tests.support.portal import BASE_URL, JSON, KEYS, Browser, Portal
 
@@ -240,6 +241,19 @@ def test_a_remember_me_cookie_is_asked_for_the_second_factor(portal: Portal, sec
     forget_session(browser)
     assert browser.get("/page").text == "nobody"
     assert browser.get("/").location == CHALLENGE
+
+
+@pytest.mark.abuse("A75")
+def test_a_remember_me_cookie_that_comes_alone_each_time_fills_nothing(portal: Portal, secret: str) -> None:
+    browser = portal.browser("203.0.113.9")
+    plain_login(browser, remember="yes")
+    before = portal.sql("SELECT count(*) FROM mfa_sessions")[0][0]
+    for _ in range(100):
+        forget_session(browser)
+        browser.get("/")
+    assert 0 < portal.sql("SELECT count(*) FROM mfa_sessions")[0][0] - before <= PER_SOURCE
+    assert [kind for kind, _, _ in portal.events()].count("first_factor") <= 60
+    assert [kind for kind, _, _ in portal.events()].count("sign_in_unfinished") == 1
 
 
 @pytest.mark.abuse("A33")
