@@ -39,9 +39,8 @@ DIFFERS = frozenset(
     f"test_{name}.py"
     for name in (
         *("store", "store_upgrade", "package", "races", "races_more", "passkeys_races", "reads_races", "limits"),
-        *("audit_chain", "notices_send", "alerts", "devices", "sessions", "keyring", "tokens", "import"),
-        *("sign_in", "activation", "enrolment", "recovery", "passkeys", "own", "reads", "reports", "desk_reads"),
-        "owner_told",
+        *("audit_chain", "notices_send", "devices", "sessions", "keyring", "tokens"),
+        *("sign_in", "activation", "enrolment", "passkeys", "own", "reads"),
     )
 )
 
@@ -183,12 +182,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         store = getattr(item, "callspec", None) and item.callspec.params.get("backend")  # type: ignore[attr-defined]
         if store == "postgresql" and item.path.name not in DIFFERS:
             item.add_marker("world")
+        if item.get_closest_marker("browser") and _language(item).startswith("en"):
+            item.add_marker("world")  # the catalogue and its sentences have tests of their own
     row = config.getoption("--abuse")
     if row is None:
         return
     chosen = [item for item in items if any(row in mark.args for mark in item.iter_markers("abuse"))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
+
+
+def _language(item: pytest.Item) -> str:
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("language", "")) if callspec else ""
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from tests.support.portal import MakePortal
 NOTHING_WORKS = {"A6d"}
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", sorted(defences().keys() - NOTHING_WORKS))
 def test_without_any_one_defence_people_still_enrol_and_sign_in(

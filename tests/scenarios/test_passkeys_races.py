@@ -42,7 +42,9 @@ def elsewhere(browser: Browser, number: int = CROWD) -> list[Browser]:
 
 
 @pytest.mark.abuse("A6")
-@pytest.mark.parametrize(("policy", "signed_in"), [("default", False), ("none", False), ("none", True)])
+@pytest.mark.parametrize(
+    ("policy", "signed_in"), [pytest.param("default", False, marks=pytest.mark.world), ("none", False), ("none", True)]
+)
 def test_of_twenty_parallel_uses_of_one_challenge_exactly_one_succeeds(
     portal: Portal, start_workers: StartWorkers, policy: str, signed_in: bool
 ) -> None:

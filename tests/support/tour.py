@@ -151,9 +151,14 @@ class Tour:
         page.evaluate(OPEN, False)
         self.seen[name] = seen
 
-    def whole(self, folder: Path) -> dict[str, Seen]:
+    def first_day(self) -> dict[str, Seen]:
+        """The pages that everybody sees before the first sign-in."""
         self.activation()
         self.first_app()
+        return self.seen
+
+    def whole(self, folder: Path) -> dict[str, Seen]:
+        self.first_day()
         self.second_key()
         self.own()
         self.challenge()

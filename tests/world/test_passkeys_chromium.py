@@ -89,6 +89,7 @@ class Walk:
         assert self.window.heading == "Kept n-4711"
 
 
+@pytest.mark.world
 def test_a_second_key_is_set_up_beside_the_first_and_both_open(chromium: Chromium, served: Served) -> None:
     window, first = with_key(chromium, served)
     window.sign_in()
@@ -111,6 +112,7 @@ def test_a_second_key_is_set_up_beside_the_first_and_both_open(chromium: Chromiu
         assert window.heading == "Safe"
 
 
+@pytest.mark.world
 @pytest.mark.parametrize("residing", [True, False], ids=["keeps it by itself", "only seals it"])
 def test_a_key_keeps_its_credential_by_itself_where_it_can(chromium: Chromium, served: Served, residing: bool) -> None:
     """The one that does names the account when it answers, and the name must be right; the other names nobody."""
@@ -160,14 +162,15 @@ Trouble = Callable[[Window, VirtualKey, Served], None]
     ("trouble", "said", "config"),
     [
         pytest.param(nobody_touches_it, "not confirmed", {}, id="nobody touches it"),
-        pytest.param(it_is_somebody_elses, "not confirmed", {}, id="another person's key"),
+        pytest.param(it_is_somebody_elses, "not confirmed", {}, id="another person's key", marks=pytest.mark.world),
         pytest.param(
             its_user_is_not_recognised,
             "not confirmed",
             {"MFA_GATE_USER_VERIFICATION": "required"},
             id="finger not recognised",
+            marks=pytest.mark.world,
         ),
-        pytest.param(the_line_is_cut, "offline", {}, id="offline"),
+        pytest.param(the_line_is_cut, "offline", {}, id="offline", marks=pytest.mark.world),
     ],
 )
 @pytest.mark.usefixtures("soon")
@@ -195,8 +198,9 @@ def test_a_sign_in_that_the_browser_gives_up_says_why_and_can_be_tried_again(
             "not set up",
             {"MFA_GATE_USER_VERIFICATION": "required"},
             id="finger not recognised",
+            marks=pytest.mark.world,
         ),
-        pytest.param(the_line_is_cut, "offline", {}, id="offline"),
+        pytest.param(the_line_is_cut, "offline", {}, id="offline", marks=pytest.mark.world),
     ],
 )
 @pytest.mark.usefixtures("soon")
@@ -225,6 +229,7 @@ WATCHED = """() => {
 }"""
 
 
+@pytest.mark.world
 def test_while_the_key_is_waited_for_the_page_says_so_and_the_next_try_may_succeed(
     chromium: Chromium, served: Served, soon: Later
 ) -> None:
@@ -302,6 +307,7 @@ def test_a_button_whose_session_is_over_leads_to_the_login(chromium: Chromium, s
     assert window.heading == "Login"
 
 
+@pytest.mark.world
 def test_a_set_up_whose_proof_has_grown_old_leads_over_a_new_proof_back_to_it(
     chromium: Chromium, served: Served
 ) -> None:

@@ -44,6 +44,7 @@ def test_cookies_that_are_used_elsewhere_read_nothing(portal: World) -> None:
     assert outcome.records == 0
 
 
+@pytest.mark.world
 @pytest.mark.abuse("A54")
 def test_cookies_that_are_used_where_their_owner_is_read_a_quota(portal: World) -> None:
     outcome = scenarios.stolen(portal, quiet, "there", scenarios.PERSON)
