@@ -173,6 +173,9 @@ def _operation(path: str, method: str, name: str, summary: str, takes: str | Non
         for part in path.split("/")
         if part.startswith("{")
     ]
+    if name == "sessions":
+        after = {"name": "after", "in": "query", "required": False, "schema": TEXT}
+        parameters.append({**after, "description": "`next` of the page before."})
     if method != "get":
         token = {"name": "X-MFA-CSRF", "in": "header", "required": True, "schema": TEXT}
         parameters.append({**token, "description": "`csrf_token` of the session."})

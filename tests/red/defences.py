@@ -34,6 +34,7 @@ PARTS = (
     "reads",
     "doubtful",
     "sent_twice",
+    "bounded",
 )
 
 

@@ -17,7 +17,7 @@ def listed(browser: Browser) -> list[dict[str, Any]]:
     answer = browser.api("GET", "sessions")
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
-    assert set(answer.json) == {"sessions"}
+    assert set(answer.json) == {"sessions", "next"}
     rows: list[dict[str, Any]] = answer.json["sessions"]
     return rows
 
