@@ -25,7 +25,7 @@ from typing import Final
 from tests.support.waiting import NET
 
 ROOT: Final = Path(__file__).parent.parent.parent
-DECIDES: Final = ("assurance", "sessions/session", "request/guard", "flows", "factors")
+DECIDES: Final = ("assurance", "sessions", "request/guard", "flows", "factors")
 READS: Final = ("harvest", "reads", "request/metering")
 CONFIGURATION: Final = f"""
 [tool.mutmut]

@@ -41,7 +41,10 @@ OWN: Final = "own own_ended own_fresh own_removed own_rights own_sessions stale_
 # words in the names of the files whose tests look at a module
 HOME: Final = {
     "assurance": f"guard {OWN} policy policy_views no_downgrade testing",
-    "sessions/session": f"sessions {OWN} guard policy_views sessions_page risk devices",
+    "sessions": f"sessions {OWN} guard policy_views sessions_page risk devices bounded_rows",
+    "sessions/crowding": "bounded_rows",
+    "sessions/devices": "devices sent_twice",
+    "sessions/ids": "sent_twice sessions secrets",
     "request/guard": "guard identity policy_views flask_login targets sessions stale_sessions limits faults marks "
     "marks_below",
     "flows/activation": "activation letters enrolment cli desk recovery_lost audit_chain risk",
@@ -55,6 +58,9 @@ HOME: Final = {
     "races",
     "flows/event_log": "audit_chain cli",
     "flows/owner_notices": "notices notices_send policy",
+    "flows/sent_twice": "sent_twice",
+    "flows/session_list": "bounded_rows",
+    "flows/unfinished": "owner_told bounded_rows",
     "flows/self_service": f"{OWN} recovery_renewed passkeys_kept audit_chain notices",
     "flows/password": "first_factor sent_names limits devices pressure reads_fan_in",
     "flows/proving": "devices totp sessions limits notices passkeys risk",
