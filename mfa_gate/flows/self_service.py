@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..assurance import Requirement, satisfies
 from ..exc import LastAuthenticator, NotFound, SignInRequired, StepUpRequired
@@ -128,7 +128,7 @@ class SelfService(Flow):
         """A page of the account's living sessions, each named by its sign-in.
 
         Args:
-            client: with its session, which stands first, on the first page; the others come the newest first.
+            client: with its session, which stands on the first page however old it is.
             after: where the page before says that this one begins; None for the first.
 
         Raises:
@@ -138,9 +138,10 @@ class SelfService(Flow):
         with self.services.store.begin() as tx:
             self.signed_in(tx, session)
             page = session_list.page(self.services, tx, session.account_id, session.group, after)
-            this = sessions.named(tx, session.account_id, session.sign_in) if after is None else None
-        others = tuple(row for row in page.rows if row.sign_in != session.sign_in)
-        return SessionPage((this, *others) if this is not None else others, page.later)
+            own = sessions.named(tx, session.account_id, session.sign_in)
+        if after is not None:
+            return replace(page, rows=tuple(row for row in page.rows if row.sign_in != session.sign_in))
+        return page if own is None or own in page.rows else replace(page, rows=(own, *page.rows))
 
     def end_session(self, client: ClientContext, sign_in: str) -> None:
         """End one session of the account; the browser it was in is a stranger's from now on, as `_may_forget` lets.

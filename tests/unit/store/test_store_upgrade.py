@@ -181,7 +181,7 @@ def test_what_an_upgrade_adds_is_empty_or_what_was_so_before(old: Old, engine_on
     assert after.keys() - old.before.keys() == set(metadata.tables) - TABLES
     assert [name for name in after.keys() - old.before.keys() if after[name]] == []
     new = {(name, column) for name in TABLES for column in after[name][0].keys() - old.before[name][0].keys()}
-    every_seed = {"algorithm": "sha1", "digits": 6, "period": 30, "renew": False, "risk": "usual"}
+    every_seed = {"algorithm": "sha1", "digits": 6, "period": 30, "renew": False, "risk": "usual", "is_known": False}
     added = {(column, row[column]) for name, column in new for row in after[name] if row[column] is not None}
     assert added == set(every_seed.items())
 
