@@ -8,7 +8,9 @@ once. It is not told where its owner has meanwhile signed in from the very same 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from ..audit.record import Earlier, Who
@@ -55,16 +57,29 @@ def tell(services: Services, tx: Transaction, ended: Iterable[Unfinished]) -> No
 
     Of those from one place one in an hour is told, and so many of all: who repeats a right password fills no table.
     """
+    of_accounts: dict[str, list[Unfinished]] = {}
+    for one in sorted(ended, key=lambda one: one.created_at):
+        of_accounts.setdefault(one.account_id, []).append(one)
+    for account_id, those in of_accounts.items():
+        row = accounts.find(tx, account_id)
+        if row is not None:
+            _tell_owner(services, tx, row.subject, those)
+
+
+def _tell_owner(services: Services, tx: Transaction, subject: str, ended: list[Unfinished]) -> None:
+    """Tell of the sign-ins of one account, the oldest first: there may be thousands, and few statements do."""
+    known = outbox.password_known(tx, subject, ended[0].created_at - HOUR, ended[-1].created_at + HOUR)
+    heard_of = {one.sign_in for one in known}
+    told = sorted((one.at, json.loads(one.data).get("place") or "") for one in known if one.kind == TOLD_AS)
+    proven_at = cache(lambda place: services.sessions.proven_at(tx, ended[0].account_id, place))
     for one in ended:
-        row = accounts.find(tx, one.account_id)
-        if row is None or outbox.is_told(tx, row.subject, one.sign_in):
+        place, at = one.context or "", one.created_at
+        lately = told[bisect_left(told, (at - HOUR,)) : bisect_right(told, (at + HOUR, "~"))]
+        if one.sign_in in heard_of or len(lately) >= TOLD_AN_HOUR or place in (where for _, where in lately):
             continue
-        proven_at = services.sessions.proven_at(tx, one.account_id, one.context)
-        if proven_at is not None and proven_at >= one.created_at:
+        proven = proven_at(one.context)
+        if proven is not None and proven >= at:
             continue
-        lately = outbox.lately(tx, row.subject, TOLD_AS, one.created_at, HOUR, TOLD_AN_HOUR)
-        if len(lately) >= TOLD_AN_HOUR or any(json.loads(data).get("place") == one.context for data in lately):
-            continue
-        earlier = Earlier(one.created_at, one.context, shown_again(one.browser))
-        who = Who(row.subject, one.sign_in, earlier=earlier)
+        who = Who(subject, one.sign_in, earlier=Earlier(at, one.context, shown_again(one.browser)))
         services.audit.record(tx, "sign_in_unfinished", services.clock(), who, outcome="unknown")
+        insort(told, (at, place))

@@ -140,16 +140,19 @@ def _is_slip(data: dict[str, Any], place: str, own: bool) -> bool:
     return data.get("place") == place and (own or data.get("unfinished") is True)
 
 
-def is_told(tx: Transaction, subject: str, sign_in: str) -> bool:
-    """Whether an account is told already that this sign-in knows its password."""
-    knows = (outbox.c.subject == subject, outbox.c.sign_in == sign_in, outbox.c.kind.in_(PASSWORD_KNOWN))
-    return bool(tx.execute(select(exists().where(*knows))).scalar())
+class Known(NamedTuple):
+    """A notice that says that somebody knows the password."""
+
+    at: float
+    kind: str
+    sign_in: str | None
+    data: str
 
 
-def lately(tx: Transaction, subject: str, kind: str, at: float, within: float, most: int) -> list[str]:
-    """What an account's notices of a kind say, of so many at most, from so long before or after a time."""
-    same = (outbox.c.subject == subject, outbox.c.kind == kind, outbox.c.at.between(at - within, at + within))
-    return list(tx.execute(select(outbox.c.data).where(*same).limit(most)).scalars())
+def password_known(tx: Transaction, subject: str, since: float, until: float) -> list[Known]:
+    """What an account is told of somebody who knows its password, of what happened in that time."""
+    when = (outbox.c.subject == subject, outbox.c.kind.in_(PASSWORD_KNOWN), outbox.c.at.between(since, until))
+    return [Known(*row) for row in tx.execute(select(*(outbox.c[name] for name in Known._fields)).where(*when))]
 
 
 def opened(tx: Transaction, account_id: str, this_sign_in: str, now: float, most: int) -> list[Shown]:

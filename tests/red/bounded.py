@@ -12,7 +12,7 @@ from mfa_gate.flows import session_list, sign_in, unfinished
 from mfa_gate.levels import Level
 from mfa_gate.sessions import crowding
 from mfa_gate.sessions.sessions import Sessions
-from mfa_gate.store import outbox, sessions
+from mfa_gate.store import sessions
 from mfa_gate.store.schema import sessions as table
 from mfa_gate.store.sessions import Unproven
 from mfa_gate.web import request_context
@@ -63,7 +63,7 @@ def each_move_is_told(patch: Patch) -> None:
 
 
 def each_that_nobody_completed_is_told(patch: Patch) -> None:
-    patch.setattr(outbox, "lately", lambda *_: [])
+    patch.setattr(unfinished, "HOUR", -1.0)
 
 
 def any_number_of_places_is_told(patch: Patch) -> None:
