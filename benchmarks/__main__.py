@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from . import guarded, imports, passkeys, peers, reads, risk_costs, sign_in
+from . import crowded, guarded, imports, passkeys, peers, reads, risk_costs, sign_in
 from .measure import Spread, Times, added, added_on_average, interleave
 from .portal import ACCOUNTS
 
@@ -130,6 +130,17 @@ def row_of_reports(taken: Sequence[float]) -> Row:
     return Row("a report of one account", f"{reads.HARVEST:,} records", "ms", cost, None, ratio, None, most=1000.0)
 
 
+def rows_of_crowds(listed: Mapping[str, Times], begun: Mapping[str, Times]) -> list[Row]:
+    """Lines for an account with many sessions, each against one with few."""
+    rows = []
+    for what, times in (("a page of sessions of", listed), ("a right password", begun)):
+        few, many = times.items()
+        for name, own in (few, many):
+            cost, mean = (Spread.of(one * US for one in ones) for ones in (own.typical, own.means))
+            rows.append(Row(what, name, "µs", cost, mean, Spread.of(_over(own.typical, few[1].typical)), None))
+    return rows
+
+
 def rows_of_imports(times: Mapping[str, Times]) -> list[Row]:
     """Lines for imports, against Flask and SQLAlchemy together."""
     base = times["flask + sqlalchemy"].typical
@@ -169,6 +180,9 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
             beside = sign_in.least(_new(folder / "floor"))
             rows += rows_of_reads(interleave([*stores, *beside], rounds, ACCOUNTS))
             rows.append(row_of_reports(reads.reports(stores[-1].app, rounds)))
+        if "crowded" in arguments.only:
+            lists = interleave(crowded.lists(_new(folder / "lists")), rounds, 100)
+            rows += rows_of_crowds(lists, interleave(crowded.sign_ins(_new(folder / "sign-ins")), rounds, 100))
     if "import" in arguments.only:
         rows += rows_of_imports(imports.interleave(2 * rounds + 1))
     return rows
@@ -229,7 +243,7 @@ def main() -> int:
     return 0 if all(row.within for row in rows) else 1
 
 
-PARTS: Final = ("request", "sign-in", "passkey", "risk", "reads", "import")
+PARTS: Final = ("request", "sign-in", "passkey", "risk", "reads", "crowded", "import")
 
 
 def _new(folder: Path) -> Path:
