@@ -195,24 +195,26 @@ def test_an_alarm_that_cannot_be_marked_is_said_to_stay_and_lets_the_owner_go_on
 
 
 @pytest.mark.abuse("A73")
-@pytest.mark.parametrize("kind", sorted(NOTICE_KINDS))
 def test_each_alarming_kind_is_open_for_thirty_days_and_is_history_then(
-    portal: Portal, owner: Browser, secret: str, kind: str
+    portal: Portal, owner: Browser, secret: str
 ) -> None:
-    waiting_since(portal, kind, portal.clock())
-    stranger = signs_in(portal, secret, portal.browser("192.0.2.77"))
-    assert told(stranger) == [kind]
-    assert see(stranger) == (kind not in ALARMING)
-    portal.clock.advance(OPEN_FOR - 31)
-    later = portal.browser("192.0.2.78")
-    later.sign_in(secret)
-    assert (kind in told(later)) == (kind in ALARMING)
-    portal.clock.advance(60)
-    last = portal.browser("192.0.2.79")
-    last.sign_in(secret)
-    rows = last.api("GET", "notices").json["notices"]
-    assert not [one for one in rows if one["kind"] == kind and one["at"] < portal.clock() - OPEN_FOR]
-    assert kind in [one["kind"] for one in last.api("GET", "notices/earlier").json["notices"]]
+    for kind in sorted(NOTICE_KINDS):
+        waiting_since(portal, kind, portal.clock())
+        stranger = signs_in(portal, secret, portal.browser("192.0.2.77"))
+        assert told(stranger) == [kind]
+        assert see(stranger) == (kind not in ALARMING), kind
+        portal.clock.advance(OPEN_FOR - 31)
+        later = portal.browser("192.0.2.78")
+        later.sign_in(secret)
+        assert (kind in told(later)) == (kind in ALARMING), kind
+        portal.clock.advance(60)
+        last = portal.browser("192.0.2.79")
+        last.sign_in(secret)
+        rows = last.api("GET", "notices").json["notices"]
+        assert not [one for one in rows if one["kind"] == kind and one["at"] < portal.clock() - OPEN_FOR], kind
+        assert kind in [one["kind"] for one in last.api("GET", "notices/earlier").json["notices"]]
+        portal.sql("DELETE FROM mfa_outbox")  # the next kind begins as the first did
+        portal.clock.advance(3600)
 
 
 def test_what_led_to_the_first_authenticator_is_marked_by_whoever_set_it_up(portal: Portal, browser: Browser) -> None:
@@ -232,24 +234,25 @@ def test_what_led_to_the_first_authenticator_is_marked_by_whoever_set_it_up(port
 
 
 @pytest.mark.abuse("A73")
-@pytest.mark.parametrize("alarm", sorted(ALARMING))
 @pytest.mark.parametrize("cheap", ["failed_second_factor", "sessions_ended"])
-def test_no_number_of_cheap_notices_pushes_out_another(
-    portal: Portal, owner: Browser, secret: str, alarm: str, cheap: str
-) -> None:
-    waiting_since(portal, alarm, portal.clock() - 60)
-    for nth in range(70):
-        waiting_since(portal, cheap, portal.clock() - 50 + nth / 10)
-    signs_in(portal, secret, owner)
-    rows = owner.api("GET", "notices").json["notices"]
-    assert {alarm, cheap} <= {one["kind"] for one in rows}
-    assert {one["count"] for one in rows if one["kind"] == cheap} == {70 + (alarm == cheap)}
-    page = owner.get("/mfa/news")
-    sentence = re.sub(r"\s+", " ", catalogue("fr")(NOTICE_KINDS[alarm].sentence))
-    assert sentence in text_of(page.text)
-    up_to = hidden(page, "up_to")
-    owner.step("news", action="seen", up_to=up_to)
-    assert told(owner) == []
+def test_no_number_of_cheap_notices_pushes_out_another(portal: Portal, owner: Browser, secret: str, cheap: str) -> None:
+    for alarm in sorted(ALARMING):
+        waiting_since(portal, alarm, portal.clock() - 60)
+        for nth in range(70):
+            waiting_since(portal, cheap, portal.clock() - 50 + nth / 10)
+        signs_in(portal, secret, owner)
+        rows = owner.api("GET", "notices").json["notices"]
+        assert {alarm, cheap} <= {one["kind"] for one in rows}
+        assert {one["count"] for one in rows if one["kind"] == cheap} == {70 + (alarm == cheap)}, alarm
+        page = owner.get("/mfa/news")
+        sentence = re.sub(r"\s+", " ", catalogue("fr")(NOTICE_KINDS[alarm].sentence))
+        assert sentence in text_of(page.text), alarm
+        up_to = hidden(page, "up_to")
+        owner.step("news", action="seen", up_to=up_to)
+        assert told(owner) == [], alarm
+        owner.step("sign-out")
+        portal.sql("DELETE FROM mfa_outbox")  # the next alarm begins as the first did
+        portal.clock.advance(3600)
 
 
 @pytest.mark.abuse("A73")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -144,7 +144,7 @@ def test_whoever_is_half_way_in_is_told_the_level_as_before(portal: Portal, ask:
 
 # --- paths and methods that there are not ----------------------------------------------------------------------------
 
-ACCEPTS = pytest.mark.parametrize("accept", [PAGE, JSON, {"Accept": "*/*"}], ids=["page", "program", "anything"])
+ACCEPTS = {"page": PAGE, "program": JSON, "anything": {"Accept": "*/*"}}
 WHO = pytest.mark.parametrize("signed_in", [False, True], ids=["nobody", "signed in"])
 
 
@@ -155,55 +155,54 @@ def with_its_own_words(portal: Portal) -> Portal:
     return portal
 
 
-def asks(portal: Portal, method: str, path: str, accept: dict[str, str], signed_in: bool) -> TestResponse:
-    browser = portal.browser()
+def asking(portal: Portal, signed_in: bool) -> Callable[[str, str], Iterator[tuple[str, TestResponse]]]:
+    """What asks such a portal for a path by a method as each kind of caller does, and says as whom."""
+    browser = with_its_own_words(portal).browser()
     if signed_in:
         browser.sign_in(portal.enrolled())
-    return browser.open(method, path, headers=accept)
+
+    def answers(method: str, path: str) -> Iterator[tuple[str, TestResponse]]:
+        for caller, accept in ACCEPTS.items():
+            yield f"{method} {path!r} as {caller}", browser.open(method, path, headers=accept)
+        assert (browser.state == "signed_in") == signed_in, (method, path)
+
+    return answers
 
 
 @SQLITE
-@ACCEPTS
 @WHO
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-@pytest.mark.parametrize("path", ["nothing", "", "session/", "webauthn/verify", "authenticators/a/b"])
-def test_an_unknown_path_under_the_api_is_a_problem_whoever_asks(
-    portal: Portal, method: str, path: str, accept: dict[str, str], signed_in: bool
-) -> None:
-    answer = asks(with_its_own_words(portal), method, f"/mfa/api/v1/{path}", accept, signed_in)
-    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
-    assert (answer.json["code"], answer.json["status"]) == ("not_found", 404)
-    assert answer.headers["Cache-Control"] == "no-store"
+def test_an_unknown_path_under_the_api_is_a_problem_whoever_asks(portal: Portal, method: str, signed_in: bool) -> None:
+    answers = asking(portal, signed_in)
+    for path in ("nothing", "", "session/", "webauthn/verify", "authenticators/a/b"):
+        for what, answer in answers(method, f"/mfa/api/v1/{path}"):
+            assert (answer.status_code, answer.mimetype) == (404, "application/problem+json"), what
+            assert (answer.json["code"], answer.json["status"]) == ("not_found", 404), what
+            assert answer.headers["Cache-Control"] == "no-store", what
 
 
 @SQLITE
-@ACCEPTS
 @WHO
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
+def test_a_wrong_method_under_the_api_is_a_problem_that_says_which_there_are(portal: Portal, signed_in: bool) -> None:
+    answers = asking(portal, signed_in)
+    for method, path, allowed in (
         ("PUT", "totp/verify", {"POST", "OPTIONS"}),
         ("GET", "totp/verify", {"POST", "OPTIONS"}),
         ("POST", "session", {"GET", "HEAD", "OPTIONS"}),
         ("POST", "sessions", {"GET", "HEAD", "DELETE", "OPTIONS"}),
         ("GET", "authenticators/x", {"PATCH", "DELETE", "OPTIONS"}),
-    ],
-)
-def test_a_wrong_method_under_the_api_is_a_problem_that_says_which_there_are(
-    portal: Portal, method: str, path: str, allowed: set[str], accept: dict[str, str], signed_in: bool
-) -> None:
-    answer = asks(with_its_own_words(portal), method, f"/mfa/api/v1/{path}", accept, signed_in)
-    assert (answer.status_code, answer.mimetype) == (405, "application/problem+json")
-    assert (answer.json["code"], answer.json["status"]) == ("method_not_allowed", 405)
-    assert set(answer.headers["Allow"].split(", ")) == allowed
+    ):
+        for what, answer in answers(method, f"/mfa/api/v1/{path}"):
+            assert (answer.status_code, answer.mimetype) == (405, "application/problem+json"), what
+            assert (answer.json["code"], answer.json["status"]) == ("method_not_allowed", 405), what
+            assert set(answer.headers["Allow"].split(", ")) == allowed, what
 
 
 @SQLITE
-@ACCEPTS
 @WHO
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
+def test_elsewhere_what_there_is_not_is_the_portals_own_to_answer(portal: Portal, signed_in: bool) -> None:
+    answers = asking(portal, signed_in)
+    for method, path, status in (
         ("GET", "/nothing", 404),
         ("GET", "/mfa/nothing", 404),
         ("GET", "/mfa/api/v2/session", 404),
@@ -211,13 +210,9 @@ def test_a_wrong_method_under_the_api_is_a_problem_that_says_which_there_are(
         ("GET", "/other/mfa/api/v1/nothing", 404),
         ("PUT", "/mfa/challenge", 405),
         ("DELETE", "/bank", 405),
-    ],
-)
-def test_elsewhere_what_there_is_not_is_the_portals_own_to_answer(
-    portal: Portal, method: str, path: str, status: int, accept: dict[str, str], signed_in: bool
-) -> None:
-    answer = asks(with_its_own_words(portal), method, path, accept, signed_in)
-    assert (answer.status_code, answer.text) == (status, f"the portal's own {status}")
+    ):
+        for what, answer in answers(method, path):
+            assert (answer.status_code, answer.text) == (status, f"the portal's own {status}"), what
 
 
 @SQLITE

@@ -18,11 +18,26 @@ from mfa_gate.limits.limiter import Limiter
 from mfa_gate.store import Store, reader
 from mfa_gate.store.engine import Transaction
 from mfa_gate.store.reader import Reader
+from mfa_gate.store.schema import metadata
 from tests.support.portal import Portal
-from tests.support.web import engine_of, rows
+from tests.support.web import engine_of
 
 # what a refused attempt may write too, and a challenge is spent before its answer is looked at
 LOOSE = frozenset({"mfa_counters", "mfa_fan_in", "mfa_pressure", "mfa_events", "mfa_outbox", "mfa_challenges"})
+_COUNTED = tuple(table.name for table in metadata.sorted_tables if table.name not in LOOSE)
+_SHOWN = (
+    ("levels", "level FROM mfa_sessions"),
+    ("steps", "last_step FROM mfa_totp_seeds"),
+    ("redeemed", "bound_to IS NOT NULL FROM mfa_activations"),
+    ("labels", "label FROM mfa_authenticators"),
+    ("locked", "locked_at IS NOT NULL FROM mfa_accounts"),
+    ("frozen", "frozen_until IS NOT NULL FROM mfa_accounts"),
+    ("approved", "approved_by IS NOT NULL FROM mfa_desk_requests"),
+    ("said", "kind FROM mfa_events WHERE outcome = 'success' AND kind != 'desk_looked'"),
+    ("told", "kind FROM mfa_outbox WHERE kind != 'failed_second_factor'"),
+    ("seen", "kind FROM mfa_outbox WHERE shown_at IS NOT NULL"),
+    ("sent", "kind FROM mfa_outbox WHERE mail_due IS NULL"),
+)
 State = dict[str, Any]
 
 
@@ -114,27 +129,19 @@ def kept(portal: Portal) -> Iterator[Callable[[], None]]:
     file = make_url(portal.app.config["MFA_GATE_DATABASE_URL"]).database
     assert file is not None
     with closing(sqlite3.connect(file)) as store, closing(sqlite3.connect(":memory:")) as copy:
+        store.execute("PRAGMA synchronous = OFF")  # no power cut is looked at, and this is done for each fault
         store.backup(copy)
         yield lambda: copy.backup(store)
 
 
 def state_of(portal: Portal) -> State:
     """What people have, how far they are and what is said of it, without what is random in it."""
-    state: State = {table: len(found) for table, found in rows(portal, LOOSE).items()}
-    for name, column in (
-        ("levels", "level FROM mfa_sessions"),
-        ("steps", "last_step FROM mfa_totp_seeds"),
-        ("redeemed", "bound_to IS NOT NULL FROM mfa_activations"),
-        ("labels", "label FROM mfa_authenticators"),
-        ("locked", "locked_at IS NOT NULL FROM mfa_accounts"),
-        ("frozen", "frozen_until IS NOT NULL FROM mfa_accounts"),
-        ("approved", "approved_by IS NOT NULL FROM mfa_desk_requests"),
-        ("said", "kind FROM mfa_events WHERE outcome = 'success' AND kind != 'desk_looked'"),
-        ("told", "kind FROM mfa_outbox WHERE kind != 'failed_second_factor'"),
-        ("seen", "kind FROM mfa_outbox WHERE shown_at IS NOT NULL"),
-        ("sent", "kind FROM mfa_outbox WHERE mail_due IS NULL"),
-    ):
-        state[name] = sorted(row[0] for row in portal.sql(f"SELECT {column}"))
+    counts = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in _COUNTED)  # noqa: S608
+    with portal.app.extensions["mfa_gate"].services.store.begin() as tx:
+        # by the driver itself: this is asked thousands of times
+        state: State = dict(iter(tx.driver.execute(counts)))
+        for name, column in _SHOWN:
+            state[name] = sorted(row[0] for row in tx.driver.execute(f"SELECT {column}"))
     return state
 
 
@@ -162,6 +169,24 @@ OWN_PARTS: dict[str, tuple[Any, str]] = {
 
 def raise_broken(*args: Any, **kwargs: Any) -> Any:
     raise Broken("a part of the gate does not work")
+
+
+@contextmanager
+def listening(parts: dict[str, tuple[Any, str]]) -> Iterator[set[str]]:
+    """The names of those of these parts that are called meanwhile."""
+    called: set[str] = set()
+
+    def heard(part: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            called.add(part)
+            return do(*args, **kwargs)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for part, where in parts.items():
+            patch.setattr(*where, heard(part, getattr(*where)))
+        yield called
 
 
 def write_out(portal: Portal) -> None:

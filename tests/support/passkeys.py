@@ -162,25 +162,29 @@ class Trial:
             self.portal.sql("SELECT id_hash, level, proofs FROM mfa_sessions ORDER BY 1"),
         ]
 
-    def refused(self, answer: Any, way: str = "api") -> str:
-        """Send an answer, which must be refused like every other and leave all as it was; the word of its event."""
+    def refused(self, answer: Any, way: str = "api", what: object = "") -> str:
+        """Send an answer, which must be refused like every other and leave all as it was; the word of its event.
+
+        Args:
+            what: said where it is not.
+        """
         events = len(self.portal.events())
         sent = send(self.browser, self.step, answer, way)
-        assert sent.status_code == 422, sent.text
+        assert sent.status_code == 422, (what, sent.text)
         if way == "api":
-            assert sent.json == PROBLEM
-            assert sent.mimetype == "application/problem+json"
+            assert sent.json == PROBLEM, what
+            assert sent.mimetype == "application/problem+json", what
         else:
-            assert SAID in html.unescape(sent.text)
-        assert self.state() == self.before
+            assert SAID in html.unescape(sent.text), what
+        assert self.state() == self.before, what
         (told,) = self.portal.events()[events:]
-        assert told[:2] == (EVENT[self.step], "failure")
-        assert told[2]
+        assert told[:2] == (EVENT[self.step], "failure"), what
+        assert told[2], what
         return str(told[2])
 
     def tampered(self, tampered: Tampered, way: str = "api") -> str:
         """Take the step, but for this; the word of the event."""
-        return self.refused(answer_to(self.step, self.key, begin(self.browser, self.step), tampered), way)
+        return self.refused(answer_to(self.step, self.key, begin(self.browser, self.step), tampered), way, tampered)
 
     def passes(self, tampered: Tampered = LENIENT) -> bool:
         """Take the step as it should be: what was refused was refused for its one fault."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from mfa_gate.store.schema import metadata
@@ -335,7 +335,7 @@ def rows(portal: Portal, without: frozenset[str] = frozenset()) -> dict[str, lis
     """Everything that the store holds, by table."""
     with portal.app.extensions["mfa_gate"].services.store.begin() as tx:
         return {
-            table.name: sorted((tuple(row) for row in tx.execute(text(f"SELECT * FROM {table.name}"))), key=repr)  # noqa: S608
+            table.name: sorted((tuple(row) for row in tx.driver.execute(f"SELECT * FROM {table.name}")), key=repr)  # noqa: S608
             for table in metadata.sorted_tables
             if table.name not in without
         }

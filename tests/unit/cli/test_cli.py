@@ -204,16 +204,14 @@ def test_a_code_lives_as_long_as_it_is_told(portal: Portal, ttl: str, seconds: i
     assert ends_at == portal.clock() + seconds
 
 
-@pytest.mark.parametrize(
-    "ttl", ["", "0h", "-1h", "1", "h", "1.5h", "1w", "400d", "٣h", "²h", "9" * 5000 + "d", "1 h 2", "nan"], ids=ascii
-)
 @pytest.mark.parametrize("backend", ["sqlite"])
-def test_a_time_that_cannot_be_read_is_refused_with_a_sentence(portal: Portal, ttl: str) -> None:
-    done = run(portal, "activation", "issue", "anne", "--ttl", ttl)
-    assert done.exit_code == 2
-    assert "Traceback" not in done.stderr
-    assert "--ttl" in done.stderr
-    assert portal.sql("SELECT id FROM mfa_activations") == []
+def test_a_time_that_cannot_be_read_is_refused_with_a_sentence(portal: Portal) -> None:
+    for ttl in ("", "0h", "-1h", "1", "h", "1.5h", "1w", "400d", "٣h", "²h", "9" * 5000 + "d", "1 h 2", "nan"):
+        done = run(portal, "activation", "issue", "anne", "--ttl", ttl)
+        assert done.exit_code == 2, ttl
+        assert "Traceback" not in done.stderr, ttl
+        assert "--ttl" in done.stderr, ttl
+        assert portal.sql("SELECT id FROM mfa_activations") == [], ttl
 
 
 def test_issue_as_json(portal: Portal, browser: Browser) -> None:
@@ -383,7 +381,6 @@ def test_an_account_the_portal_does_not_know_is_a_sentence(portal: Portal, words
     assert portal.sql("SELECT id FROM mfa_accounts") == []
 
 
-@pytest.mark.parametrize("account", ["\udcff", "", " ", "x" * 256, "an\0ne", "anne\n"], ids=ascii)
 @pytest.mark.parametrize(
     "words",
     [
@@ -401,10 +398,11 @@ def test_an_account_the_portal_does_not_know_is_a_sentence(portal: Portal, words
     ids=" ".join,
 )
 @pytest.mark.parametrize("backend", ["sqlite"])
-def test_an_account_id_that_cannot_be_read_is_a_sentence(portal: Portal, words: tuple[str, ...], account: str) -> None:
-    done = run(portal, *words, "--", account)
-    assert done.exit_code == 2
-    assert "Traceback" not in done.stderr
+def test_an_account_id_that_cannot_be_read_is_a_sentence(portal: Portal, words: tuple[str, ...]) -> None:
+    for account in ("\udcff", "", " ", "x" * 256, "an\0ne", "anne\n"):
+        done = run(portal, *words, "--", account)
+        assert done.exit_code == 2, ascii(account)
+        assert "Traceback" not in done.stderr, ascii(account)
 
 
 @pytest.mark.parametrize(

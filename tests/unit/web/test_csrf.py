@@ -193,14 +193,16 @@ def stale(portal: Portal, browser: Browser) -> str:
 
 
 @pytest.mark.abuse("A50")
-@pytest.mark.parametrize("where", [name for name, headers in ELSEWHERE.items() if "Origin" in headers])
-def test_a_form_from_elsewhere_is_not_kept_through_the_step_up(portal: Portal, browser: Browser, where: str) -> None:
+def test_a_form_from_elsewhere_is_not_kept_through_the_step_up(portal: Portal, browser: Browser) -> None:
     stale(portal, browser)
-    headers = {key: value for key, value in {"Origin": "", **ELSEWHERE[where]}.items() if value}
-    answer = browser.open("POST", "/bank", data={"iban": "EVIL"}, headers=headers)
-    assert answer.status_code in (303, 401)
-    assert 'name="sealed_form"' not in answer.text
-    assert 'name="sealed_form"' not in browser.get("/mfa/challenge").text
+    for where, said in ELSEWHERE.items():
+        if "Origin" not in said:
+            continue
+        headers = {key: value for key, value in said.items() if value}
+        answer = browser.open("POST", "/bank", data={"iban": "EVIL"}, headers=headers)
+        assert answer.status_code in (303, 401), where
+        assert 'name="sealed_form"' not in answer.text, where
+        assert 'name="sealed_form"' not in browser.get("/mfa/challenge").text, where
 
 
 @pytest.mark.abuse("A50")
