@@ -17,8 +17,8 @@ from ..store import accounts
 from ..store.engine import Ending
 from .acting import Staff
 from .alerts import Alerts
+from .four_eyes import FourEyes
 from .roles import Roles
-from .spoken_codes import Codes
 
 __all__ = ["Desk", "FoundAccount", "Staff"]
 
@@ -31,7 +31,7 @@ class FoundAccount:
     subject: str
 
 
-class Desk(Codes, Roles, Alerts):
+class Desk(FourEyes, Roles, Alerts):
     """What the desk may do."""
 
     def find(self, client: ClientContext, typed: str) -> FoundAccount:

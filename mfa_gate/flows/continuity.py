@@ -30,7 +30,7 @@ class Continuity(Flow):
         place_hash, now = services.habits.place_hash(place), services.clock()
         with services.store.begin() as tx:
             row = accounts.find(tx, session.account_id)
-            shown = sessions.shown(tx, session.id_hash)
+            shown = sessions.fingerprint(tx, session.id_hash)
             reasons = services.habits.moved(row.habits if row else None, shown, place, now)
             asked = reasons and not services.habits.policy.reports("session")
             if not asked:

@@ -31,7 +31,7 @@ class Password(ProofFlow):
         """
         services, now = self.services, self.services.clock()
         typed = [typed_name(name) for name in names]
-        known = len(typed) == 1 and services.devices.knows(self.shown(client), typed[0])
+        known = len(typed) == 1 and services.devices.knows(self.presented(client), typed[0])
         with services.store.begin() as tx:
             pressed = not known and services.pressure.tried(tx, client.address, now)
             return services.limiter.count(tx, _scopes(typed, network(client.address), known), now, pressed=pressed)

@@ -31,7 +31,7 @@ class ProofFlow(SentTwice):
         scopes = (Scope(rule, client.require_session().sign_in), Scope("assertion_source", network(client.address)))
         return self.services.limiter.count(tx, scopes, self.services.clock())
 
-    def shown(self, client: ClientContext) -> PresentedDevices:
+    def presented(self, client: ClientContext) -> PresentedDevices:
         """The devices that a client's cookie stands for; a copied token ends its series, and what it signed in.
 
         Raises:
@@ -63,7 +63,7 @@ class ProofFlow(SentTwice):
 
     def device_of(self, client: ClientContext, account_id: str) -> Device | None:
         """The known device that a client shows for an account."""
-        return self.shown(client).of_account(account_id)
+        return self.presented(client).of_account(account_id)
 
     def proven(
         self,

@@ -10,8 +10,9 @@ The state is O(1): `state.dump()` is at most 6 KB, however long the account live
 from __future__ import annotations
 
 from .crowd import Crowd
-from .detectors import limit, may_lift, mean, missed, quota, read, weigh
+from .detectors import may_lift, missed, read, weigh
 from .harvest_policy import HarvestPolicy
+from .norms import limit, mean, quota
 from .state import Allowance, State, StateBroken
 from .verdict import REASONS, Action, Read, Verdict
 

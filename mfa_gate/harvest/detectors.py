@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 from itertools import compress
-from math import exp, log, sqrt
+from math import log
 from typing import Final
 
 from ..durations import DAY
 from .harvest_policy import CHARS, MAX_MARKS, HarvestPolicy
+from .norms import adaptive, limit, mean, quota, settled
 from .state import State
 from .verdict import Read, Verdict
 
 _NEVER_WITHOUT_DESK: Final = ("canary", "state")  # what its owner's own proof does not lift
-
-
-def mean(state: State, policy: HarvestPolicy, group: str | None = None) -> float:
-    """Records of a usual working day: the group's, and the more the longer the account's own.
-
-    A gamma prior worth `worth` days, over days that fade: (worth·prior + total) / (worth + weight).
-    """
-    return _mean(state.total, state.weight, policy, group)
-
-
-def _mean(total: float, weight: float, policy: HarvestPolicy, group: str | None) -> float:
-    prior = policy.usual.get(group or "", policy.usual[""])
-    return (policy.worth * prior + total) / (policy.worth + weight)
-
-
-def _settled(state: State, policy: HarvestPolicy, group: str | None) -> float:
-    """The same over a year: what a slow harvest is measured by, which would soon be usual itself."""
-    return _mean(state.old_total, state.old_weight, policy, group)
-
-
-def limit(state: State, policy: HarvestPolicy, group: str | None = None) -> float:
-    """Records that a day may have: an upper quantile of a negative binomial, by a log-normal of the same two moments.
-
-    mean·exp(z·s - s²/2) with s² = ln(1 + 1/mean + 1/spread), at least `floor` and at most `ceiling`.
-    """
-    if state.allowed and state.at < state.allowed_until:
-        return float(min(state.allowed, MAX_MARKS))
-    if state.lifted == state.day:
-        return float(policy.ceiling)
-    return _adaptive(state, policy, group)
-
-
-def _adaptive(state: State, policy: HarvestPolicy, group: str | None) -> float:
-    """The limit that the account's own days make, exceptions left out: no more than that is learnt of a day."""
-    usual = mean(state, policy, group)
-    square = log(1.0 + 1.0 / usual + 1.0 / policy.spread)
-    return min(float(policy.ceiling), max(policy.floor, usual * exp(policy.z * sqrt(square) - square / 2.0)))
-
-
-def quota(state: State, policy: HarvestPolicy, group: str | None = None, *, unusual: bool = False) -> int:
-    """Records that one second factor grants to its session."""
-    if unusual:
-        return policy.unusual
-    return round(min(policy.most, max(policy.least, policy.share * mean(state, policy, group))))
 
 
 def read(state: State, one_read: Read, policy: HarvestPolicy) -> tuple[State, Verdict]:
@@ -157,8 +114,8 @@ def _turn(state: State, one_read: Read, policy: HarvestPolicy) -> None:
     if day == state.day:
         return
     if state.seen:
-        usual, records = _settled(state, policy, one_read.group), float(state.today)
-        learnt = min(records, _adaptive(state, policy, one_read.group))
+        usual, records = settled(state, policy, one_read.group), float(state.today)
+        learnt = min(records, adaptive(state, policy, one_read.group))
         state.drift = _drift(state, usual, records, policy)
         state.total = policy.fading * state.total + learnt
         state.weight = policy.fading * state.weight + 1.0
@@ -250,7 +207,7 @@ def _found(after: State, one_read: Read, policy: HarvestPolicy, new: int) -> tup
     if one_read.crowd is not None and one_read.crowd.is_too_much(new, policy):
         found.append("read_fan_in")
     if after.days >= policy.warm:
-        usual = _settled(after, policy, one_read.group)
+        usual = settled(after, policy, one_read.group)
         if _drift(after, usual, float(today), policy) >= policy.drift_alarm:
             found.append("drift")
     return tuple(found)

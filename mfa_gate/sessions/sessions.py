@@ -134,7 +134,7 @@ class Sessions:
             now: seconds since the epoch.
             origin: where it is opened, for the owner's list.
             risk: how unusual that is.
-            context: keyed hash of network and browser.
+            place_hash: keyed hash of network and browser.
 
         Returns:
             The cookie's value, and the session.
@@ -188,7 +188,7 @@ class Sessions:
         rises = session.level < Level.MFA <= level
         ends_at = now + self.times(session.group)[1] if rises else session.ends_at
         risk: Risk = "usual" if METHODS[proof.amr].level >= Level.PHISHING_RESISTANT else session.risk
-        return self._move(tx, session, proofs, now, ends_at, device, place, risk=risk, sent=sent)
+        return self._rotate(tx, session, proofs, now, ends_at, device, place, risk=risk, sent=sent)
 
     def let_enrol(
         self,
@@ -212,7 +212,7 @@ class Sessions:
             SignInRequired: the session has ended meanwhile.
         """
         ends_at = until if session.level < Level.MFA else session.ends_at
-        return self._move(tx, session, session.proofs, now, ends_at, place=place, enrol_until=until, sent=sent)
+        return self._rotate(tx, session, session.proofs, now, ends_at, place=place, enrol_until=until, sent=sent)
 
     def lower_risk(self, tx: Transaction, session: Session, risk: Risk) -> bool:
         """Find the sign-in of a session less unusual, unless it has proven something meanwhile."""
@@ -276,7 +276,7 @@ class Sessions:
             return rows.remove_account(tx, account_id, but)
         return rows.remove(tx, [row.id_hash for row in rows.of_account(tx, account_id) if which(session_of(row))])
 
-    def _move(
+    def _rotate(
         self,
         tx: Transaction,
         session: Session,
@@ -307,6 +307,6 @@ class Sessions:
             risk or session.risk,
             place.place_hash if place else session.place_hash,
         )
-        if not rows.move(tx, session.id_hash, session._proofs, row, device, place.fingerprint if place else None):
+        if not rows.rotate(tx, session.id_hash, session._proofs, row, device, place.fingerprint if place else None):
             raise SignInRequired
         return self.ids.cookie(token), session_of(row)

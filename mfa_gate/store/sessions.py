@@ -30,7 +30,7 @@ class SessionRow(NamedTuple):
 
 AT_ONCE: Final = 500  # values in one statement: drivers take so many
 _INSERT = insert(sessions)
-_MOVE = Statement(
+_ROTATE = Statement(
     update(sessions)
     .where(
         sessions.c.id_hash == bindparam("old"),
@@ -150,7 +150,7 @@ def add(tx: Transaction, row: SessionRow, origin: Origin = NOWHERE) -> None:
     tx.execute(_INSERT, {**row._asdict(), **origin._asdict(), "created_at": row.last_seen})
 
 
-def move(
+def rotate(
     tx: Transaction, old: str, old_proofs: str, row: SessionRow, device: str | None = None, shown: str | None = None
 ) -> bool:
     """Give a session that still lives, as it was read, a new id and what it rose to; False where it does not."""
@@ -169,7 +169,7 @@ def move(
         "new_context": row.context,
         "new_shown": shown,
     }
-    return _MOVE.changes_one(tx, values)
+    return _ROTATE.changes_one(tx, values)
 
 
 def is_there(tx: Transaction, id_hash: str, proofs: str, now: float) -> bool:
@@ -194,7 +194,7 @@ def touch(tx: Transaction, id_hash: str, group: str | None, now: float) -> None:
     tx.execute(_TOUCH, {"id": id_hash, "now": now, "group": group})
 
 
-def shown(tx: Transaction, id_hash: str) -> str | None:
+def fingerprint(tx: Transaction, id_hash: str) -> str | None:
     """What place and browser of a session were when it was proven last."""
     found: str | None = tx.execute(select(sessions.c.shown).where(sessions.c.id_hash == id_hash)).scalar()
     return found

@@ -101,11 +101,11 @@ def enrolling_without_an_end(patch: Patch) -> None:
     for name in ("find_enrolment", "take_enrolment"):
         really = getattr(authenticators, name)
         patch.setattr(authenticators, name, lambda tx, id_, sign_in, now, really=really: really(tx, id_, sign_in, 0))
-    really_move = session_rows.move
+    really_rotate = session_rows.rotate
     patch.setattr(
         session_rows,
         "move",
-        lambda tx, old, was, row, *more: really_move(tx, old, was, row._replace(last_seen=0.0), *more),
+        lambda tx, old, was, row, *more: really_rotate(tx, old, was, row._replace(last_seen=0.0), *more),
     )
 
 
@@ -228,7 +228,7 @@ def enrolments_are_not_taken(patch: Patch) -> None:
     patch.setattr(activations, "spend", lambda *_: True)
     patch.setattr(Flow, "may_change", lambda *_, **__: None)
     patch.setattr(authenticators, "add_totp", lambda *_: None)
-    patch.setattr(session_rows, "move", lambda *_: True)
+    patch.setattr(session_rows, "rotate", lambda *_: True)
 
 
 # --- limits ------------------------------------------------------------------------------------------------------

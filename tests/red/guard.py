@@ -90,13 +90,13 @@ def same_id_at_each_rise(patch: Patch) -> None:
             raise SignInRequired
         return request.cookies.get(self._settings.cookie_name, ""), sessions.session_of(row)
 
-    original = Sessions._move
+    original = Sessions._rotate
 
     def either(self: Sessions, *args: Any, **more: Any) -> Any:
         named = has_request_context() and request.cookies.get(self._settings.cookie_name)
         return move(self, *args, **more) if named else original(self, *args, **more)
 
-    patch.setattr(Sessions, "_move", either)
+    patch.setattr(Sessions, "_rotate", either)
 
 
 def planted_session_goes_on(patch: Patch) -> None:

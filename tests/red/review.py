@@ -24,8 +24,8 @@ def _proofs(tx: Any, id_hash: str) -> str:
 
 
 def rises_go_by_what_was_read(patch: Patch) -> None:
-    real = sessions.move
-    patch.setattr(sessions, "move", lambda tx, old, _read, *row: real(tx, old, _proofs(tx, old), *row))
+    real = sessions.rotate
+    patch.setattr(sessions, "rotate", lambda tx, old, _read, *row: real(tx, old, _proofs(tx, old), *row))
 
 
 def changes_go_by_what_was_read(patch: Patch) -> None:

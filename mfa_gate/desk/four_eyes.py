@@ -1,4 +1,4 @@
-"""Codes that are told on the telephone, which takes two of the desk."""
+"""What takes two of the desk: codes that are told on the telephone, and more reads for a while."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DECIDED: Final = {
 }
 
 
-class Codes(Reading):
+class FourEyes(Reading):
     """Asked for by one, approved by another, told once."""
 
     def ask(self, client: ClientContext, account_id: str, reason: str | None) -> None:
