@@ -53,7 +53,7 @@ class Client:
     lineage: Lineage | None = None
     version: int = -1
     begun: dict[str, str] | None = None  # an app that was begun here
-    options: tuple[Any, SoftwareKey] | None = None  # a key that was begun here
+    options: tuple[Any, SoftwareKey, Lineage | None] | None = None  # a key that was begun here, and in which sign-in
 
 
 @dataclass
