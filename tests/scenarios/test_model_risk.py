@@ -18,20 +18,13 @@ from mfa_gate.risk import RiskPolicy
 from tests.support.agents import CHROME, FIREFOX
 from tests.support.model import Lineage
 from tests.support.networks import ABROAD, HOME, PHONE, Networks
-from tests.support.portal import Browser
 from tests.support.sequences import CHOSEN, EXAMPLES, MORE, NAME, VIEWS, WHICH, Client
 from tests.support.sequences_desk import Sequences
+from tests.support.sequences_doubtful import Place, place_of
 
 ADDRESS = st.sampled_from(["192.0.2.1", HOME, PHONE, ABROAD])
 AGENT = st.sampled_from(["", FIREFOX, CHROME])
-Place = tuple[str, str]
 counted: dict[str, int] = defaultdict(int)
-
-
-def place_of(browser: Browser) -> Place:
-    """The /24 and the browser, where that says what it is."""
-    agent = browser.client.environ_base.get("HTTP_USER_AGENT", "")
-    return browser.address.rpartition(".")[0], agent if agent in (FIREFOX, CHROME) else ""
 
 
 class Moving(Sequences):

@@ -61,7 +61,7 @@ def missing() -> str | None:
 
 
 class Fox:
-    """One window of Firefox."""
+    """One window of Firefox, with its tabs."""
 
     def __init__(self, marionette: Any) -> None:
         from marionette_driver.webauthn import WebAuthn
@@ -76,6 +76,10 @@ class Fox:
         for key in self._plugged:
             self._keys.remove_virtual_authenticator(key)
         self._plugged = []
+        for handle in self._marionette.window_handles[1:]:
+            self._marionette.switch_to_window(handle)
+            self._marionette.close()
+        self.turn_to(0)
         self.url = url
         self.open("/login")
         self._marionette.delete_all_cookies()
@@ -101,8 +105,17 @@ class Fox:
         self._plugged.remove(name)
         self._keys.remove_virtual_authenticator(name)
 
+    def turn_to(self, number: int) -> None:
+        """Turn to a tab, the first one being 0; the next number opens one more."""
+        if number == len(self._marionette.window_handles):
+            self._marionette.open(type="tab", focus=True)
+        self._marionette.switch_to_window(self._marionette.window_handles[number])
+
+    def visit(self, address: str) -> None:
+        self._marionette.navigate(address)
+
     def open(self, path: str) -> None:
-        self._marionette.navigate(self.url + path)
+        self.visit(self.url + path)
 
     def find(self, selector: str) -> Any:
         return self._marionette.find_element("css selector", selector)
@@ -125,6 +138,11 @@ class Fox:
 
     def run(self, script: str) -> Any:
         return self._marionette.execute_script(script, sandbox=None)
+
+    def run_async(self, script: str) -> Any:
+        """Run statements that may await, and return something."""
+        waiting = f"(async () => {{ {script} }})().then(arguments[arguments.length - 1]);"
+        return self._marionette.execute_async_script(waiting, sandbox=None, script_timeout=int(NET * 1000))
 
     def until(self, script: str) -> None:
         """Wait for something in the page, across pages."""
@@ -154,11 +172,7 @@ class Fox:
 
     @property
     def state(self) -> str:
-        script = """
-          const done = arguments[arguments.length - 1];
-          fetch("/mfa/api/v1/session").then((answer) => answer.json()).then((body) => done(body.state));
-        """
-        return str(self._marionette.execute_async_script(script, sandbox=None, script_timeout=int(NET * 1000)))
+        return str(self.run_async('return (await (await fetch("/mfa/api/v1/session")).json()).state'))
 
 
 @contextmanager

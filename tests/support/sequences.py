@@ -53,7 +53,7 @@ class Client:
     lineage: Lineage | None = None
     version: int = -1
     begun: dict[str, str] | None = None  # an app that was begun here
-    options: tuple[Any, SoftwareKey] | None = None  # a key that was begun here
+    options: tuple[Any, SoftwareKey, Lineage | None] | None = None  # a key that was begun here, and in which sign-in
 
 
 @dataclass
@@ -71,6 +71,7 @@ class Proofs(RuleBasedStateMachine):
 
     template: Path
     more: ClassVar[dict[str, Any]] = {}  # of the portal
+    browsers: ClassVar[type[Browser]] = Browser
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +87,8 @@ class Proofs(RuleBasedStateMachine):
             ),
             **self.more,
         )
-        self.clients = [Client(self.portal.browser(f"192.0.2.{number}")) for number in range(3)]
+        at = [f"192.0.2.{number}" for number in range(3)]
+        self.clients = [Client(self.browsers(self.portal, self.portal.app.test_client(), one)) for one in at]
         self.model = Model({name: Person(name, is_staff=name == "bob") for name in NAMES})
         self.keys: dict[str, SoftwareKey] = {}
         self.requests: dict[str, Request] = {}

@@ -91,17 +91,17 @@ class Changes(Proofs):
         may = lineage is not None and self.model.may_change(lineage, self.now, adds_key=True)
         answer = client.browser.api("POST", "webauthn/enrol/begin")
         if self.ok(answer, "options for a new key", may, must=lineage is not None and self.sure(lineage)):
-            client.options, client.begun = (answer.json, SoftwareKey(BASE_URL)), None
+            client.options, client.begun = (answer.json, SoftwareKey(BASE_URL), lineage), None
 
     @rule(which=WHICH)
     def complete_key(self, which: int) -> None:
-        """Answer options that were handed out to this browser, or to another one."""
+        """Answer options that were handed out to this browser, or to another one: a copy is of the same sign-in."""
         client, lineage = self.clients[which], self.lives(self.clients[which])
         asked = client.options or next((other.options for other in self.clients if other.options), None)
         if asked is None:
             return
         may = lineage is not None and self.model.may_change(lineage, self.now, adds_key=True)
-        may = may and client.options is not None
+        may = may and asked[2] is lineage
         before = self._stored()
         answer = client.browser.api("POST", "webauthn/enrol/complete", asked[1].register(asked[0]))
         client.options = None

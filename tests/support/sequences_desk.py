@@ -9,10 +9,10 @@ from werkzeug.test import TestResponse
 from tests.support.desks import code_in
 from tests.support.portal import Browser
 from tests.support.sequences import ASKED, AT_DESK, LETTER, NAME, OF_SUPERVISORS, SPOKEN, WHICH, Request, reached
-from tests.support.sequences_changes import Changes
+from tests.support.sequences_doubtful import Doubtful
 
 
-class Sequences(Changes):
+class Sequences(Doubtful):
     """And there is a desk, at which one of the two is an agent."""
 
     def _at_desk(self, browser: Browser, path: str, action: str, **more: str) -> TestResponse:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 
 from mfa_gate.factors import webauthn
+from tests.support.firefox import Fox, firefox, missing
 from tests.support.portal import MakePortal
 from tests.support.served import KEYS_AND_APPS, Serve, Served, serving
 
@@ -25,6 +26,15 @@ def serve(make: MakePortal, chromium: Chromium) -> Iterator[Serve]:
 @pytest.fixture
 def served(serve: Serve) -> Served:
     return serve()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fox]:
+    """Firefox, for one module."""
+    if (why := missing()) is not None:
+        pytest.skip(f"no Firefox to drive: {why}")
+    with firefox(tmp_path_factory.mktemp("profile")) as fox:
+        yield fox
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mfa_gate.testing import SoftwareKey
-from tests.support.firefox import Fox, firefox, missing
+from tests.support.firefox import Fox
 from tests.support.portal import MakePortal
 from tests.support.served import HOST, KEYS_AND_APPS, NAMES, SAID, Served, serving
 
@@ -17,14 +17,6 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fox]:
-    if (why := missing()) is not None:
-        pytest.skip(f"no Firefox to drive: {why}")
-    with firefox(tmp_path_factory.mktemp("profile")) as fox:
-        yield fox
 
 
 @pytest.fixture
