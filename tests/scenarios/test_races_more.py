@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from mfa_gate import DeskPolicy
+from mfa_gate.sessions.crowding import PER_SOURCE
 from mfa_gate.testing import SoftwareKey
 from tests.support.desks import WHY, Desk, code_in, open_desk
-from tests.support.devices import known, only_device_of
+from tests.support.devices import begun_elsewhere, known, only_device_of
 from tests.support.portal import Browser, MakePortal, Portal
 from tests.support.postbox import Postbox
 from tests.support.races import CROWD, StartWorkers, won
@@ -74,7 +75,7 @@ def test_twenty_sign_ins_at_once_in_one_browser_rotate_one_device_and_raise_no_a
     portal.sql("DELETE FROM mfa_devices")
     first.password("bob")
     assert first.prove(key).status_code == 200
-    answers = start_workers("none").race([ready(only_device_of(first), key) for _ in range(CROWD)])
+    answers = start_workers("none").race([touched(one, key) for one in begun_elsewhere(first, "bob", CROWD)])
     assert len(won(answers)) == CROWD
     assert portal.sql("SELECT count(*) FROM mfa_devices") == [(1,)]
     assert replays(portal) == 0
@@ -89,9 +90,7 @@ def test_a_copied_token_that_comes_twenty_times_at_once_ends_its_series_once(
     portal.sql("DELETE FROM mfa_devices")
     owner.password("bob")
     owner.prove(key)
-    copies = [only_device_of(owner) for _ in range(CROWD)]
-    for copy in copies:
-        copy.password("bob")
+    copies = begun_elsewhere(owner, "bob", CROWD)
     for _ in range(2):  # so that the token that was copied is neither the newest nor the one before
         owner.step("sign-out")
         owner.password("bob")
@@ -108,11 +107,11 @@ def test_fifty_parallel_guesses_from_a_known_device_never_evaluate_more_than_its
 ) -> None:
     owner, secret = known(portal)
     workers = start_workers("five")
-    thieves = [only_device_of(owner) for _ in range(50)]
+    thieves = [only_device_of(owner) for _ in range(PER_SOURCE)]
     for thief in thieves:
         thief.password()
     wrong = f"{(int(portal.code(secret)) + 1) % 10**6:06d}"
-    answers = workers.race([call(thief, "totp/verify", code=wrong) for thief in thieves])
+    answers = workers.race([call(thief, "totp/verify", code=wrong) for thief in thieves * 10])
     assert statuses(answers) == {422: 5, 429: 45}
     assert workers.evaluated == 5
 

@@ -14,6 +14,17 @@ def only_device_of(browser: Browser, address: str = OWNER) -> Browser:
     return other
 
 
+def begun_elsewhere(browser: Browser, account: str, number: int) -> list[Browser]:
+    """Browsers with its device cookie, that have begun without it at addresses of their own: there more may wait."""
+    there = []
+    for place in range(1, number + 1):
+        other = browser.portal.browser(f"198.51.100.{place}")
+        other.password(account)
+        put(other, device_cookie(browser) or "")
+        there.append(other)
+    return there
+
+
 def known(portal: Portal, account: str = "anne", address: str = OWNER) -> tuple[Browser, str]:
     """A browser that has signed in once, and the secret of its owner's app."""
     secret = portal.enrolled(account)
