@@ -2,7 +2,7 @@
 
 PYTHON  ?= python3
 PORT    ?= 5000
-WORKERS ?= 2
+WORKERS ?= 3
 EXAMPLES ?= 20000
 
 VENV := .venv

@@ -86,7 +86,7 @@ def same_id_at_each_rise(patch: Patch) -> None:
             risk or session.risk,
             place.place_hash if place else session.place_hash,
         )
-        if not rows.move(tx, session.id_hash, session._proofs, row, device):
+        if not rows.rotate(tx, session.id_hash, session._proofs, row, device):
             raise SignInRequired
         return request.cookies.get(self._settings.cookie_name, ""), sessions.session_of(row)
 

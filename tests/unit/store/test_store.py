@@ -90,7 +90,7 @@ def test_a_session_moves_once_only(store: Store) -> None:
 
     def move(target: SessionRow) -> None:
         with store.begin() as tx:
-            won.append(sessions.move(tx, row().id_hash, row().proofs, target))
+            won.append(sessions.rotate(tx, row().id_hash, row().proofs, target))
 
     threads = [threading.Thread(target=move, args=(target,)) for target in new]
     for thread in threads:
@@ -101,7 +101,7 @@ def test_a_session_moves_once_only(store: Store) -> None:
     (there,) = (SessionRow._make(found) for target in new if (found := store.reader.session(target.id_hash)))
     with store.begin() as tx:
         ended = row()._replace(id_hash="c" * 64, last_seen=NOW + 60)
-        assert sessions.move(tx, there.id_hash, there.proofs, ended) is False
+        assert sessions.rotate(tx, there.id_hash, there.proofs, ended) is False
 
 
 def test_a_session_that_has_lost_a_proof_moves_no_more_as_it_was_read(store: Store) -> None:
@@ -110,8 +110,8 @@ def test_a_session_that_has_lost_a_proof_moves_no_more_as_it_was_read(store: Sto
         sessions.add(tx, row())
         sessions.set_proofs(tx, row().id_hash, 1, "[[]]")
         assert sessions.is_there(tx, row().id_hash, row().proofs, NOW) is False
-        assert sessions.move(tx, row().id_hash, row().proofs, row()._replace(id_hash="d" * 64)) is False
-        assert sessions.move(tx, row().id_hash, "[[]]", row()._replace(id_hash="d" * 64)) is True
+        assert sessions.rotate(tx, row().id_hash, row().proofs, row()._replace(id_hash="d" * 64)) is False
+        assert sessions.rotate(tx, row().id_hash, "[[]]", row()._replace(id_hash="d" * 64)) is True
 
 
 def test_many_writers_wait_for_each_other(store: Store) -> None:
