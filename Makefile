@@ -2,7 +2,7 @@
 
 PYTHON  ?= python3
 PORT    ?= 5000
-WORKERS ?= 3
+WORKERS ?= 2
 EXAMPLES ?= 20000
 
 VENV := .venv

@@ -102,8 +102,11 @@ def test_the_start_on_a_store_without_tables_stops_and_says_which_command_mends_
 @pytest.mark.abuse("A60")
 @pytest.mark.parametrize(
     ("keys", "says"),
-    [(None, "MFA_GATE_KEYS is not set"), ("other:" + "B" * 43, "put it back"), ("test1:" + "B" * 43, "does not open")],
-    ids=["missing", "lost", "another store's"],
+    [
+        pytest.param(None, "MFA_GATE_KEYS is not set", id="missing", marks=pytest.mark.world),
+        pytest.param("other:" + "B" * 43, "put it back", id="lost"),
+        pytest.param("test1:" + "B" * 43, "does not open", id="another store's", marks=pytest.mark.world),
+    ],
 )
 def test_a_command_on_keys_that_do_not_fit_is_a_sentence(
     flask: Callable[..., Any], tmp_path: Path, keys: str | None, says: str
