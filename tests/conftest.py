@@ -199,9 +199,9 @@ def _language(item: pytest.Item) -> str:
 
 @pytest.fixture(autouse=True)
 def quick_recovery_codes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw recovery codes at a thirtieth of their cost, except where that is what is looked at."""
+    """Draw recovery codes at a small part of their cost, except where that is what is looked at."""
     if request.node.get_closest_marker("full_cost") is None:
-        monkeypatch.setattr("mfa_gate.factors.recovery._COST", 2**10)
+        monkeypatch.setattr("mfa_gate.factors.recovery._COST", 2**4)
 
 
 @pytest.fixture

@@ -253,7 +253,7 @@ def serve(database_url: str, folder: Path, policy: str) -> None:
     """Be one worker until killed; prints the process and its port first."""
     take_out_from_environment()
     # as in the process of the tests: see conftest.py
-    recovery._COST = 2**10  # type: ignore[misc]
+    recovery._COST = 2**4  # type: ignore[misc]
     engine.BUSY_TIMEOUT = int(NET * 1000)  # type: ignore[misc]
     clock = SharedClock(folder / "clock")
     desk = DeskPolicy(lambda account: account.group == "desk", spoken=True)
