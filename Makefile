@@ -95,7 +95,7 @@ $(VENV)/.demo: requirements/demo.txt | $(PY)
 
 $(VENV)/.dev: requirements/dev.txt | $(PY)
 	@echo "Installing what tests and checks need ..."
-	@$(PIP) install -qq --no-compile --require-hashes -r $<
+	@$(PIP) install -qq --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.package: pyproject.toml hatch_build.py $(CATALOGUES) | $(PY)

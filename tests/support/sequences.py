@@ -22,7 +22,7 @@ from tests.support.passkeys import LENIENT, UNLIMITED
 from tests.support.portal import BASE_URL, Browser, Portal, make_portal
 
 LONG = os.environ.get("MODEL_EXAMPLES")
-EXAMPLES = int(LONG) if LONG else 16
+EXAMPLES = int(LONG) if LONG else 24
 MORE = 120  # in `make world`
 STEPS = 50
 NAMES = ("anne", "bob")
