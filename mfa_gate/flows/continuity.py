@@ -29,7 +29,7 @@ class Continuity(Flow):
         services, place = self.services, client.place
         place_hash, now = services.habits.place_hash(place), services.clock()
         with services.store.begin() as tx:
-            row = accounts.find(tx, session.account_id)
+            row = accounts.lock_row(tx, session.account_id)  # as each proof does, before its session
             shown = sessions.fingerprint(tx, session.id_hash)
             reasons = services.habits.moved(row.habits if row else None, shown, place, now)
             asked = reasons and not services.habits.policy.reports("session")

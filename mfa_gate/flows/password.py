@@ -39,9 +39,10 @@ class Password(ProofFlow):
     def succeeded(self, attempt: Attempt, client: ClientContext, account_id: str) -> None:
         """Give a try back that signed in to this account."""
         with self.services.store.begin() as tx:
-            self._give_back(tx, attempt)
+            # in the order in which a try locks them
             if all(counter.scope.lane == "stranger" for counter in attempt.counters):
                 self.services.pressure.succeeded(tx, client.address, account_id, attempt.at)
+            self._give_back(tx, attempt)
 
     def _give_back(self, tx: Transaction, attempt: Attempt) -> None:
         if sum(counter.scope.rule == "password" for counter in attempt.counters) == 1:

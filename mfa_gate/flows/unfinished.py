@@ -35,6 +35,7 @@ def sweep(services: Services) -> int:
             found = sessions.unfinished(tx, services.clock(), ACCOUNTS_AT_ONCE)
         for account_id in found:
             with services.store.begin() as tx:
+                accounts.lock_row(tx, account_id)  # as a sign-in does, before its sessions
                 ended = sessions.remove_ended_of(tx, services.clock(), account_id)
                 tell(services, tx, ended)
             done += len(ended)

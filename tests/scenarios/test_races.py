@@ -379,3 +379,22 @@ def test_keys_are_rotated_while_people_sign_in(
     portal.clock.advance(60)
     alone = make(MFA_GATE_KEYS="new:" + "B" * 43)
     assert alone.browser().sign_in(secret).status_code == 303
+
+
+@pytest.mark.abuse("A44")
+def test_right_passwords_beside_wrong_ones_at_once_are_all_answered(
+    portal: Portal, start_workers: StartWorkers
+) -> None:
+    """A stranger who guesses meanwhile makes nobody wait for the other's rows."""
+    workers = start_workers("none")
+    for _ in range(3):
+        calls = []
+        for number in range(CROWD):
+            name, right = ("anne", "bob")[number % 2], number % 3 > 0
+            browser = portal.browser(f"198.51.100.{number % 4}")
+            password = portal.passwords[name] if right else "wrong"
+            calls.append(Call(browser, "/login", {"email": name, "password": password}, ""))
+        answers = workers.race(calls)
+        assert [answer.status for answer in answers if answer.status >= 500] == []
+        portal.clock.advance(300)
+        workers.set_clock()
