@@ -64,8 +64,7 @@ class SignIn(ProofFlow):
             found = self._assessed(tx, row, client, known, now, leaked=leaked)
             subject = row.subject if row else None
             if client.session is not None:
-                if client.session.account_id != account.id:  # else this one is told of in its place
-                    unfinished.left(services, tx, client)
+                unfinished.left(services, tx, client)  # also of the same account: who renews it is told of meanwhile
                 self.leave(tx, client.session)
             unfinished.tell(services, tx, sessions.remove_ended_of(tx, now, account.id))
             observed = None if locked else self._observed_until(tx, account, now)

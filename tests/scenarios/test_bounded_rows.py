@@ -185,6 +185,17 @@ def test_sign_ins_from_one_place_that_nobody_completed_are_told_once_an_hour(por
     assert unfinished(portal) == 2
 
 
+@pytest.mark.abuse("A73")
+def test_who_types_the_password_again_before_each_sign_in_ends_is_told_of_meanwhile(portal: Portal) -> None:
+    portal.enrolled()
+    thief = with_password(portal, "203.0.113.9")
+    for _ in range(3):
+        portal.clock.advance(540)
+        assert thief.password().status_code == 303
+    assert thief.state == "pending"
+    assert unfinished(portal) == 1
+
+
 def test_sign_ins_from_many_places_that_nobody_completed_are_told_twenty_times_an_hour(portal: Portal) -> None:
     portal.enrolled()
     for number in range(120):
