@@ -153,7 +153,7 @@ class SelfService(Flow):
         session = client.require_session()
         with self.services.store.begin() as tx:
             account_row, this = self._own(tx, session, fresh=sign_in != session.sign_in)
-            other = sessions.named(tx, session.account_id, sign_in)
+            other = sessions.named(tx, session.account_id, sign_in) if is_id(sign_in) else None
             if other is None or not sessions.remove_sign_in(tx, sign_in):
                 raise NotFound
             devices_there = [other.device] if other.device else []

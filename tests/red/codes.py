@@ -104,7 +104,7 @@ def enrolling_without_an_end(patch: Patch) -> None:
     really_rotate = session_rows.rotate
     patch.setattr(
         session_rows,
-        "move",
+        "rotate",
         lambda tx, old, was, row, *more: really_rotate(tx, old, was, row._replace(last_seen=0.0), *more),
     )
 

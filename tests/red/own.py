@@ -14,7 +14,7 @@ from mfa_gate.factors.registry import METHODS
 from mfa_gate.flows import TOTP, Removed, SelfService, WebAuthn
 from mfa_gate.flows.flow import CHANGE_AGE, Flow
 from mfa_gate.levels import Level
-from mfa_gate.sessions import session as sessions
+from mfa_gate.sessions import sessions
 from mfa_gate.sessions.session import Session
 from mfa_gate.store import authenticators
 
